@@ -1,0 +1,1 @@
+"""Agents, policies and the command line for rlld_gym."""

@@ -1,0 +1,16 @@
+"""Gymnasium environments for audio-visual label denoising; importing the package registers them.
+
+Importing this package does not import torch: entry points are strings that Gymnasium resolves on the first
+``gym.make``.
+"""
+
+from importlib.metadata import version
+
+import gymnasium
+
+__version__ = version("rlld-gym")
+
+gymnasium.register(
+    id="rlld/LabelDenoising-v0",
+    entry_point="rlld_gym.envs.label_denoising:LabelDenoisingEnv",
+)

@@ -1,0 +1,1 @@
+"""Data sets: LLP annotations, feature stores and the synthetic twin."""

@@ -1,0 +1,1 @@
+"""Audio-visual video parsing: task networks, losses, training recipes and F-scores."""
