@@ -1,0 +1,68 @@
+"""Label sets and temporal patterns of the twin, drawn from counts of LLP's annotations."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, llp_statistics
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class EventLabels:
+    """What N videos show: weak labels (N, C) and dense labels (N, T, C) of both modalities, all bool."""
+
+    labels: BoolArray
+    dense_audio: BoolArray
+    dense_visual: BoolArray
+
+
+def draw_label_sets(split: str, num_videos: int, generator: np.random.Generator) -> BoolArray:
+    """Draw weak labels with the label sets of LLP's split.
+
+    With as many videos as LLP's split has, every label set occurs exactly as often as there (in random order);
+    with fewer videos, sets are drawn without replacement from LLP's.
+
+    Args:
+        split: "train", "val" or "test".
+        num_videos: number of videos, 1 or more; beyond the size of LLP's split, LLP's videos repeat.
+        generator: source of randomness.
+
+    Returns:
+        Labels (num_videos, C), bool.
+    """
+    sets = llp_statistics()["label_sets"][split]
+    rows = np.zeros((len(sets), len(CLASSES)), dtype=bool)
+    for row, (class_indices, _) in zip(rows, sets, strict=True):
+        row[class_indices] = True
+    videos = np.repeat(np.arange(len(sets)), [count for _, count in sets])
+    repeats = -(-num_videos // len(videos))
+    order = np.concatenate([generator.permutation(videos) for _ in range(repeats)])[:num_videos]
+    return rows[order]
+
+
+def draw_events(labels: BoolArray, generator: np.random.Generator) -> EventLabels:
+    """Draw for every positive label when it is heard and when it is seen.
+
+    The pair (audio mask, visual mask) is drawn from the pairs that the class shows in LLP's densely annotated
+    videos, so a label is unheard or unseen as often as there, and sound and sight keep their correlation.
+
+    Args:
+        labels: weak labels (N, C), bool.
+        generator: source of randomness.
+
+    Returns:
+        The labels with dense labels (N, T, C).
+    """
+    dense = np.zeros((2, len(labels), NUM_SEGMENTS, len(CLASSES)), dtype=bool)
+    segment_bits = 1 << np.arange(NUM_SEGMENTS)
+    for index, patterns in enumerate(llp_statistics()["temporal_patterns"]):
+        videos = np.flatnonzero(labels[:, index])
+        masks = np.array([pattern[:2] for pattern in patterns])
+        counts = np.array([pattern[2] for pattern in patterns], dtype=np.float64)
+        drawn = masks[generator.choice(len(masks), size=len(videos), p=counts / counts.sum())]
+        for modality in range(2):
+            dense[modality, videos, :, index] = (drawn[:, modality, None] & segment_bits) > 0
+    return EventLabels(labels, dense[0], dense[1])
