@@ -1,0 +1,85 @@
+"""Data sets by name or path, kept for the life of the process."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlld_gym.data.store import FeatureStore
+from rlld_gym.errors import InputError
+
+if TYPE_CHECKING:
+    from rlld_gym.data.tensors import StoreTensors
+
+TWIN_NAMES = ("twin-tiny", "twin-small", "twin-full")
+"""Names of the synthetic twins of LLP."""
+
+_Key = tuple[str, int, int]
+_stores: dict[_Key, FeatureStore] = {}
+_tensors: dict[tuple[_Key, str], "StoreTensors"] = {}
+
+
+def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
+    """Return a data set; asked for again in the same process, the same object.
+
+    Args:
+        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        seed: seed of a twin; ignored for a file.
+
+    Returns:
+        The store. Twins are generated in memory, files are opened lazily and again when they have changed.
+
+    Raises:
+        InputError: neither a twin's name nor a usable store file.
+    """
+    key = _key(data, seed)
+    if key not in _stores:
+        if key[0] in TWIN_NAMES:
+            from rlld_gym.data.twin_data import twin  # noqa: PLC0415 (only where a twin is wanted)
+
+            _stores[key] = twin(scale=key[0].removeprefix("twin-"), seed=seed)
+        else:
+            _stores[key] = FeatureStore.open(data)
+    return _stores[key]
+
+
+def shared_tensors(data: str | os.PathLike[str], device: str, seed: int = 0) -> "StoreTensors":
+    """Return ``open_data(data, seed).to(device)``, one copy per process and device; read-only by convention.
+
+    Args:
+        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        device: a torch device such as "cpu" or "cuda:0".
+        seed: seed of a twin; ignored for a file.
+
+    Raises:
+        InputError: neither a twin's name nor a usable store file.
+    """
+    key = (_key(data, seed), device)
+    if key not in _tensors:
+        _tensors[key] = open_data(data, seed).to(device)
+    return _tensors[key]
+
+
+def clear_cache() -> None:
+    """Forget all data sets, so that their memory can be freed."""
+    _stores.clear()
+    _tensors.clear()
+
+
+def _key(data: str | os.PathLike[str], seed: int) -> _Key:
+    """Return what identifies a data set's content: a twin and its seed, or a file, its age and its size."""
+    name = os.fspath(data)
+    if name in TWIN_NAMES:
+        return name, seed, 0
+    try:
+        status = Path(name).stat()
+    except OSError as error:
+        if name.startswith("twin"):
+            raise InputError(
+                f"data {name!r}: unknown twin; expected one of {', '.join(TWIN_NAMES)}"
+            ) from error
+        known = ", ".join(TWIN_NAMES)
+        raise InputError(
+            f"data {name!r}: {error.strerror or error}; expected {known} or the path of a store file; "
+            "make one with 'rlld data twin' or 'rlld data import'"
+        ) from error
+    return str(Path(name).resolve()), status.st_mtime_ns, status.st_size
