@@ -1,1 +1,22 @@
-"""Task networks."""
+"""Task networks: parsers that the environment trains on revised labels."""
+
+from rlld_gym.parsing.networks.base import (
+    ParsingOutput,
+    TaskNetwork,
+    make_network,
+    network_names,
+    register_network,
+)
+from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+
+__all__ = [
+    "HAN",
+    "AttentivePooling",
+    "HANLayer",
+    "HANStem",
+    "ParsingOutput",
+    "TaskNetwork",
+    "make_network",
+    "network_names",
+    "register_network",
+]

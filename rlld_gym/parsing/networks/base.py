@@ -1,0 +1,110 @@
+"""What every task network returns and offers, and the registry that finds one by name."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from torch import Tensor, nn
+
+from rlld_gym.errors import InputError
+
+
+class ParsingOutput(NamedTuple):
+    """Probabilities of a batch of B videos with T segments and C classes.
+
+    Attributes:
+        video: (B, C), pooled over time and both modalities. Attentive multimodal pooling can exceed one slightly
+            (it lies in (0, 2)), which is why losses clamp it.
+        audio: (B, C), audio segments pooled over time, in (0, 1).
+        visual: (B, C), visual segments pooled over time, in (0, 1).
+        segment: (B, T, 2, C), every segment; modality 0 is audio, 1 is visual, in (0, 1).
+    """
+
+    video: Tensor
+    audio: Tensor
+    visual: Tensor
+    segment: Tensor
+
+
+class TaskNetwork(nn.Module, ABC):
+    """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
+
+    The two halves are separate so that a contrastive loss can use the encoded sequences without a second pass.
+    """
+
+    @abstractmethod
+    def encode(
+        self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Encode features into one sequence per modality.
+
+        Args:
+            audio: (B, T, Da) float.
+            visual_2d: (B, T, D2) float, or (B, 8 T, D2): one feature per frame.
+            visual_3d: (B, T, D3) float; D3 = 0 where the data have none.
+            cross_attention: False lets each modality see only itself.
+
+        Returns:
+            Audio and visual sequence, (B, T, D) each.
+        """
+
+    @abstractmethod
+    def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
+        """Pool two encoded sequences, (B, T, D) each, into probabilities."""
+
+    def forward(
+        self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
+    ) -> ParsingOutput:
+        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``."""
+        return self.head(*self.encode(audio, visual_2d, visual_3d, cross_attention))
+
+
+_REGISTRY: dict[str, Callable[..., TaskNetwork]] = {}
+
+Factory = TypeVar("Factory", bound=Callable[..., TaskNetwork])
+
+
+def register_network(name: str) -> Callable[[Factory], Factory]:
+    """Make a task network available to ``make_network`` under ``name`` (class or function decorator).
+
+    Args:
+        name: the name that recipes and the environment's ``task_network`` option use.
+
+    Returns:
+        A decorator that returns what it decorates.
+
+    Raises:
+        ValueError: when the name is taken by another factory.
+    """
+
+    def register(factory: Factory) -> Factory:
+        if _REGISTRY.setdefault(name, factory) is not factory:
+            raise ValueError(f"a task network named {name!r} is already registered")
+        return factory
+
+    return register
+
+
+def network_names() -> tuple[str, ...]:
+    """Return the registered names, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def make_network(name: str, **sizes: object) -> TaskNetwork:
+    """Build the task network registered under ``name``.
+
+    Args:
+        name: a registered name, e.g. "han".
+        **sizes: passed to its constructor; every network takes at least ``audio_size``, ``visual_2d_size``,
+            ``visual_3d_size``, ``num_classes`` and ``hidden_size``.
+
+    Returns:
+        The network, freshly initialised from torch's global random state, in training mode.
+
+    Raises:
+        InputError: for an unknown name, listing the known ones.
+    """
+    if name not in _REGISTRY:
+        known = ", ".join(network_names())
+        raise InputError(f"unknown task network {name!r}: expected one of {known}")
+    return _REGISTRY[name](**sizes)

@@ -1,0 +1,259 @@
+"""The hybrid attention network, the task network of RLLD (Tian et al., ECCV 2020; Cheng et al., ECCV 2022)."""
+
+import copy
+import os
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rlld_gym.parsing.networks.attention import Attention
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
+
+Flavour = Literal["han", "jomold"]
+FRAMES_PER_SEGMENT = 8
+
+
+class HANStem(nn.Module):
+    """Linear projections of the features to one sequence per modality, without activation (Tian et al., ECCV 2020).
+
+    Args:
+        audio_size: width of the audio features.
+        visual_2d_size: width of the per-frame visual features.
+        visual_3d_size: width of the clip features; 0 builds a stem without clip stream and fusion.
+        hidden_size: width of both sequences.
+    """
+
+    def __init__(self, audio_size: int, visual_2d_size: int, visual_3d_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.audio = nn.Linear(audio_size, hidden_size)
+        self.visual_2d = nn.Linear(visual_2d_size, hidden_size)
+        self.visual_3d: nn.Linear | None = None
+        self.fusion: nn.Linear | None = None
+        if visual_3d_size > 0:
+            self.visual_3d = nn.Linear(visual_3d_size, hidden_size)
+            self.fusion = nn.Linear(2 * hidden_size, hidden_size)
+
+    def forward(self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor) -> tuple[Tensor, Tensor]:
+        """Project a batch.
+
+        The published order is linear, then mean over the 8 frames of a segment. The two commute, so the mean comes
+        first here: equal up to rounding at an eighth of the cost, and pooled features can be stored instead.
+
+        Args:
+            audio: (B, T, audio_size) float.
+            visual_2d: (B, T, visual_2d_size) float, pooled over frames, or (B, 8 T, visual_2d_size), one per frame.
+            visual_3d: (B, T, visual_3d_size) float.
+
+        Returns:
+            Audio and visual sequence, (B, T, hidden_size) each.
+
+        Raises:
+            ValueError: when the number of frames fits neither form, or clip features come to a stem without any.
+        """
+        segments = audio.shape[1]
+        if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
+            visual_2d = visual_2d.unflatten(1, (segments, FRAMES_PER_SEGMENT)).mean(2)
+        elif visual_2d.shape[1] != segments:
+            raise ValueError(
+                f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
+                f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
+            )
+        visual: Tensor = self.visual_2d(visual_2d)
+        if self.visual_3d is not None and self.fusion is not None:
+            visual = self.fusion(torch.cat((visual, self.visual_3d(visual_3d)), -1))
+        elif visual_3d.shape[-1] > 0:
+            raise ValueError(f"visual_3d has width {visual_3d.shape[-1]}, but visual_3d_size is 0: pass width 0")
+        return self.audio(audio), visual
+
+
+class HANLayer(nn.Module):
+    """Self-attention, cross-attention to the other modality and a feed-forward part, post-norm (Tian et al.).
+
+    One layer object serves both modalities.
+
+    Args:
+        hidden_size: width of the sequences.
+        feedforward_size: inner width of the feed-forward part.
+        dropout: probability for attention weights, attention outputs and the feed-forward part.
+    """
+
+    def __init__(self, hidden_size: int, feedforward_size: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.self_attention = Attention(hidden_size, dropout)
+        self.cross_attention = Attention(hidden_size, dropout)
+        self.feedforward_in = nn.Linear(hidden_size, feedforward_size)
+        self.feedforward_out = nn.Linear(feedforward_size, hidden_size)
+        self.attention_norm = nn.LayerNorm(hidden_size)
+        self.feedforward_norm = nn.LayerNorm(hidden_size)
+
+    def forward(self, query: Tensor, other: Tensor, cross_attention: bool = True) -> Tensor:
+        """Update ``query`` from itself and from the other modality's sequence.
+
+        Args:
+            query: (B, T, hidden_size) float, the modality to update.
+            other: (B, T, hidden_size) float, the other modality.
+            cross_attention: False drops the term that reads ``other``, nothing else.
+
+        Returns:
+            (B, T, hidden_size).
+        """
+        attended = query + self._drop(self.self_attention(query, query))
+        if cross_attention:
+            attended = attended + self._drop(self.cross_attention(query, other))
+        attended = self.attention_norm(attended)
+        inner = self._drop(functional.relu(self.feedforward_in(attended)))
+        output: Tensor = self.feedforward_norm(attended + self._drop(self.feedforward_out(inner)))
+        return output
+
+    def update_both(
+        self, audio: Tensor, visual: Tensor, cross_attention: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Update both modalities, each from the other's un-updated sequence, in one pass over 2 B sequences.
+
+        Args:
+            audio: (B, T, hidden_size) float.
+            visual: (B, T, hidden_size) float.
+            cross_attention: as in ``forward``.
+
+        Returns:
+            The updated audio and visual sequence, (B, T, hidden_size) each.
+        """
+        both = torch.cat((audio, visual))
+        other = torch.cat((visual, audio)) if cross_attention else both
+        updated_audio, updated_visual = self(both, other, cross_attention).chunk(2)
+        return updated_audio, updated_visual
+
+    def _drop(self, values: Tensor) -> Tensor:
+        return functional.dropout(values, self.dropout, self.training)
+
+
+class AttentivePooling(nn.Module):
+    """Attentive multimodal multiple-instance pooling, the head "MMIL" (Tian et al., ECCV 2020, section 4.3).
+
+    Args:
+        hidden_size: width of the sequences.
+        num_classes: number of event classes.
+    """
+
+    def __init__(self, hidden_size: int, num_classes: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(hidden_size, num_classes)
+        self.time_attention = nn.Linear(hidden_size, num_classes)
+        self.modality_attention = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
+        """Classify every segment and pool, (B, T, hidden_size) each, to a ``ParsingOutput``."""
+        parts = (self.classifier, self.time_attention, self.modality_attention)
+        # One product for the three layers: they are small and read the same input.
+        weight = torch.cat([part.weight for part in parts])
+        bias = torch.cat([part.bias for part in parts])
+        logits = functional.linear(torch.stack((audio_sequence, visual_sequence), 2), weight, bias)
+        class_logits, time_logits, modality_logits = logits.chunk(3, -1)
+        segment = class_logits.sigmoid()
+        weighted = segment * time_logits.softmax(1)
+        audio, visual = weighted.sum(1).unbind(1)
+        video = (weighted * modality_logits.softmax(2)).sum((1, 2))
+        return ParsingOutput(video, audio, visual, segment)
+
+
+@register_network("han")
+class HAN(TaskNetwork):
+    """Hybrid attention network in its two published flavours.
+
+    "han" (Tian et al., ECCV 2020): every layer reads the stem's output, so only the last one acts, and all layers
+    start from the same weights. "jomold" (Cheng et al., ECCV 2022), RLLD's task network: layers are stacked, start
+    from different weights, and dropout on the visual sequence precedes the head. With one layer, the published
+    depth of both, they differ only in that dropout.
+
+    Args:
+        audio_size: width of the audio features.
+        visual_2d_size: width of the per-frame visual features.
+        visual_3d_size: width of the clip features; 0: none.
+        num_classes: number of event classes C.
+        hidden_size: width D of the sequences.
+        feedforward_size: inner width of the feed-forward part; None: ``hidden_size``.
+        num_layers: number of HAN layers.
+        dropout: probability inside the layers.
+        flavour: "han" or "jomold".
+        visual_dropout: probability before the head, visual sequence only; None: 0.5 for "jomold", 0 for "han".
+
+    Raises:
+        ValueError: for an unknown flavour or ``num_layers`` below 1.
+    """
+
+    def __init__(
+        self,
+        audio_size: int = 128,
+        visual_2d_size: int = 2048,
+        visual_3d_size: int = 512,
+        num_classes: int = 25,
+        hidden_size: int = 512,
+        feedforward_size: int | None = None,
+        num_layers: int = 1,
+        dropout: float = 0.1,
+        flavour: Flavour = "han",
+        visual_dropout: float | None = None,
+    ) -> None:
+        super().__init__()
+        if flavour not in ("han", "jomold"):
+            raise ValueError(f"flavour is {flavour!r}: expected 'han' or 'jomold'")
+        if num_layers < 1:
+            raise ValueError(f"num_layers is {num_layers}: expected at least 1")
+        self.flavour = flavour
+        self.visual_dropout = visual_dropout if visual_dropout is not None else 0.5 * (flavour == "jomold")
+        self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
+        self.layers = nn.ModuleList([HANLayer(hidden_size, feedforward_size or hidden_size, dropout)])
+        for _ in range(num_layers - 1):
+            first = self.layers[0]
+            if flavour == "han":
+                self.layers.append(copy.deepcopy(first))
+            else:
+                self.layers.append(HANLayer(hidden_size, feedforward_size or hidden_size, dropout))
+        self.pooling = AttentivePooling(hidden_size, num_classes)
+
+    def encode(
+        self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Encode features into the two sequences that the contrastive loss compares; see ``TaskNetwork.encode``."""
+        sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
+        # Published "han" feeds every layer the stem's output and keeps the last result: the others need no pass.
+        for layer in self.layers[-1:] if self.flavour == "han" else self.layers:
+            assert isinstance(layer, HANLayer)
+            sequences = layer.update_both(*sequences, cross_attention)
+        return sequences
+
+    def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
+        """Pool two encoded sequences, (B, T, D) each, into probabilities, after the visual dropout."""
+        visual_sequence = functional.dropout(visual_sequence, self.visual_dropout, self.training)
+        output: ParsingOutput = self.pooling(audio_sequence, visual_sequence)
+        return output
+
+    @classmethod
+    def from_public_checkpoint(
+        cls,
+        path_or_state_dict: str | os.PathLike[str] | Mapping[str, object],
+        flavour: Flavour = "han",
+    ) -> "HAN":
+        """Load weights in the layout of the public HAN and JoMoLD code; see ``public_checkpoint``.
+
+        Args:
+            path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a
+                dictionary that holds one under "model".
+            flavour: "han" or "jomold"; the file does not say.
+
+        Returns:
+            The network on the CPU, in evaluation mode, with sizes read from the tensors.
+
+        Raises:
+            InputError: for an unreadable file, unknown or missing entries, and wrong shapes, by name.
+            ValueError: for an unknown flavour.
+        """
+        sizes, state = read_public_checkpoint(path_or_state_dict)
+        network = cls(**sizes, flavour=flavour)
+        network.load_state_dict(state)
+        return network.eval()
