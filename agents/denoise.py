@@ -1,0 +1,104 @@
+"""From a trained policy to revised labels of a whole split.
+
+torch is imported on use: ``rlld_agents`` exports the function under this module's own name, which needs this
+module at import time.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from rlld_gym.data import FeatureStore
+    from rlld_gym.data.tensors import SplitTensors
+
+
+@dataclass(frozen=True, eq=False)
+class RevisedLabels:
+    """Labels after a policy's removals.
+
+    Attributes:
+        audio: (N, C) bool, the audio labels that are left.
+        visual: (N, C) bool, the visual labels that are left.
+        removal_probability: (N, 2, C) float32 in [0, 1], the policy's probability of removing a label, audio
+            then visual; 0 where there is no label. It is not touched by the threshold or the empty rule.
+    """
+
+    audio: NDArray[np.bool_]
+    visual: NDArray[np.bool_]
+    removal_probability: NDArray[np.float32]
+
+
+def denoise(
+    policy: "nn.Module",
+    store: "FeatureStore",
+    *,
+    split: str = "train",
+    threshold: float = 0.5,
+    batch_size: int = 128,
+    empty_rule: Literal["video", "modality"] = "video",
+    device: "str | torch.device | None" = None,
+) -> RevisedLabels:
+    """Remove the labels whose removal probability is above a threshold (last step of RLLD, arXiv 2412.19563).
+
+    The policy sees each video once, with its original labels, as in training.
+
+    Args:
+        policy: module that maps float32 ``audio`` (B, T, Da + C) and ``visual`` (B, T, Dv + C) to removal
+            logits (B, 2, C); where its attribute ``initialized_labels`` is False it is shown no labels.
+        store: the data set.
+        split: which videos to denoise.
+        threshold: probability, in (0, 1).
+        batch_size: videos at a time; no effect on the result.
+        empty_rule: "video" undoes the removals of a video that would lose its last label in both modalities,
+            "modality" those of a modality that would lose its last label.
+        device: where to compute; None: where the policy is.
+
+    Returns:
+        The revised labels, in the order of the split's videos.
+
+    Raises:
+        ValueError: for a threshold outside (0, 1) or a batch size below 1.
+    """
+    import torch  # noqa: PLC0415
+
+    from rlld_gym.denoising.labels import revise_labels  # noqa: PLC0415
+
+    if not 0 < threshold < 1 or batch_size < 1:
+        raise ValueError(
+            f"threshold {threshold} must lie between 0 and 1, batch_size {batch_size} be at least 1"
+        )
+    device = next(policy.parameters()).device if device is None else torch.device(device)
+    policy.to(device)
+    tensors = store.to(device)[split]
+    with_labels = getattr(policy, "initialized_labels", True)
+    was_training = policy.training
+    policy.eval()
+    pieces = []
+    with torch.no_grad():
+        for start in range(0, len(tensors), batch_size):
+            indices = torch.arange(start, min(start + batch_size, len(tensors)), device=device)
+            pieces.append(torch.sigmoid(policy(*_observe(tensors, indices, with_labels))))
+    policy.train(was_training)
+    probability = torch.cat(pieces) * tensors.labels.unsqueeze(1)
+    revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
+    return RevisedLabels(
+        audio=revision.audio.bool().cpu().numpy(),
+        visual=revision.visual.bool().cpu().numpy(),
+        removal_probability=probability.cpu().numpy(),
+    )
+
+
+def _observe(split: "SplitTensors", indices: "Tensor", with_labels: bool) -> "tuple[Tensor, Tensor]":
+    """Return the state of some videos (Eq. 1): features, then the labels repeated over the segments."""
+    import torch  # noqa: PLC0415
+
+    audio, visual_2d, visual_3d = split.batch(indices)
+    repeated = split.labels.index_select(0, indices).unsqueeze(1).expand(-1, audio.shape[1], -1)
+    labels = (repeated,) if with_labels else ()
+    return torch.cat((audio, *labels), dim=-1), torch.cat((visual_2d, visual_3d, *labels), dim=-1)
