@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_gym.data.classes import SPLITS
-from rlld_gym.data.store import Split
+from rlld_gym.data.split import Split
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +44,8 @@ class SplitTensors:
             indices: (B,) int64, rows of this split, on the same device.
 
         Returns:
-            Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D features (B, T, D3), all float32. The last two
-            are views of one tensor; D3 may be 0.
+            Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D features (B, T, D3), all float32. The last
+            two are views of one tensor; D3 may be 0.
         """
         visual = self.visual.index_select(0, indices).float()
         visual_2d, visual_3d = visual[..., : self.visual_2d_size], visual[..., self.visual_2d_size :]
@@ -132,5 +132,8 @@ def _move(parts: Mapping[str, NDArray[Any] | None], device: str | torch.device) 
         # The store's arrays are read-only on purpose, and torch has no read-only tensors.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         whole = torch.from_numpy(join_rows(list(present.values()))).to(device)
-    pieces = whole.split([len(part) for part in present.values()])
-    return dict(zip(present, pieces, strict=True))
+    pieces, start = {}, 0
+    for name, part in present.items():
+        pieces[name] = whole[start : start + len(part)]
+        start += len(part)
+    return pieces
