@@ -1,0 +1,153 @@
+"""Training recipes of task networks, as data."""
+
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
+from typing import Any, Final, Literal
+
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.losses import LossWeights
+from rlld_gym.parsing.metrics import SCORE_NAMES
+
+Gate = Literal["global", "modality"]
+"""Which pooled probability admits a class to a track: the video's, or the modality's own."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a task network is built, trained, selected and thresholded. The defaults are those of "rlld".
+
+    Attributes:
+        name: the recipe's name.
+        network: registered name of the task network.
+        flavour: variant of the network ("han", or "jomold" with dropout before the visual classifier).
+        learning_rate: Adam's rate in the first ``step_size`` epochs.
+        weight_decay: Adam's weight decay.
+        step_size: epochs after which the rate is multiplied by ``gamma``, again and again.
+        gamma: factor of the rate.
+        epochs: passes over the training videos.
+        batch_size: videos in a batch; the last, smaller batch of an epoch is used too.
+        video_weight: weight of the video-level cross-entropy.
+        audio_weight: weight of the audio cross-entropy.
+        visual_weight: weight of the visual cross-entropy.
+        contrastive_weight: weight of the contrastive loss; 0 leaves it out.
+        contrastive: its variant (see ``rlld_gym.parsing.losses``); "ma" compares the audio sequence after the
+            attention layers with the visual one before them.
+        contrastive_smoothing: smoothing of its targets.
+        temperature: temperature of its similarities.
+        audio_confidence: label smoothing of audio targets; 1 means none (see ``smooth_labels``).
+        visual_confidence: likewise, visual.
+        video_target: what the video output is trained towards: the "union" of the two modalities' revised
+            labels (Eq. 6 of RLLD, arXiv 2412.19563), or the "original" video label.
+        clamp: pooled probabilities are clamped to [clamp, 1 - clamp] before the cross-entropy.
+        gate: which pooled probability must reach 0.5 for a class to be predicted at all.
+        selection: the validation score by which the best epoch is chosen; ties go to the later epoch.
+    """
+
+    name: str
+    network: str = "han"
+    flavour: Literal["han", "jomold"] = "jomold"
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.0
+    step_size: int = 6
+    gamma: float = 0.25
+    epochs: int = 25
+    batch_size: int = 128
+    video_weight: float = 1.0
+    audio_weight: float = 2.0
+    visual_weight: float = 1.0
+    contrastive_weight: float = 0.0
+    contrastive: Literal["jomold", "ma"] = "jomold"
+    contrastive_smoothing: float = 0.1
+    temperature: float = 0.2
+    audio_confidence: float = 1.0
+    visual_confidence: float = 1.0
+    video_target: Literal["union", "original"] = "union"
+    clamp: float = 1e-7
+    gate: Gate = "modality"
+    selection: str = "event_audio"
+
+    def __post_init__(self) -> None:
+        """Check the options (InputError)."""
+        least = {"step_size": 1, "epochs": 1, "batch_size": 1}
+        for option, minimum in least.items():
+            self._require(option, getattr(self, option) >= minimum, f"at least {minimum}")
+        for option in ("learning_rate", "gamma", "temperature"):
+            self._require(option, getattr(self, option) > 0, "a positive number")
+        choices: dict[str, tuple[str, ...]] = {
+            "flavour": ("han", "jomold"),
+            "contrastive": ("jomold", "ma"),
+            "video_target": ("union", "original"),
+            "gate": ("global", "modality"),
+            "selection": SCORE_NAMES,
+        }
+        for option, known in choices.items():
+            self._require(option, getattr(self, option) in known, f"one of {', '.join(known)}")
+
+    def _require(self, option: str, valid: bool, expected: str) -> None:
+        if not valid:
+            raise InputError(
+                f"recipe {self.name!r}: {option} is {getattr(self, option)!r}, expected {expected}"
+            )
+
+    @property
+    def loss_weights(self) -> LossWeights:
+        """The weights of the three cross-entropy terms."""
+        return LossWeights(video=self.video_weight, audio=self.audio_weight, visual=self.visual_weight)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch, counted from 1."""
+        return self.learning_rate * self.gamma ** ((epoch - 1) // self.step_size)
+
+    def replace(self, **changes: Any) -> "Recipe":
+        """Return a copy with some fields changed."""
+        return replace_fields(self, **changes)
+
+    def shortened(self, epochs: int) -> "Recipe":
+        """Return a copy of another length whose rate decays at the same fractions of it."""
+        return self.replace(epochs=epochs, step_size=max(1, round(self.step_size * epochs / self.epochs)))
+
+
+_RLLD = Recipe(name="rlld")
+_HAN = Recipe(
+    name="han",
+    flavour="han",
+    learning_rate=3e-4,
+    step_size=10,
+    gamma=0.1,
+    epochs=40,
+    batch_size=16,
+    audio_weight=1.0,
+    visual_confidence=0.9,
+    video_target="original",
+    gate="global",
+    selection="segment_type",
+)
+
+RECIPES: Final[dict[str, Recipe]] = {
+    recipe.name: recipe
+    for recipe in (
+        _HAN,
+        _RLLD.replace(name="jomold", contrastive_weight=1.0, visual_confidence=0.9, video_target="original"),
+        _RLLD,
+        _RLLD.replace(name="rlld+cl", contrastive_weight=1.0),
+        _RLLD.replace(name="compact", learning_rate=2e-3, epochs=8, step_size=3),
+    )
+}
+"""Known recipes by name.
+
+"han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal of
+labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
+2412.19563); "rlld+cl": with the contrastive loss. "compact": "rlld" for networks of 32 to 64 units.
+"""
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe called ``name``.
+
+    Raises:
+        InputError: no recipe has that name.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise InputError(f"unknown recipe {name!r}; choose from {', '.join(RECIPES)}") from None

@@ -1,0 +1,275 @@
+"""Training a task network on given labels of the training videos."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.parsing.losses import (
+    Targets,
+    contrastive_loss_jomold,
+    contrastive_loss_ma,
+    contrastive_similarity,
+    pooled_loss,
+    smooth_labels,
+)
+from rlld_gym.parsing.networks import TaskNetwork, make_network
+from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.recipes import Recipe
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D (B, T, D3) features, float32."""
+
+Labels = Tensor | NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedParser:
+    """A trained task network and how it got there.
+
+    Attributes:
+        network: with the weights of the best epoch, in evaluation mode.
+        best_epoch: that epoch, counted from 1.
+        history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten validation
+            scores (percent) under ``SCORE_NAMES``.
+    """
+
+    network: TaskNetwork
+    best_epoch: int
+    history: list[dict[str, float]]
+
+
+def feature_sizes(split: SplitTensors) -> dict[str, int]:
+    """Return what a network must know of the data, as keyword arguments of ``make_task_network``."""
+    return {
+        "audio_size": split.audio.shape[-1],
+        "visual_2d_size": split.visual_2d_size,
+        "visual_3d_size": split.visual.shape[-1] - split.visual_2d_size,
+        "num_classes": split.labels.shape[-1],
+    }
+
+
+def make_task_network(
+    recipe: Recipe,
+    *,
+    audio_size: int,
+    visual_2d_size: int,
+    visual_3d_size: int,
+    num_classes: int,
+    hidden_size: int,
+    seed: int,
+    device: str | torch.device = "cpu",
+) -> TaskNetwork:
+    """Build a recipe's network with weights that depend on ``seed`` only, not on the device or the global state.
+
+    Raises:
+        InputError: no network is registered under the recipe's name for it.
+    """
+    with seeded_random_state(seed):
+        network = make_network(
+            recipe.network,
+            audio_size=audio_size,
+            visual_2d_size=visual_2d_size,
+            visual_3d_size=visual_3d_size,
+            num_classes=num_classes,
+            hidden_size=hidden_size,
+            flavour=recipe.flavour,
+        )
+    return network.to(device)
+
+
+def make_optimizer(network: TaskNetwork, recipe: Recipe) -> torch.optim.Adam:
+    """Return Adam at the recipe's first learning rate; set later ones with ``set_learning_rate``."""
+    return torch.optim.Adam(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+    """Set the rate of all parameter groups."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+
+
+def training_targets(
+    audio_labels: Tensor, visual_labels: Tensor, original_labels: Tensor, recipe: Recipe
+) -> Targets:
+    """Return what a network is trained towards, given (revised) labels.
+
+    Smoothing pulls kept positives and classes that were never positive towards one half, but a removed positive
+    becomes exactly 0 (as in Cheng et al., ECCV 2022). The video target is the union of both modalities (Eq. 6 of
+    RLLD, arXiv 2412.19563) or the original label, as the recipe says.
+
+    Args:
+        audio_labels: (B, C) float in [0, 1], the labels to use for audio.
+        visual_labels: (B, C) float in [0, 1], likewise for the visual modality.
+        original_labels: (B, C) float in [0, 1], the labels before any removal.
+        recipe: names the smoothing and the video target.
+
+    Returns:
+        Targets of shape (B, C).
+    """
+    union = recipe.video_target == "union"
+    return Targets(
+        video=torch.maximum(audio_labels, visual_labels) if union else original_labels,
+        audio=_smooth_kept(audio_labels, original_labels, recipe.audio_confidence),
+        visual=_smooth_kept(visual_labels, original_labels, recipe.visual_confidence),
+    )
+
+
+def _smooth_kept(labels: Tensor, original: Tensor, confidence: float) -> Tensor:
+    if confidence == 1.0:
+        return labels
+    removed = (original > 0) & (labels == 0)
+    return smooth_labels(labels, confidence).masked_fill(removed, 0.0)
+
+
+def task_loss(network: TaskNetwork, batch: Batch, targets: Targets, recipe: Recipe) -> Tensor:
+    """Return the recipe's loss of a batch, scalar, with its graph."""
+    audio_sequence, visual_sequence = network.encode(*batch)
+    loss = pooled_loss(
+        network.head(audio_sequence, visual_sequence), targets, recipe.loss_weights, recipe.clamp
+    )
+    if recipe.contrastive_weight == 0.0:
+        return loss
+    if recipe.contrastive == "ma":
+        # Compares with the visual sequence before attention: the stem's output, which costs one more product.
+        _, visual_sequence = network.stem(*batch)
+    similarity = contrastive_similarity(audio_sequence, visual_sequence, recipe.temperature)
+    contrastive = contrastive_loss_ma if recipe.contrastive == "ma" else contrastive_loss_jomold
+    return loss + recipe.contrastive_weight * contrastive(similarity, recipe.contrastive_smoothing)
+
+
+def train_step(
+    network: TaskNetwork,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch,
+    targets: Targets,
+    recipe: Recipe,
+) -> Tensor:
+    """Take one optimiser step in the network's current mode; nothing waits for the device.
+
+    Args:
+        network: in training mode.
+        optimizer: of the network's parameters (see ``make_optimizer``).
+        batch: features, on the network's device (see ``SplitTensors.batch``).
+        targets: (B, C) each, on the same device.
+        recipe: loss weights, clamp and contrastive loss.
+
+    Returns:
+        The loss before the step: a detached scalar on the device.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    loss = task_loss(network, batch, targets, recipe)
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def train_parser(
+    data: StoreTensors,
+    audio_labels: Labels,
+    visual_labels: Labels,
+    recipe: Recipe,
+    *,
+    hidden_size: int,
+    seed: int,
+    network_seed: int | None = None,
+    video_labels: Labels | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainedParser:
+    """Train a fresh task network on the training videos with the given labels; keep its best epoch.
+
+    The result depends on the arguments only; torch's and NumPy's global random states are not used or changed.
+
+    Args:
+        data: splits "train" and "val" on one device; "val" with dense labels.
+        audio_labels: (N, C) bool or float in [0, 1], for the N training videos in their order.
+        visual_labels: likewise.
+        recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak labels as
+            the original ones.
+        hidden_size: width of the network.
+        seed: of the order of videos and the dropout masks.
+        network_seed: of the initial weights; None takes ``seed``.
+        video_labels: (N, C), overrides the recipe's video target.
+        progress: called with (epochs done, epochs in all) after every epoch.
+
+    Returns:
+        The network with the weights of the epoch that scores best on validation by the recipe's selection score
+        (ties: the later epoch), and the history.
+
+    Raises:
+        ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
+    """
+    train, validation = data["train"], data["val"]
+    if validation.dense_audio is None or validation.dense_visual is None:
+        raise ValueError("the validation split has no dense labels to select an epoch by")
+    targets = training_targets(
+        _checked_labels("audio_labels", audio_labels, train),
+        _checked_labels("visual_labels", visual_labels, train),
+        train.labels,
+        recipe,
+    )
+    if video_labels is not None:
+        targets = targets._replace(video=_checked_labels("video_labels", video_labels, train))
+    network = make_task_network(
+        recipe,
+        **feature_sizes(train),
+        hidden_size=hidden_size,
+        seed=seed if network_seed is None else network_seed,
+        device=data.device,
+    )
+    optimizer = make_optimizer(network, recipe)
+    history: list[dict[str, float]] = []
+    best_epoch, best_weights = 0, {}
+    with seeded_random_state(seed, data.device):
+        for epoch in range(1, recipe.epochs + 1):
+            set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
+            loss = _train_epoch(network, optimizer, train, targets, recipe)
+            scores = evaluate(network, validation, recipe.gate).as_dict()
+            history.append({"epoch": epoch, "loss": float(loss), **scores})
+            if best_epoch == 0 or scores[recipe.selection] >= history[best_epoch - 1][recipe.selection]:
+                best_epoch = epoch
+                best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
+            if progress is not None:
+                progress(epoch, recipe.epochs)
+    network.load_state_dict(best_weights)
+    return TrainedParser(network=network.eval(), best_epoch=best_epoch, history=history)
+
+
+def _train_epoch(
+    network: TaskNetwork,
+    optimizer: torch.optim.Optimizer,
+    train: SplitTensors,
+    targets: Targets,
+    recipe: Recipe,
+) -> Tensor:
+    """Pass once over the shuffled training videos; return the mean loss, on the device."""
+    network.train()
+    total = torch.zeros((), device=train.labels.device)
+    order = torch.randperm(len(train), device=train.labels.device)
+    for indices in order.split(recipe.batch_size):
+        loss = train_step(network, optimizer, train.batch(indices), targets.rows(indices), recipe)
+        total += loss * len(indices)
+    return total / len(train)
+
+
+def _checked_labels(name: str, labels: Labels, train: SplitTensors) -> Tensor:
+    """Return labels as float32 on the training videos' device."""
+    if isinstance(labels, np.ndarray):
+        labels = torch.from_numpy(np.array(labels))  # a copy: torch has no read-only tensors
+    if labels.shape != train.labels.shape:
+        raise ValueError(
+            f"{name} must have shape {tuple(train.labels.shape)} (training videos, classes), "
+            f"found {tuple(labels.shape)}"
+        )
+    labels = labels.to(device=train.labels.device, dtype=torch.float32)
+    if not bool(((labels >= 0) & (labels <= 1)).all()):
+        raise ValueError(f"{name} must lie between 0 and 1")
+    return labels

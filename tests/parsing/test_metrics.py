@@ -1,0 +1,192 @@
+"""The vectorised metric against golden numbers and against the definition, written out loop by loop."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlld_gym.parsing.metrics import SCORE_NAMES, parsing_scores
+from tests.shared_files import shared_path
+
+
+def runs(row):
+    """Maximal runs of ones as sets of segment numbers."""
+    found, current = [], set()
+    for index, bit in enumerate([*row, False]):
+        if bit:
+            current.add(index)
+        elif current:
+            found.append(current)
+            current = set()
+    return found
+
+
+def segment_counts(predicted, true):
+    return (
+        sum(p and t for p, t in zip(predicted, true, strict=True)),
+        sum(p and not t for p, t in zip(predicted, true, strict=True)),
+        sum(t and not p for p, t in zip(predicted, true, strict=True)),
+    )
+
+
+def event_counts(predicted, true):
+    ours, theirs = runs(predicted), runs(true)
+
+    def match(x, y):
+        return len(x & y) >= 0.5 * len(x | y)
+
+    hits = sum(any(match(x, y) for y in theirs) for x in ours)
+    missed = sum(not any(match(x, y) for x in ours) for y in theirs)
+    return hits, len(ours) - hits, missed
+
+
+def average_f(counts, dtype):
+    scores = [dtype(2 * tp) / dtype(2 * tp + fp + fn) for tp, fp, fn in counts if tp + fp + fn > 0]
+    return np.mean(scores) if scores else 1.0
+
+
+def naive_per_video(pred_audio, pred_visual, true_audio, true_visual, *, count, dtype=np.float64):
+    """(N, 4) F-scores from the definitions, one video, track and class at a time."""
+    tracks = [
+        (pred_audio, true_audio),
+        (pred_visual, true_visual),
+        (pred_audio & pred_visual, true_audio & true_visual),
+    ]
+    result = []
+    for video in range(len(pred_audio)):
+        classes = range(pred_audio.shape[2])
+        per_track = [
+            [count(p[video, :, c].tolist(), t[video, :, c].tolist()) for c in classes] for p, t in tracks
+        ]
+        pooled = [tuple(np.add(a, v)) for a, v in zip(per_track[0], per_track[1], strict=True)]
+        result.append([average_f(counts, dtype) for counts in (*per_track, pooled)])
+    return np.array(result)
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(shared_path("golden/golden_metrics.npz"), allow_pickle=False) as stored:
+        shape = tuple(stored["shape"])
+        tracks = [
+            np.unpackbits(stored[name])[: np.prod(shape)].reshape(shape).astype(bool)
+            for name in ("pred_audio", "pred_visual", "true_audio", "true_visual")
+        ]
+        return tracks, stored["segment_per_video"], stored["event_per_video"], stored["table"]
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_golden_numbers(golden, convert):
+    """The implementation behind the golden numbers averages segment-level F over classes in float32.
+
+    Its event level is float64 and is met to 1e-9; its segment level is met to float32 rounding, and (next test)
+    to 1e-9 by the definition evaluated in float32, which in float64 equals ours.
+    """
+    tracks, segment, event, table = golden
+    scores = parsing_scores(*map(convert, tracks))
+    np.testing.assert_allclose(scores.event_per_video, event, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scores.table[1], table[1], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scores.segment_per_video, segment, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(scores.table[0], table[0], rtol=0, atol=2e-6)
+
+
+def test_golden_segment_level_to_the_last_digit(golden):
+    tracks, segment, _, _ = golden
+    single = naive_per_video(*tracks, count=segment_counts, dtype=np.float32)
+    np.testing.assert_allclose(single, segment, rtol=0, atol=1e-9)
+    double = naive_per_video(*tracks, count=segment_counts)
+    np.testing.assert_allclose(parsing_scores(*tracks).segment_per_video, double, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 15), st.integers(1, 4)),
+    density=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),
+    agreement=st.sampled_from([0.0, 0.7, 1.0]),
+)
+def test_equals_the_definition(seed, shape, density, agreement):
+    generator = np.random.default_rng(seed)
+    true = [generator.random(shape) < density for _ in range(2)]
+    noise = [generator.random(shape) < density for _ in range(2)]
+    predicted = [
+        np.where(generator.random(shape) < agreement, t, n) for t, n in zip(true, noise, strict=True)
+    ]
+    scores = parsing_scores(*predicted, *true)
+    np.testing.assert_allclose(
+        scores.segment_per_video, naive_per_video(*predicted, *true, count=segment_counts), rtol=0, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        scores.event_per_video, naive_per_video(*predicted, *true, count=event_counts), rtol=0, atol=1e-12
+    )
+
+
+def test_every_pair_of_rows_of_six_segments():
+    """All 64 x 64 pairs: the one-to-one argument behind the event counts holds on each."""
+    rows = (np.arange(64)[:, None] >> np.arange(6)) & 1 > 0
+    predicted = np.repeat(rows, 64, axis=0)[:, :, None]
+    true = np.tile(rows, (64, 1))[:, :, None]
+    empty = np.zeros_like(true)
+    scores = parsing_scores(predicted, empty, true, empty)
+    expected = naive_per_video(predicted, empty, true, empty, count=event_counts)
+    np.testing.assert_allclose(scores.event_per_video, expected, rtol=0, atol=1e-12)
+
+
+def test_empty_everything_scores_one_and_truth_scores_hundred():
+    empty = np.zeros((3, 10, 25), bool)
+    assert (parsing_scores(empty, empty, empty, empty).table == 100.0).all()
+    truth = np.random.default_rng(0).random((3, 10, 25)) < 0.3
+    assert (parsing_scores(truth, truth, truth, truth).table == 100.0).all()
+
+
+def test_half_overlap_matches():
+    predicted, true = np.zeros((2, 10, 1), bool), np.zeros((2, 10, 1), bool)
+    true[:, 0:4] = True
+    predicted[0, 0:2] = True  # 2 of 4: matches
+    predicted[1, 3:6] = True  # 1 of 6: does not
+    empty = np.zeros_like(true)
+    assert parsing_scores(predicted, empty, true, empty).event_per_video[:, 0].tolist() == [1.0, 0.0]
+
+
+def test_named_scores_read_the_table_row_by_row():
+    tracks = np.random.default_rng(1).random((4, 5, 10, 3)) < 0.4
+    scores = parsing_scores(*tracks)
+    named = scores.as_dict()
+    assert tuple(named) == SCORE_NAMES
+    assert len(SCORE_NAMES) == 10
+    assert named["segment_type"] == pytest.approx(scores.table[0, :3].mean())
+    assert named["event_event"] == pytest.approx(100 * scores.event_per_video[:, 3].mean())
+    assert all(type(value) is float for value in named.values())
+
+
+def test_mixed_and_strided_inputs():
+    tracks = list(np.random.default_rng(2).random((4, 5, 3, 10)) < 0.4)
+    strided = [track.transpose(0, 2, 1) for track in tracks]
+    mixed = [torch.from_numpy(strided[0]), strided[1], strided[2], torch.from_numpy(strided[3].copy())]
+    np.testing.assert_array_equal(parsing_scores(*mixed).table, parsing_scores(*strided).table)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x.astype(np.float32), "bool"),
+        (lambda x: x.astype(np.int8), "bool"),
+        (lambda x: torch.from_numpy(x).float(), "bool"),
+        (lambda x: x[:-1], "shape"),
+        (lambda x: x[:, :-1], "shape"),
+        (lambda x: x[..., :-1], "shape"),
+        (lambda x: x.tolist(), "bool"),
+    ],
+)
+@pytest.mark.parametrize("position", range(4))
+def test_malformed_track_is_refused(change, message, position):
+    tracks = [np.zeros((4, 10, 3), bool) for _ in range(4)]
+    tracks[position] = change(tracks[position])
+    with pytest.raises(ValueError, match=message):
+        parsing_scores(*tracks)
+
+
+@pytest.mark.parametrize("shape", [(0, 10, 3), (4, 16, 3), (4, 0, 3), (4, 10), (4, 10, 3, 1)])
+def test_unusable_shape_is_refused(shape):
+    with pytest.raises(ValueError, match="tracks"):
+        parsing_scores(*[np.zeros(shape, bool)] * 4)
