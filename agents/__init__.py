@@ -1,1 +1,40 @@
-"""Agents, policies and the command line for rlld_gym."""
+"""Agents, policies and the command line for rlld_gym.
+
+The names below are imported on first use, so that ``rlld --help`` does not wait for torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlld_agents.policy import HybridAttentionPolicy as HybridAttentionPolicy
+    from rlld_agents.policy import check_fits as check_fits
+    from rlld_agents.policy import load_policy as load_policy
+    from rlld_agents.policy import save_policy as save_policy
+    from rlld_agents.reinforce import Reinforce as Reinforce
+    from rlld_agents.reinforce import ReinforceConfig as ReinforceConfig
+
+_HOMES = {
+    "HybridAttentionPolicy": "rlld_agents.policy",
+    "Reinforce": "rlld_agents.reinforce",
+    "ReinforceConfig": "rlld_agents.reinforce",
+    "check_fits": "rlld_agents.policy",
+    "load_policy": "rlld_agents.policy",
+    "save_policy": "rlld_agents.policy",
+}
+
+__all__ = [
+    "HybridAttentionPolicy",
+    "Reinforce",
+    "ReinforceConfig",
+    "check_fits",
+    "load_policy",
+    "save_policy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,85 @@
+"""Checkpoints of a training run: one file, written atomically, read without unpickling code."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rlld_gym.errors import InputError
+from rlld_gym.files import atomic_path
+
+CHECKPOINT_NAME = "checkpoint.pt"
+FORMAT = "rlld-checkpoint"
+VERSION = 1
+
+_ARRAY_KEY = "__numpy_array__"
+
+
+def save_checkpoint(path: str | os.PathLike[str], state: dict[str, Any]) -> None:
+    """Write ``state`` to ``path`` atomically: whoever reads sees the old checkpoint or the new one, whole.
+
+    Args:
+        path: the file.
+        state: nested dicts, lists and tuples of tensors, numpy arrays, numbers, booleans, strings and None.
+
+    Raises:
+        TypeError: for any other type in ``state``.
+    """
+    content = {"format": FORMAT, "version": VERSION, "state": _pack(state)}
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a checkpoint that ``save_checkpoint`` wrote, tensors on the CPU.
+
+    Raises:
+        InputError: if the file is missing, damaged, not a checkpoint, or of a newer format version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; name a run folder that has one, or train anew")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError) as error:
+        reason = str(error).partition("\n")[0].strip()[:100] or type(error).__name__
+        raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"{path}: not a checkpoint of this program; expected a file that rlld train wrote")
+    if content["version"] > VERSION:
+        raise InputError(
+            f"{path}: checkpoint format version {content['version']}, this program reads up to {VERSION}"
+        )
+    state = _unpack(content["state"])
+    assert isinstance(state, dict)
+    return state
+
+
+def _pack(value: Any) -> Any:
+    """Replace numpy values, which the safe loader refuses, by tagged tensors and plain numbers."""
+    if value is None or isinstance(value, bool | int | float | str | Tensor):
+        return value.detach().cpu().clone() if isinstance(value, Tensor) else value
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return {_ARRAY_KEY: torch.from_numpy(np.array(value))}
+    if isinstance(value, dict):
+        return {key: _pack(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_pack(entry) for entry in value])
+    raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.80}")
+
+
+def _unpack(value: Any) -> Any:
+    """Undo ``_pack``."""
+    if isinstance(value, dict):
+        if value.keys() == {_ARRAY_KEY}:
+            return value[_ARRAY_KEY].numpy()
+        return {key: _unpack(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_unpack(entry) for entry in value])
+    return value
