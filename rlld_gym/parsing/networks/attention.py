@@ -4,13 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlld_gym.parsing.networks.dropout import dropout
+
 
 class Attention(nn.Module):
     """Scaled dot-product attention with one head (Vaswani et al., NeurIPS 2017).
 
-    Parameters and initialisation are those of ``torch.nn.MultiheadAttention(size, 1, dropout)``. The computation is
-    spelled out because the fused kernels behind that class have neither a double backward nor a forward-mode
-    derivative, and reinforcement learning through a training step needs both.
+    Parameters and initialisation are those of ``torch.nn.MultiheadAttention(size, 1, dropout)``. The
+    computation is spelled out because fused kernels have no double backward and no forward-mode derivative,
+    which differentiating through a training step needs.
 
     Args:
         size: width of queries, keys, values and output.
@@ -38,14 +40,15 @@ class Attention(nn.Module):
             (B, T, size).
         """
         if query is context:
-            queries, keys, values = functional.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+            projected = functional.linear(query, self.in_proj_weight, self.in_proj_bias)
+            queries, keys, values = projected.chunk(3, -1)
         else:
-            parts = [self.size, 2 * self.size]
-            query_weight, context_weight = self.in_proj_weight.split(parts)
-            query_bias, context_bias = self.in_proj_bias.split(parts)
+            parts = (self.size, 2 * self.size)
+            query_weight, context_weight = self.in_proj_weight.split_with_sizes(parts)
+            query_bias, context_bias = self.in_proj_bias.split_with_sizes(parts)
             queries = functional.linear(query, query_weight, query_bias)
             keys, values = functional.linear(context, context_weight, context_bias).chunk(2, -1)
         scores = torch.matmul(queries, keys.transpose(-2, -1)) * self.size**-0.5
-        weights = functional.dropout(scores.softmax(-1), self.dropout, self.training)
-        output: Tensor = self.out_proj(torch.matmul(weights, values))
+        attended = torch.matmul(dropout(scores.softmax(-1), self.dropout, self.training), values)
+        output: Tensor = self.out_proj(attended)
         return output

@@ -13,8 +13,8 @@ class ParsingOutput(NamedTuple):
     """Probabilities of a batch of B videos with T segments and C classes.
 
     Attributes:
-        video: (B, C), pooled over time and both modalities. Attentive multimodal pooling can exceed one slightly
-            (it lies in (0, 2)), which is why losses clamp it.
+        video: (B, C), pooled over time and both modalities. Attentive multimodal pooling lies in (0, 2),
+            which is why losses clamp it.
         audio: (B, C), audio segments pooled over time, in (0, 1).
         visual: (B, C), visual segments pooled over time, in (0, 1).
         segment: (B, T, 2, C), every segment; modality 0 is audio, 1 is visual, in (0, 1).
@@ -29,7 +29,7 @@ class ParsingOutput(NamedTuple):
 class TaskNetwork(nn.Module, ABC):
     """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
 
-    The two halves are separate so that a contrastive loss can use the encoded sequences without a second pass.
+    The two halves are separate so that a contrastive loss can use the encoded sequences without another pass.
     """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The hybrid attention network, the task network of RLLD (Tian et al., ECCV 2020; Cheng et al., ECCV 2022)."""
+"""The hybrid attention network (Tian et al., ECCV 2020), also as JoMoLD has it (Cheng et al., ECCV 2022)."""
 
 import copy
 import os
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rlld_gym.parsing.networks.attention import Attention
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
 
 Flavour = Literal["han", "jomold"]
@@ -18,7 +19,7 @@ FRAMES_PER_SEGMENT = 8
 
 
 class HANStem(nn.Module):
-    """Linear projections of the features to one sequence per modality, without activation (Tian et al., ECCV 2020).
+    """Linear projections of the features to one sequence per modality (Tian et al., ECCV 2020).
 
     Args:
         audio_size: width of the audio features.
@@ -40,23 +41,24 @@ class HANStem(nn.Module):
     def forward(self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor) -> tuple[Tensor, Tensor]:
         """Project a batch.
 
-        The published order is linear, then mean over the 8 frames of a segment. The two commute, so the mean comes
-        first here: equal up to rounding at an eighth of the cost, and pooled features can be stored instead.
+        The published order is linear, then mean over the 8 frames of a segment. The two commute, so the mean
+        comes first here: equal up to rounding at an eighth of the cost, and features can be stored pooled.
 
         Args:
             audio: (B, T, audio_size) float.
-            visual_2d: (B, T, visual_2d_size) float, pooled over frames, or (B, 8 T, visual_2d_size), one per frame.
+            visual_2d: (B, T, visual_2d_size) float, pooled over frames, or (B, 8 T, visual_2d_size).
             visual_3d: (B, T, visual_3d_size) float.
 
         Returns:
             Audio and visual sequence, (B, T, hidden_size) each.
 
         Raises:
-            ValueError: when the number of frames fits neither form, or clip features come to a stem without any.
+            ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
         """
         segments = audio.shape[1]
         if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
-            visual_2d = visual_2d.unflatten(1, (segments, FRAMES_PER_SEGMENT)).mean(2)
+            frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
+            visual_2d = frames.mean(2)
         elif visual_2d.shape[1] != segments:
             raise ValueError(
                 f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
@@ -66,7 +68,7 @@ class HANStem(nn.Module):
         if self.visual_3d is not None and self.fusion is not None:
             visual = self.fusion(torch.cat((visual, self.visual_3d(visual_3d)), -1))
         elif visual_3d.shape[-1] > 0:
-            raise ValueError(f"visual_3d has width {visual_3d.shape[-1]}, but visual_3d_size is 0: pass width 0")
+            raise ValueError(f"visual_3d has width {visual_3d.shape[-1]}: expected 0, as visual_3d_size is 0")
         return self.audio(audio), visual
 
 
@@ -129,7 +131,7 @@ class HANLayer(nn.Module):
         return updated_audio, updated_visual
 
     def _drop(self, values: Tensor) -> Tensor:
-        return functional.dropout(values, self.dropout, self.training)
+        return dropout(values, self.dropout, self.training)
 
 
 class AttentivePooling(nn.Module):
@@ -165,10 +167,10 @@ class AttentivePooling(nn.Module):
 class HAN(TaskNetwork):
     """Hybrid attention network in its two published flavours.
 
-    "han" (Tian et al., ECCV 2020): every layer reads the stem's output, so only the last one acts, and all layers
-    start from the same weights. "jomold" (Cheng et al., ECCV 2022), RLLD's task network: layers are stacked, start
-    from different weights, and dropout on the visual sequence precedes the head. With one layer, the published
-    depth of both, they differ only in that dropout.
+    "han" (Tian et al., ECCV 2020): every layer reads the stem's output, so only the last one acts, and all
+    layers start from the same weights. "jomold" (Cheng et al., ECCV 2022), RLLD's task network: layers are
+    stacked, start from different weights, and dropout on the visual sequence precedes the head. With one
+    layer, the published depth of both, they differ only in that dropout.
 
     Args:
         audio_size: width of the audio features.
@@ -180,7 +182,7 @@ class HAN(TaskNetwork):
         num_layers: number of HAN layers.
         dropout: probability inside the layers.
         flavour: "han" or "jomold".
-        visual_dropout: probability before the head, visual sequence only; None: 0.5 for "jomold", 0 for "han".
+        visual_dropout: probability before the head, visual sequence only; None: 0.5 in "jomold", 0 in "han".
 
     Raises:
         ValueError: for an unknown flavour or ``num_layers`` below 1.
@@ -193,6 +195,7 @@ class HAN(TaskNetwork):
         visual_3d_size: int = 512,
         num_classes: int = 25,
         hidden_size: int = 512,
+        *,
         feedforward_size: int | None = None,
         num_layers: int = 1,
         dropout: float = 0.1,
@@ -209,9 +212,8 @@ class HAN(TaskNetwork):
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         self.layers = nn.ModuleList([HANLayer(hidden_size, feedforward_size or hidden_size, dropout)])
         for _ in range(num_layers - 1):
-            first = self.layers[0]
             if flavour == "han":
-                self.layers.append(copy.deepcopy(first))
+                self.layers.append(copy.deepcopy(self.layers[0]))
             else:
                 self.layers.append(HANLayer(hidden_size, feedforward_size or hidden_size, dropout))
         self.pooling = AttentivePooling(hidden_size, num_classes)
@@ -219,9 +221,9 @@ class HAN(TaskNetwork):
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
-        """Encode features into the two sequences that the contrastive loss compares; see ``TaskNetwork.encode``."""
+        """Encode features into the two sequences that the contrastive loss compares; see the base class."""
         sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
-        # Published "han" feeds every layer the stem's output and keeps the last result: the others need no pass.
+        # "han" feeds every layer the stem's output and keeps the last result: the others need no pass.
         for layer in self.layers[-1:] if self.flavour == "han" else self.layers:
             assert isinstance(layer, HANLayer)
             sequences = layer.update_both(*sequences, cross_attention)
@@ -229,7 +231,7 @@ class HAN(TaskNetwork):
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
         """Pool two encoded sequences, (B, T, D) each, into probabilities, after the visual dropout."""
-        visual_sequence = functional.dropout(visual_sequence, self.visual_dropout, self.training)
+        visual_sequence = dropout(visual_sequence, self.visual_dropout, self.training)
         output: ParsingOutput = self.pooling(audio_sequence, visual_sequence)
         return output
 

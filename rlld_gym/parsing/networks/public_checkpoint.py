@@ -1,7 +1,7 @@
 """Weights in the key layout of the public HAN and JoMoLD code, mapped to ours.
 
-Layout: ``fc_*`` linear layers and ``hat_encoder.layers.N.*``. The public classes also allocate modules that no forward
-pass calls (three more encoders and final norms); their entries are known by name and skipped.
+Layout: ``fc_*`` linear layers and ``hat_encoder.layers.N.*``. The public classes also allocate modules that
+no forward pass calls (three more encoders and final norms); their entries are known by name and skipped.
 """
 
 import os
@@ -48,6 +48,16 @@ _UNUSED = re.compile(
     r"|(audio_encoder|visual_encoder|cmt_encoder)\.layers\.\d+\."
     r"(self_attn\.(in_proj_weight|in_proj_bias|out_proj\.(weight|bias))|(linear|norm)[12]\.(weight|bias))"
 )
+_LOAD_ERRORS = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    pickle.UnpicklingError,
+)
 _LAYER_INDEX = re.compile(r"hat_encoder\.layers\.(\d+)\.")
 
 
@@ -57,14 +67,15 @@ def read_public_checkpoint(
     """Read sizes and weights of a public checkpoint.
 
     Args:
-        path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a dictionary
-            that holds one under "model" (as JoMoLD's training writes).
+        path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a
+            dictionary that holds one under "model" (as JoMoLD's training writes).
 
     Returns:
         Constructor arguments of ``HAN`` (sizes and number of layers), and its state dictionary.
 
     Raises:
-        InputError: for an unreadable file, unknown or missing entries, wrong shapes or non-finite values, by name.
+        InputError: for an unreadable file, and by name for unknown or missing entries, wrong shapes and
+            values that are not finite.
     """
     content: object = path_or_state_dict
     source = "public checkpoint"
@@ -77,16 +88,18 @@ def read_public_checkpoint(
     mapping = _key_mapping(len({match[1] for key in entries if (match := _LAYER_INDEX.match(key))}) or 1)
     unknown = [key for key in entries if key not in mapping and not _UNUSED.fullmatch(key)]
     if unknown:
-        raise InputError(f"{source}: unknown entries {_listed(unknown)}: expected the keys of public HAN or JoMoLD")
+        raise InputError(f"{source}: unknown entries {_listed(unknown)}: expected public HAN or JoMoLD keys")
     missing = [key for key in mapping if key not in entries]
     if missing:
-        raise InputError(f"{source}: entries {_listed(missing)} are missing: expected a whole HAN or JoMoLD network")
+        raise InputError(f"{source}: missing entries {_listed(missing)}: expected a whole HAN or JoMoLD")
     sizes = _sizes(entries, source)
     _check_shapes(entries, sizes, source)
     return sizes, {ours: entries[public] for public, ours in mapping.items()}
 
 
 def _load_file(path: str) -> object:
+    if not os.path.isfile(path) or not os.access(path, os.R_OK):
+        raise InputError(f"{path}: is not a readable file: expected a checkpoint written by torch.save")
     # JoMoLD's file also holds numpy's random state, whose arrays torch does not unpickle unless told.
     reconstruct = np.zeros(1).__reduce__()[0]
     allowed: list[Any] = [np.ndarray, np.dtype, type(np.dtype(np.uint32))]
@@ -94,21 +107,19 @@ def _load_file(path: str) -> object:
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}): expected a file of torch.save") from error
-    except (RuntimeError, ValueError, LookupError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
+    except _LOAD_ERRORS as error:
         raise InputError(
-            f"{path}: not a checkpoint of plain tensors: expected a file that torch.load(weights_only=True) reads"
+            f"{path}: not a checkpoint of plain tensors: expected what torch.load(weights_only=True) reads"
         ) from error
 
 
 def _checked_entries(content: object, source: str) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
-        kind = type(content).__name__
-        raise InputError(f"{source}: holds {'nothing' if content == {} else kind}: expected a state dictionary")
+        kind = "nothing" if content == {} else type(content).__name__
+        raise InputError(f"{source}: holds {kind}: expected a state dictionary")
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise InputError(f"{source}: entry {key!r} is a {type(value).__name__}: expected named tensors only")
+            raise InputError(f"{source}: entry {key!r} is a {type(value).__name__}: expected named tensors")
     return dict(content)
 
 
