@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_gym.data import FeatureStore
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from rlld_gym.data import FeatureStore
-    from rlld_gym.data.tensors import SplitTensors
+    from rlld_gym.data.tensors import SplitTensors, StoreTensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class RevisedLabels:
 
 def denoise(
     policy: "nn.Module",
-    store: "FeatureStore",
+    store: "FeatureStore | StoreTensors",
     *,
     split: str = "train",
     threshold: float = 0.5,
@@ -51,7 +52,7 @@ def denoise(
     Args:
         policy: module that maps float32 ``audio`` (B, T, Da + C) and ``visual`` (B, T, Dv + C) to removal
             logits (B, 2, C); where its attribute ``initialized_labels`` is False it is shown no labels.
-        store: the data set.
+        store: the data set, or its tensors where they are on the device already.
         split: which videos to denoise.
         threshold: probability, in (0, 1).
         batch_size: videos at a time; no effect on the result.
@@ -75,7 +76,7 @@ def denoise(
         )
     device = next(policy.parameters()).device if device is None else torch.device(device)
     policy.to(device)
-    tensors = store.to(device)[split]
+    tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
     with_labels = getattr(policy, "initialized_labels", True)
     was_training = policy.training
     policy.eval()

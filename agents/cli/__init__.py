@@ -1,1 +1,103 @@
-"""The command line ``rlld``."""
+"""The command ``rlld``: rlld train | evaluate | denoise | data import, check, info, twin.
+
+A command's module is imported only when the command is called: ``rlld --help`` does not wait for torch.
+"""
+
+import argparse
+import importlib
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rlld_gym.errors import InputError
+
+COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "train": ("rlld_agents.cli.train", "Train", "train a denoiser, denoise, train parsers, and show a table"),
+    "evaluate": (
+        "rlld_agents.cli.evaluate",
+        "Evaluate",
+        "scores of a trained parser or policy on a data set",
+    ),
+    "denoise": ("rlld_agents.cli.denoise", "Denoise", "let a trained policy revise the labels of a data set"),
+}
+"""Module, class and one line of help of every command."""
+
+DATA_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "import": ("Import", "make a feature store from npy folders and annotation files"),
+    "check": ("Check", "verify a feature store"),
+    "info": ("Info", "show what is in a feature store"),
+    "twin": ("Twin", "write a synthetic twin of LLP as a store or as npy folders"),
+}
+"""Class in rlld_agents.cli.data and one line of help of every command of ``rlld data``."""
+
+INPUT_ERROR, INTERRUPTED = 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: arguments without the program's name; None takes those of the process.
+
+    Returns:
+        The exit status: 0, 2 for input that cannot be used (one line on stderr), 130 after Ctrl-C.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except InputError as error:
+        print(f"rlld: error: {error}", file=sys.stderr)
+        return INPUT_ERROR
+    except KeyboardInterrupt as interruption:
+        hint = str(interruption) or shlex.join(["rlld", *arguments])
+        print(f"\nrlld: interrupted; go on with: {hint}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in "rlld ... | head"
+        sys.stderr.close()
+        return 1
+    except SystemExit as end:  # help, version and usage errors
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _run(arguments: list[str]) -> int:
+    """Find the command, parse its options and run it."""
+    parser = argparse.ArgumentParser(
+        prog="rlld",
+        description="Label denoising for audio-visual video parsing by reinforcement learning (RLLD).",
+        epilog="'rlld COMMAND --help' lists the options of a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    subcommands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (_, _, text) in COMMANDS.items():
+        subcommands.add_parser(name, help=text, add_help=False)
+    subcommands.add_parser("data", help="make, verify and describe feature stores", add_help=False)
+    command = parser.parse_args(arguments[:1]).command
+    rest = arguments[1:]
+    if command == "data":
+        data_parser = argparse.ArgumentParser(
+            prog="rlld data", description="Make, verify and describe feature stores."
+        )
+        data_subcommands = data_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+        for name, (_, text) in DATA_COMMANDS.items():
+            data_subcommands.add_parser(name, help=text, add_help=False)
+        name = data_parser.parse_args(rest[:1]).command
+        return _call("rlld_agents.cli.data", DATA_COMMANDS[name][0], f"rlld data {name}", rest[1:])
+    module, class_name, _ = COMMANDS[command]
+    return _call(module, class_name, f"rlld {command}", rest)
+
+
+def _call(module: str, class_name: str, program: str, arguments: list[str]) -> int:
+    try:
+        from .common import run_command  # noqa: PLC0415 (tyro is an extra)
+    except ImportError as error:
+        raise InputError(
+            f"the command line needs {error.name}; install it: pip install 'rlld-gym[train]'"
+        ) from error
+    return run_command(getattr(importlib.import_module(module), class_name), program, arguments)
+
+
+def _version() -> str:
+    from rlld_gym import __version__  # noqa: PLC0415
+
+    return __version__

@@ -1,0 +1,92 @@
+"""What all commands share: from arguments to a command object, and finding the data of a checkpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import tyro
+
+from rlld_gym.errors import InputError
+
+CONFIG = (tyro.conf.OmitArgPrefixes,)
+"""Options of nested dataclasses go by their own names: --episodes, not --experiment.agent.episodes."""
+
+
+class Command(Protocol):
+    """A dataclass of options with something to do."""
+
+    def run(self) -> int:
+        """Do it; return the exit status."""
+
+
+C = TypeVar("C")
+
+
+def parse(command: type[C], program: str, arguments: Sequence[str], default: C | None = None) -> C:
+    """Return the command object that arguments describe; SystemExit for --help and for usage errors.
+
+    Args:
+        command: dataclass of the options.
+        program: what usage lines start with.
+        arguments: the arguments.
+        default: values of the options that are not given; None: the class's own.
+    """
+    if default is None:
+        return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG)
+    return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, default=default)
+
+
+def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> int:
+    """Parse arguments and run the command.
+
+    Two methods are optional. ``with_context() -> instance | None`` names, once parsed, other values for the
+    options that were not given, such as those of a run that is resumed. ``resume_hint() -> str | None`` is
+    asked after Ctrl-C for the command that goes on.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, with the command that goes on as its text, if the command knows one.
+    """
+    parsed = parse(command, program, arguments)
+    default = parsed.with_context() if hasattr(parsed, "with_context") else None
+    if default is not None:
+        parsed = parse(command, program, arguments, default)
+    try:
+        return int(parsed.run())
+    except KeyboardInterrupt as interruption:
+        hint = parsed.resume_hint() if hasattr(parsed, "resume_hint") else None
+        raise KeyboardInterrupt(hint or "") from interruption
+
+
+def run_folder_of(checkpoint: Path) -> Path | None:
+    """Return the run folder that a checkpoint is or lies in; None where there is none."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    return folder if (folder / "config.json").is_file() else None
+
+
+def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, int]:
+    """Return name or path and seed of the data to use with a checkpoint.
+
+    Args:
+        checkpoint: a run folder or a file.
+        data: the data that was asked for; None: what the checkpoint's run was trained on.
+        seed: the twin's seed that was asked for; None: the run's, else 0.
+
+    Raises:
+        InputError: if no data was asked for and the checkpoint lies in no run folder.
+    """
+    folder = run_folder_of(checkpoint)
+    if folder is None:
+        if data is None:
+            raise InputError(
+                f"--data: needed, because {checkpoint} lies in no run folder that names its data set"
+            )
+        return data, seed or 0
+    from rlld_agents.run_folder import read_config  # noqa: PLC0415
+
+    experiment = read_config(folder).get("experiment", {})
+    run_data, run_seed = str(experiment.get("data")), int(experiment.get("data_seed", 0))
+    if data is None:
+        data = run_data
+    if seed is None:
+        seed = run_seed if data == run_data else 0
+    return data, seed

@@ -1,0 +1,105 @@
+"""``rlld evaluate``: scores of a trained parser, a trained policy, or both of a run."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from rlld_agents.cli.common import data_of
+
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Score a trained parser (ten F-scores) or a trained policy (quality of its removals) on a data set."""
+
+    checkpoint: Path
+    """A run folder (both are scored), a task.safetensors or a policy.safetensors."""
+    data: str | None = None
+    """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
+    split: Literal["val", "test", "train"] = "test"
+    """Videos to score on; train has no dense labels in LLP."""
+    threshold: float = 0.5
+    """A policy removes labels whose removal probability is above this."""
+    device: str = "auto"
+    """cpu, cuda, ...; auto takes the first GPU there is."""
+    seed: int | None = None
+    """Seed of a twin; None: that of the checkpoint's run, else 0. Scoring itself draws nothing."""
+    out: Path | None = None
+    """JSON file for the scores."""
+
+    def run(self) -> int:
+        """Print the scores; return the exit status."""
+        from rlld_agents import policy, task_file  # noqa: PLC0415 (torch)
+
+        if not 0 < self.threshold < 1:
+            raise InputError(f"--threshold: found {self.threshold}, expected a probability between 0 and 1")
+        files = [self.checkpoint]
+        if self.checkpoint.is_dir():
+            names = (task_file.NAME, "policy.safetensors")
+            files = [self.checkpoint / name for name in names if (self.checkpoint / name).is_file()]
+            if not files:
+                raise InputError(
+                    f"--checkpoint {self.checkpoint}: the folder holds neither {' nor '.join(names)}"
+                )
+        scores: dict[str, Any] = {}
+        for file in files:
+            kind = task_file.read_metadata(file).get("format")
+            if kind == task_file.FORMAT:
+                scores["scores"] = self._score_parser(file)
+            elif kind == policy.FORMAT:
+                scores["removal"] = self._score_policy(file)
+            else:
+                raise InputError(
+                    f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
+                )
+        if self.out is not None:
+            write_json(self.out, {"checkpoint": str(self.checkpoint), "split": self.split, **scores})
+        return 0
+
+    def _score_parser(self, file: Path) -> dict[str, float]:
+        """Print and return the ten F-scores of a parser."""
+        from rlld_agents.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.results import score_table  # noqa: PLC0415
+        from rlld_agents.task_file import check_fits, load_task_network  # noqa: PLC0415
+
+        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
+
+        device = choose_device(self.device)
+        network, info = load_task_network(file, device)
+        store = open_data(*data_of(self.checkpoint, self.data, self.seed))
+        check_fits(info, store, file)
+        if store.split(self.split).truth() is None:
+            raise InputError(
+                f"--split {self.split}: {store.name} has no dense labels there; choose val or test"
+            )
+        row = evaluate(network, store.to(device)[self.split], info.gate).as_dict()
+        print(f"F-scores (%) of {file} on the {self.split} split of {store.name}\n")
+        print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
+        return row
+
+    def _score_policy(self, file: Path) -> dict[str, dict[str, float | None]]:
+        """Print and return the quality of a policy's removals."""
+        from rlld_agents.denoise import denoise  # noqa: PLC0415
+        from rlld_agents.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
+        from rlld_agents.removal import removal_quality  # noqa: PLC0415
+        from rlld_agents.results import removal_table  # noqa: PLC0415
+
+        from rlld_gym.data import open_data  # noqa: PLC0415
+
+        policy = load_policy(file, choose_device(self.device))
+        store = open_data(*data_of(self.checkpoint, self.data, self.seed))
+        check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
+        split = store.split(self.split)
+        revised = denoise(policy, store, split=self.split, threshold=self.threshold)
+        quality = removal_quality(
+            split.labels, revised.audio, revised.visual, split.truth(), revised.removal_probability
+        )
+        print(f"Removals of {file} on the {self.split} split of {store.name}\n\n{removal_table(quality)}")
+        if split.truth() is None:
+            print(f"{store.name} has no dense labels in this split: precision is unknown", file=sys.stderr)
+        return quality.as_dict()

@@ -1,0 +1,77 @@
+"""``rlld train``: the main experiment, from one command to tables and figures."""
+
+import dataclasses
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rlld_agents.experiment_config import EnvironmentOptions, ExperimentConfig
+from rlld_agents.reinforce import ReinforceConfig
+from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
+
+from rlld_gym.errors import InputError
+
+QUICK = ExperimentConfig(
+    data="twin-tiny",
+    parser_epochs=3,
+    environment=EnvironmentOptions(episode_length=8),
+    agent=ReinforceConfig(episodes=3),
+)
+"""What --quick changes."""
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a denoiser with REINFORCE, denoise the training videos, train parsers on the outcome, test them.
+
+    Parsers are trained on the weak labels, on the rule "no visual Speech", on the denoised labels and, where
+    the truth is known, on the true labels. Tables and figures are written to the run folder.
+    """
+
+    out: Path | None = None
+    """Run folder; None: runs/DATA-seedSEED. A folder that holds a run is not overwritten."""
+    resume: Path | None = None
+    """Go on with the run in this folder; options that are not given are those of the run."""
+    quick: bool = False
+    """Small defaults for a check in seconds: twin-tiny, 3 episodes of 8 steps, parsers of 3 epochs."""
+    experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
+    """Options of the experiment."""
+
+    def with_context(self) -> "Train | None":
+        """Return where options that are not given come from: the resumed run, or the quick defaults."""
+        if self.resume is not None:
+            if self.out is not None:
+                raise InputError("--out: a resumed run stays in its folder; leave --out away")
+            return dataclasses.replace(self, experiment=_config_of(self.resume))
+        return dataclasses.replace(self, experiment=QUICK) if self.quick else None
+
+    def run(self) -> int:
+        """Run or resume the experiment; return the exit status."""
+        from rlld_agents.experiment import Experiment  # noqa: PLC0415
+
+        if self.resume is None:
+            folder = self.folder()
+            check_new(folder)
+        else:
+            folder = self.resume
+            self.experiment.check_resumes(_config_of(folder))
+        Experiment(self.experiment, folder).run()
+        return 0
+
+    def resume_hint(self) -> str | None:
+        """Return the command that goes on with this run, if it has begun."""
+        folder = self.resume or self.folder()
+        return f"rlld train --resume {shlex.quote(str(folder))}" if (folder / CONFIG_NAME).exists() else None
+
+    def folder(self) -> Path:
+        """Return the run folder."""
+        if self.out is not None:
+            return self.out
+        data = self.experiment.data
+        name = data if not Path(data).suffix else Path(data).stem
+        return Path("runs") / f"{name}-seed{self.experiment.agent.seed}"
+
+
+def _config_of(folder: Path) -> ExperimentConfig:
+    """Return the options of a run."""
+    return ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / CONFIG_NAME))

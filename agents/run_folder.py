@@ -1,0 +1,112 @@
+"""The folder of a run: what it was started with, how long stages took, and whether it may be written to."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
+
+CONFIG_NAME = "config.json"
+RESULT_NAME = "result.json"
+SECONDS_NAME = "seconds.json"
+FORMAT = "rlld-run"
+VERSION = 1
+PACKAGES = ("rlld-gym", "torch", "numpy", "gymnasium", "safetensors", "h5py")
+
+
+def check_new(folder: str | os.PathLike[str]) -> None:
+    """Raise InputError unless a new run may be written to a folder: it is missing or empty."""
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--out {folder}: is a file; name a folder")
+    if (folder / RESULT_NAME).exists():
+        raise InputError(f"--out {folder}: holds a finished run; choose another --out, or delete the folder")
+    if (folder / CONFIG_NAME).exists():
+        raise InputError(
+            f"--out {folder}: holds an unfinished run; go on with 'rlld train --resume {folder}' "
+            "or choose another --out"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"--out {folder}: the folder is not empty; choose another --out")
+
+
+def write_config(
+    folder: str | os.PathLike[str], experiment: Mapping[str, Any], command: str, data: Mapping[str, Any]
+) -> None:
+    """Write config.json: the resolved options, the command that makes the run anew, data, versions."""
+    write_json(
+        Path(folder) / CONFIG_NAME,
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "command": command,
+            "experiment": dict(experiment),
+            "data": dict(data),
+            "versions": _versions(),
+        },
+    )
+
+
+def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the content of a run folder's config.json.
+
+    Raises:
+        InputError: if the folder is no run, or of a newer version.
+    """
+    path = Path(folder) / CONFIG_NAME
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{folder}: not a run folder, {CONFIG_NAME} cannot be read ({error.strerror})"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise InputError(f"{path}: not the configuration of a run; expected a folder that rlld train wrote")
+    if config.get("version") != VERSION:
+        raise InputError(f"{path}: version {config.get('version')}, this program reads {VERSION}; upgrade")
+    return config
+
+
+class Stopwatch:
+    """Adds up the seconds of stages over all sessions of a run, kept in the run folder.
+
+    Args:
+        folder: the run folder.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        self._path = Path(folder) / SECONDS_NAME
+        self.seconds: dict[str, float] = {}
+        if self._path.is_file():
+            self.seconds = {
+                str(k): float(v) for k, v in json.loads(self._path.read_text(encoding="utf-8")).items()
+            }
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the wall-clock time of the block to a stage, also when the block is interrupted."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - start, 3)
+            write_json(self._path, self.seconds)
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "unknown"
+    return found
