@@ -90,7 +90,10 @@ def _name_problems(file: h5py.File) -> Iterator[str]:
         unique, counts = np.unique(values, return_counts=True)
         repeated = [value.decode(errors="replace") for value in unique[counts > 1].tolist()]
         if repeated:
-            yield f"dataset 'filenames': {len(repeated)} times {what} that another video has: {_shorten(repeated)}"
+            yield (
+                f"dataset 'filenames': {len(repeated)} times {what} that "
+                f"another video has: {_shorten(repeated)}"
+            )
 
 
 def _label_problems(file: h5py.File, name: str, rows: slice) -> Iterator[str]:

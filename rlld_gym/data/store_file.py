@@ -56,7 +56,7 @@ def dataset_checksum(dataset: h5py.Dataset) -> str:
     """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order."""
     digest = hashlib.sha256()
     for rows in row_blocks(dataset):
-        digest.update(np.ascontiguousarray(dataset[rows]).reshape(-1).view(np.uint8))
+        digest.update(dataset[rows].tobytes())
     return digest.hexdigest()
 
 
@@ -168,8 +168,25 @@ def read_splits(path: Path, header: StoreHeader) -> dict[str, Split]:
         if _header(file) != header:
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
         arrays = {key: file[key][...] for key in DATASETS}
-    for key in FLAGS:
-        arrays[key] = arrays[key] != 0
+    return _cut(path, header, arrays)
+
+
+def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
+    """Read all but the features: splits whose features have size 0.
+
+    Raises:
+        InputError: as ``read_splits``.
+    """
+    with open_store_file(path) as file:
+        arrays = {key: file[key][...] for key in (*FLAGS, "filenames")}
+        for key in ("audio", "visual"):
+            arrays[key] = np.empty((*file[key].shape[:2], 0), file[key].dtype)
+    return _cut(path, header, arrays)
+
+
+def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, Split]:
+    """Cut whole arrays, as they are in the file, into splits, which are views."""
+    arrays = arrays | {key: arrays[key] != 0 for key in FLAGS}
     filenames = [filename.decode() for filename in arrays["filenames"].tolist()]
     splits = {}
     for name, rows in split_rows(header.counts).items():
@@ -199,9 +216,7 @@ def _header(file: h5py.File) -> StoreHeader:
         )
     version = file.attrs.get("format_version")
     if version != FORMAT_VERSION:
-        raise InputError(
-            f"{where}: format version {version}; this rlld-gym reads version {FORMAT_VERSION}; upgrade rlld-gym"
-        )
+        raise InputError(f"{where}: format version {version}; expected {FORMAT_VERSION}; upgrade rlld-gym")
     try:
         attributes = {
             **json.loads(file.attrs["extra"]),

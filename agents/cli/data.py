@@ -1,0 +1,195 @@
+"""``rlld data``: make, verify and describe feature stores."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tqdm import tqdm
+
+from rlld_gym.data.store import FeatureStore, StoreHeader
+from rlld_gym.errors import InputError
+
+
+@dataclass(frozen=True)
+class Import:
+    """Read annotations and npy features (LLP's public layout) and write one store file.
+
+    An interrupted import goes on where it stopped when the same command is given again.
+    """
+
+    annotations: Path
+    """Folder with LLP's AVVP_train.csv, _val_pd, _test_pd, _eval_audio and _eval_visual."""
+    features: Path
+    """Folder with vggish/ID.npy (10, Da), res152/ID.npy (80, D2) and r2plus1d_18/ID.npy (10, D3)."""
+    out: Path
+    """The store file to write, such as llp.h5."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """How features are stored; float16 halves the file and refuses values beyond 65504."""
+    strict: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Refuse annotation files with broken rows instead of repairing them."""
+    limit: int | None = None
+    """Import only the first LIMIT training videos; validation and test stay whole."""
+    no_3d: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="no-3d")] = False
+    """Import features without a 3D stream."""
+    audio_folder: str = "vggish"
+    """Folder of the audio features."""
+    visual_2d_folder: Annotated[str, tyro.conf.arg(name="visual-2d-folder")] = "res152"
+    """Folder of the visual features of frames."""
+    visual_3d_folder: Annotated[str, tyro.conf.arg(name="visual-3d-folder")] = "r2plus1d_18"
+    """Folder of the visual features of clips."""
+    show: int = 20
+    """How many unusable files to print; all are counted."""
+
+    def run(self) -> int:
+        """Import, print a table of the store and return the exit status 0.
+
+        Raises:
+            InputError: the input cannot be imported; unusable files have been listed on standard error.
+        """
+        from rlld_gym.data.importer import FeatureFilesError, import_store  # noqa: PLC0415 (h5py)
+        from rlld_gym.data.npy_layout import FeatureFolders  # noqa: PLC0415
+
+        visual_3d = None if self.no_3d else self.visual_3d_folder
+        try:
+            store = import_store(
+                self.annotations,
+                self.features,
+                self.out,
+                dtype=self.dtype,
+                strict=self.strict,
+                limit=self.limit,
+                folders=FeatureFolders(self.audio_folder, self.visual_2d_folder, visual_3d),
+                progress=True,
+            )
+        except FeatureFilesError as error:
+            for problem in error.problems[: self.show]:
+                print(problem, file=sys.stderr)
+            if len(error.problems) > self.show:
+                print(f"... and {len(error.problems) - self.show} more", file=sys.stderr)
+            raise
+        print(store_table(self.out, store.header))
+        return 0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Verify a store file: structure, checksums, finite features, consistent labels."""
+
+    file: tyro.conf.Positional[Path]
+    """The store file."""
+
+    def run(self) -> int:
+        """Print "ok" or the problems, one a line; return the exit status 0, or 1 where there are problems."""
+        from rlld_gym.data.store_check import check_store  # noqa: PLC0415 (h5py)
+
+        problems = check_store(self.file)
+        for problem in problems:
+            print(problem)
+        print(f"{self.file}: {f'{len(problems)} problems' if problems else 'ok'}")
+        return 1 if problems else 0
+
+
+@dataclass(frozen=True)
+class Info:
+    """Print what a store file holds."""
+
+    file: tyro.conf.Positional[Path]
+    """The store file."""
+
+    def run(self) -> int:
+        """Print the table and return the exit status 0; InputError where the file cannot be used."""
+        print(store_table(self.file, FeatureStore.open(self.file).header))
+        return 0
+
+
+@dataclass(frozen=True)
+class Twin:
+    """Write a synthetic twin of LLP: as a store file, or as npy folders for real annotation files."""
+
+    out: Path
+    """The store file to write; with --layout llp, the folder in which the folders of npy files are made."""
+    scale: Literal["tiny", "small", "full"] | None = None
+    """Size and difficulty; by default small, with --layout llp full."""
+    seed: int = 0
+    """Seed of the generator; the same seed gives the same twin."""
+    layout: Literal["store", "llp"] = "store"
+    """What to write."""
+    annotations: Path | None = None
+    """With --layout llp: folder of the annotation files for whose videos features are made."""
+    limit: int | None = None
+    """With --layout llp: make only the first LIMIT training videos; validation and test stay whole."""
+
+    def run(self) -> int:
+        """Generate, write, print what was written and return the exit status 0.
+
+        Raises:
+            InputError: options that do not go together, or unusable annotation files.
+        """
+        return self._run_layout() if self.layout == "llp" else self._run_store()
+
+    def _run_store(self) -> int:
+        from rlld_gym.data.twin_data import twin  # noqa: PLC0415 (only where a twin is made)
+
+        for option, value in (("--annotations", self.annotations), ("--limit", self.limit)):
+            if value is not None:
+                raise InputError(
+                    f"{option} {value}: needs --layout llp; without it a twin draws its own labels"
+                )
+        store = twin(self.scale or "small", self.seed)
+        store.save(self.out)
+        print(store_table(self.out, store.header))
+        return 0
+
+    def _run_layout(self) -> int:
+        from rlld_gym.data.llp import load_annotations  # noqa: PLC0415
+        from rlld_gym.data.npy_layout import write_npy_layout  # noqa: PLC0415
+        from rlld_gym.data.twin_data import twin_for_annotations  # noqa: PLC0415
+
+        if self.annotations is None:
+            raise InputError("--layout llp: needs --annotations, the folder of LLP's annotation files")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"--limit {self.limit}: expected at least 1 training video")
+        annotations = load_annotations(self.annotations)
+        store = twin_for_annotations(annotations, self.scale or "full", self.seed, self.limit)
+        with tqdm(total=sum(store.header.counts.values()), desc="write", unit="video") as bar:
+            files = write_npy_layout(
+                store, self.out, seed=self.seed, progress=lambda _done, _all: bar.update()
+            )
+        print(f"{self.out}: {files} files of {sum(store.header.counts.values())} videos")
+        return 0
+
+
+def store_table(path: Path, header: StoreHeader) -> str:
+    """Return a description of a store file in lines of text: what it is, then a table of its splits."""
+    from rlld_gym.data.store_file import read_labels  # noqa: PLC0415 (h5py)
+
+    sizes = f"audio {header.audio_size}, visual 2D {header.visual_2d_size}, 3D {header.visual_3d_size}"
+    recommended = f"recipe {header.attributes['recipe']}, hidden size {header.attributes['hidden_size']}"
+    described = {
+        "name": header.name,
+        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "features": f"{sizes}, {header.dtype}",
+        "classes": len(header.classes),
+        "recommended": recommended,
+        **header.attributes["sources"],
+    }
+    lines = [f"{key.replace('_', ' '):<20}{_brief(value)}" for key, value in described.items()]
+    lines += ["", f"{'split':<8}{'videos':>8}{'labels per video':>18}{'dense':>8}{'heard %':>9}{'seen %':>8}"]
+    for name, split in read_labels(path, header).items():
+        truth, total = split.truth(), max(1, int(split.labels.sum()))
+        shares = ["", ""] if truth is None else [f"{100 * int(track.sum()) / total:.1f}" for track in truth]
+        known = "no" if truth is None else "yes"
+        mean = total / len(split)
+        lines.append(f"{name:<8}{len(split):>8}{mean:>18.3f}{known:>8}{shares[0]:>9}{shares[1]:>8}")
+    return "\n".join(lines)
+
+
+def _brief(value: Any) -> str:
+    """Return a JSON value as one short text; checksums are cut to 12 characters."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_brief(entry)}" for key, entry in value.items())
+    text = "-" if value is None else str(value)
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
