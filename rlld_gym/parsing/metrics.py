@@ -89,7 +89,7 @@ def parsing_scores(
 
 def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
     """Return the number of segments of well-formed tracks."""
-    shape = np.shape(tracks["pred_audio"])
+    shape: tuple[int, ...] = np.shape(tracks["pred_audio"])
     for name, track in tracks.items():
         if not isinstance(track, (np.ndarray, Tensor)) or track.dtype not in (np.dtype(bool), torch.bool):
             found = getattr(track, "dtype", type(track).__name__)
@@ -108,17 +108,17 @@ def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
 def _pack(tracks: list[BoolTracks], num_segments: int) -> NDArray[np.int16]:
     """Return (4, N, C) integer codes of the four tracks; bit t is segment t.
 
-    Tensors are packed where they are, so what leaves the device is (N, C) codes, in one transfer per device.
+    Tensors are packed where they are, so what leaves a GPU is (N, C) codes, in one transfer.
     """
     packed: list[NDArray[np.int16]] = [np.empty(0, np.int16)] * len(tracks)
     by_device: dict[torch.device, list[int]] = {}
     for index, track in enumerate(tracks):
-        if isinstance(track, Tensor):
+        if isinstance(track, Tensor) and track.device.type != "cpu":
             by_device.setdefault(track.device, []).append(index)
         else:
-            packed[index] = _pack_array(track, num_segments)
+            packed[index] = _pack_array(np.asarray(track), num_segments)
     for device, indices in by_device.items():
-        # Sums of powers of two below 2^15 are exact in float32, and GPUs have no matrix product of integers.
+        # Sums of powers of two below 2^15 are exact in float32; GPUs have no matrix product of integers.
         powers = torch.arange(num_segments, device=device).exp2()
         stacked = torch.stack([torch.as_tensor(tracks[index]) for index in indices]).float()
         codes = torch.einsum("kntc,t->knc", stacked, powers).round().to(torch.int16).cpu().numpy()
@@ -128,9 +128,11 @@ def _pack(tracks: list[BoolTracks], num_segments: int) -> NDArray[np.int16]:
 
 
 def _pack_array(track: NDArray[np.bool_], num_segments: int) -> NDArray[np.int16]:
+    bits = track.view(np.int8)
     codes = np.zeros((track.shape[0], track.shape[2]), np.int16)
-    for segment in range(num_segments):
-        codes |= track[:, segment].astype(np.int16) << np.int16(segment)
+    for segment in reversed(range(num_segments)):
+        codes += codes
+        codes += bits[:, segment]
     return codes
 
 
@@ -187,11 +189,9 @@ def _f_scores(true_positives: NDArray[np.int64], claims: NDArray[np.int64]) -> N
     """
     hits = np.concatenate((true_positives, true_positives[:1] + true_positives[1:2]))
     items = np.concatenate((claims, claims[:1] + claims[1:2]))
-    relevant = items > 0
-    per_class = 2.0 * hits / np.maximum(items, 1)
-    num_relevant = relevant.sum(axis=2)
-    per_video = per_class.sum(axis=2) / np.maximum(num_relevant, 1)
-    return np.where(num_relevant > 0, per_video, 1.0).T
+    num_relevant = (items > 0).sum(axis=2)
+    total = (2.0 * hits / np.maximum(items, 1)).sum(axis=2)
+    return np.where(num_relevant > 0, total / np.maximum(num_relevant, 1), 1.0).T
 
 
 def _table_row(per_video: NDArray[np.float64]) -> NDArray[np.float64]:

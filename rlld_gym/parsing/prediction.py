@@ -17,8 +17,8 @@ def gated_tracks(output: ParsingOutput, gate: Gate) -> tuple[Tensor, Tensor]:
 
     Args:
         output: probabilities of B videos.
-        gate: "global" admits a class to both tracks by the video probability (Tian et al., ECCV 2020), "modality"
-            to each track by that modality's own probability (Cheng et al., ECCV 2022).
+        gate: "global" admits a class to both tracks by the video probability (Tian et al., ECCV 2020),
+            "modality" to each track by that modality's own probability (Cheng et al., ECCV 2022).
 
     Returns:
         The audio and the visual track, (B, T, C) bool each.
@@ -38,7 +38,7 @@ def gated_tracks(output: ParsingOutput, gate: Gate) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def predict(
-    network: TaskNetwork, split: SplitTensors, gate: Gate, batch_size: int = 512
+    network: TaskNetwork, split: SplitTensors, gate: Gate, batch_size: int = 256
 ) -> tuple[Tensor, Tensor]:
     """Parse all videos of a split.
 
@@ -53,11 +53,13 @@ def predict(
     Returns:
         The audio and the visual track, (N, T, C) bool each, on the split's device, in the split's order.
     """
+    every = torch.arange(len(split), device=split.labels.device)
     was_training = network.training
     network.eval()
     try:
-        every = torch.arange(len(split), device=split.labels.device)
-        parts = [gated_tracks(network(*split.batch(indices)), gate) for indices in every.split(batch_size)]
+        parts = [
+            gated_tracks(network(*split.batch(indices)), gate) for indices in torch.split(every, batch_size)
+        ]
     finally:
         network.train(was_training)
     return torch.cat([audio for audio, _ in parts]), torch.cat([visual for _, visual in parts])

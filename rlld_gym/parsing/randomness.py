@@ -10,12 +10,12 @@ import torch
 def seeded_random_state(seed: int, device: str | torch.device = "cpu") -> Iterator[None]:
     """Run the body from a seeded torch random state and put the previous state back afterwards.
 
-    Modules draw their initial weights and dropout masks from torch's global generators, so these are lent out.
+    Modules draw initial weights and dropout masks from torch's global generators, so these are lent out.
 
     Args:
         seed: non-negative, below 2^63.
-        device: the device whose generator is seeded and restored besides the CPU's. Generators of other devices
-            are not touched.
+        device: the device whose generator is seeded and restored besides the CPU's. Generators of other
+            devices are not touched.
     """
     device = torch.device(device)
     cuda_devices = []
@@ -23,7 +23,7 @@ def seeded_random_state(seed: int, device: str | torch.device = "cpu") -> Iterat
         cuda_devices = [device.index if device.index is not None else torch.cuda.current_device()]
     with torch.random.fork_rng(devices=cuda_devices):
         # torch.manual_seed would seed every GPU, and fork_rng restores only the one in use.
-        torch.random.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         for index in cuda_devices:
             torch.cuda.default_generators[index].manual_seed(seed)
         yield

@@ -135,8 +135,8 @@ RECIPES: Final[dict[str, Recipe]] = {
 }
 """Known recipes by name.
 
-"han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal of
-labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
+"han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal
+of labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
 2412.19563); "rlld+cl": with the contrastive loss. "compact": "rlld" for networks of 32 to 64 units.
 """
 

@@ -18,7 +18,7 @@ from rlld_gym.parsing.losses import (
     pooled_loss,
     smooth_labels,
 )
-from rlld_gym.parsing.networks import TaskNetwork, make_network
+from rlld_gym.parsing.networks import HAN, TaskNetwork, make_network
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
@@ -36,8 +36,8 @@ class TrainedParser:
     Attributes:
         network: with the weights of the best epoch, in evaluation mode.
         best_epoch: that epoch, counted from 1.
-        history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten validation
-            scores (percent) under ``SCORE_NAMES``.
+        history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten
+            validation scores (percent) under ``SCORE_NAMES``.
     """
 
     network: TaskNetwork
@@ -66,7 +66,7 @@ def make_task_network(
     seed: int,
     device: str | torch.device = "cpu",
 ) -> TaskNetwork:
-    """Build a recipe's network with weights that depend on ``seed`` only, not on the device or the global state.
+    """Build a recipe's network with weights that depend on ``seed`` alone, not on device or global state.
 
     Raises:
         InputError: no network is registered under the recipe's name for it.
@@ -102,9 +102,9 @@ def training_targets(
 ) -> Targets:
     """Return what a network is trained towards, given (revised) labels.
 
-    Smoothing pulls kept positives and classes that were never positive towards one half, but a removed positive
-    becomes exactly 0 (as in Cheng et al., ECCV 2022). The video target is the union of both modalities (Eq. 6 of
-    RLLD, arXiv 2412.19563) or the original label, as the recipe says.
+    Smoothing pulls kept positives and classes that were never positive towards one half, but a removed
+    positive becomes exactly 0 (as in Cheng et al., ECCV 2022). The video target is the union of both
+    modalities (Eq. 6 of RLLD, arXiv 2412.19563) or the original label, as the recipe says.
 
     Args:
         audio_labels: (B, C) float in [0, 1], the labels to use for audio.
@@ -139,11 +139,17 @@ def task_loss(network: TaskNetwork, batch: Batch, targets: Targets, recipe: Reci
     if recipe.contrastive_weight == 0.0:
         return loss
     if recipe.contrastive == "ma":
-        # Compares with the visual sequence before attention: the stem's output, which costs one more product.
-        _, visual_sequence = network.stem(*batch)
+        _, visual_sequence = _stem_of(network)(*batch)
     similarity = contrastive_similarity(audio_sequence, visual_sequence, recipe.temperature)
     contrastive = contrastive_loss_ma if recipe.contrastive == "ma" else contrastive_loss_jomold
     return loss + recipe.contrastive_weight * contrastive(similarity, recipe.contrastive_smoothing)
+
+
+def _stem_of(network: TaskNetwork) -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return what computes a network's sequences before attention."""
+    if not isinstance(network, HAN):
+        raise ValueError(f'{type(network).__name__} has no stem: the contrastive loss "ma" needs HAN')
+    return network.stem
 
 
 def train_step(
@@ -167,7 +173,7 @@ def train_step(
     """
     optimizer.zero_grad(set_to_none=True)
     loss = task_loss(network, batch, targets, recipe)
-    loss.backward()
+    torch.autograd.backward(loss)
     optimizer.step()
     return loss.detach()
 
@@ -186,14 +192,14 @@ def train_parser(
 ) -> TrainedParser:
     """Train a fresh task network on the training videos with the given labels; keep its best epoch.
 
-    The result depends on the arguments only; torch's and NumPy's global random states are not used or changed.
+    The result depends on the arguments only; global random states are neither used nor changed.
 
     Args:
         data: splits "train" and "val" on one device; "val" with dense labels.
         audio_labels: (N, C) bool or float in [0, 1], for the N training videos in their order.
         visual_labels: likewise.
-        recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak labels as
-            the original ones.
+        recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak
+            labels as the original ones.
         hidden_size: width of the network.
         seed: of the order of videos and the dropout masks.
         network_seed: of the initial weights; None takes ``seed``.
@@ -201,7 +207,7 @@ def train_parser(
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
-        The network with the weights of the epoch that scores best on validation by the recipe's selection score
+        The network with the weights of the epoch that is best on validation by the recipe's selection score
         (ties: the later epoch), and the history.
 
     Raises:
@@ -254,7 +260,7 @@ def _train_epoch(
     network.train()
     total = torch.zeros((), device=train.labels.device)
     order = torch.randperm(len(train), device=train.labels.device)
-    for indices in order.split(recipe.batch_size):
+    for indices in torch.split(order, recipe.batch_size):
         loss = train_step(network, optimizer, train.batch(indices), targets.rows(indices), recipe)
         total += loss * len(indices)
     return total / len(train)

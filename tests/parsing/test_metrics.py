@@ -79,8 +79,8 @@ def golden():
 def test_golden_numbers(golden, convert):
     """The implementation behind the golden numbers averages segment-level F over classes in float32.
 
-    Its event level is float64 and is met to 1e-9; its segment level is met to float32 rounding, and (next test)
-    to 1e-9 by the definition evaluated in float32, which in float64 equals ours.
+    Its event level is float64 and is met to 1e-9; its segment level is met to float32 rounding, and (next
+    test) to 1e-9 by the definition evaluated in float32, which in float64 equals ours.
     """
     tracks, segment, event, table = golden
     scores = parsing_scores(*map(convert, tracks))

@@ -1,0 +1,76 @@
+"""Recipes: the published numbers, their schedules, and bad options."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.recipes import RECIPES, get_recipe
+
+
+def test_published_cards():
+    han, jomold, rlld = get_recipe("han"), get_recipe("jomold"), get_recipe("rlld")
+    assert (han.learning_rate, han.epochs, han.batch_size, han.gate) == (3e-4, 40, 16, "global")
+    assert (han.audio_confidence, han.visual_confidence, han.loss_weights) == (1.0, 0.9, (1.0, 1.0, 1.0))
+    assert (jomold.learning_rate, jomold.epochs, jomold.batch_size, jomold.gate) == (
+        5e-4,
+        25,
+        128,
+        "modality",
+    )
+    assert jomold.loss_weights._asdict() == {"video": 1.0, "audio": 2.0, "visual": 1.0}
+    assert (jomold.contrastive_weight, jomold.visual_confidence, jomold.selection) == (
+        1.0,
+        0.9,
+        "event_audio",
+    )
+    assert (rlld.contrastive_weight, rlld.visual_confidence, rlld.video_target) == (0.0, 1.0, "union")
+    changed = {"name", "contrastive_weight", "visual_confidence", "video_target"}
+    assert {
+        f.name for f in dataclasses.fields(rlld) if getattr(rlld, f.name) != getattr(jomold, f.name)
+    } == changed
+    assert get_recipe("rlld+cl") == rlld.replace(name="rlld+cl", contrastive_weight=1.0)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_schedule_is_that_of_step_lr(name):
+    recipe = get_recipe(name)
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=recipe.learning_rate)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, recipe.step_size, recipe.gamma)
+    for epoch in range(1, recipe.epochs + 1):
+        assert recipe.learning_rate_at(epoch) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_shortening_keeps_the_shape_of_the_schedule():
+    short = get_recipe("rlld").shortened(8)
+    assert (short.epochs, short.step_size, short.learning_rate) == (8, 2, 5e-4)
+    assert get_recipe("rlld").shortened(1).step_size == 1
+
+
+def test_unknown_recipe_names_the_known():
+    with pytest.raises(InputError, match=r"'best'.*han, jomold, rlld"):
+        get_recipe("best")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("step_size", 0),
+        ("learning_rate", 0.0),
+        ("gamma", -1.0),
+        ("temperature", 0.0),
+        ("flavour", "lstm"),
+        ("gate", "none"),
+        ("selection", "accuracy"),
+        ("video_target", "both"),
+        ("contrastive", "simclr"),
+    ],
+)
+def test_bad_option_is_named(option, value):
+    with pytest.raises(InputError, match=option):
+        get_recipe("rlld").replace(**{option: value})
