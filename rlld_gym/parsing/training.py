@@ -71,6 +71,8 @@ def make_task_network(
     Raises:
         InputError: no network is registered under the recipe's name for it.
     """
+    # The flavour is HAN's own; other registered networks need only take the sizes.
+    flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
     with seeded_random_state(seed):
         network = make_network(
             recipe.network,
@@ -79,7 +81,7 @@ def make_task_network(
             visual_3d_size=visual_3d_size,
             num_classes=num_classes,
             hidden_size=hidden_size,
-            flavour=recipe.flavour,
+            **flavour,
         )
     return network.to(device)
 
