@@ -1,0 +1,110 @@
+"""Options of the decision process, checked where they are given."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.recipes import Recipe, get_recipe
+
+TaskLifespan = Literal["episode", "run"]
+OverlapLabels = Literal["original", "revised"]
+
+_CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "task_lifespan": ("episode", "run"),
+    "empty_rule": EMPTY_RULES,
+    "overlap_labels": ("original", "revised"),
+}
+
+
+@dataclass(frozen=True)
+class ProcessConfig:
+    """Immutable options of a `rlld_gym.denoising.process.DenoisingProcess`; the defaults are the paper's.
+
+    Attributes:
+        batch_size: videos in a state, B.
+        overlap: share of a state's videos that the next state keeps, 0 or more and less than 1; rounded to
+            whole videos.
+        episode_length: steps of an episode.
+        subset: share of the training videos that an episode draws from, above 0 and at most 1; rounded down.
+        recipe: how the task network is built and trained, including which network it is.
+        hidden_size: width of the task network.
+        task_lifespan: "episode": a fresh task network every episode; "run": the same network goes on.
+        inter_weights: weights of the divergence and of the cosine term of the inter-reward (Eq. 9).
+        terminal_scale: terminal reward per percent of validation F-score (Eq. 10).
+        terminal_every: pay the terminal reward also after every so many steps; None: on the last step only.
+        empty_rule: see `rlld_gym.denoising.labels.revise_labels`.
+        overlap_labels: what the kept videos show next, their "original" labels or the "revised" ones.
+
+    Raises:
+        InputError: a value of the wrong type or out of range.
+    """
+
+    batch_size: int = 128
+    overlap: float = 0.25
+    episode_length: int = 32
+    subset: float = 1 / 3
+    recipe: Recipe = field(default_factory=lambda: get_recipe("rlld"))
+    hidden_size: int = 512
+    task_lifespan: TaskLifespan = "episode"
+    inter_weights: tuple[float, float] = (0.6, 0.4)
+    terminal_scale: float = 0.1
+    terminal_every: int | None = None
+    empty_rule: EmptyRule = "video"
+    overlap_labels: OverlapLabels = "original"
+
+    def __post_init__(self) -> None:
+        """Check every option."""
+        for name in ("batch_size", "episode_length", "hidden_size"):
+            require_count(name, getattr(self, name))
+        if self.terminal_every is not None:
+            require_count("terminal_every", self.terminal_every)
+        if not _is_number(self.overlap) or not 0 <= self.overlap < 1:
+            raise InputError(f"overlap is {self.overlap!r}; expected a share of at least 0 and below 1")
+        if not _is_number(self.subset) or not 0 < self.subset <= 1:
+            raise InputError(f"subset is {self.subset!r}; expected a share above 0 and at most 1")
+        if not _is_number(self.terminal_scale):
+            raise InputError(f"terminal_scale is {self.terminal_scale!r}; expected a finite number")
+        if not isinstance(self.inter_weights, tuple | list) or not (
+            len(self.inter_weights) == 2 and all(_is_number(weight) for weight in self.inter_weights)
+        ):
+            raise InputError(f"inter_weights is {self.inter_weights!r}; expected two finite numbers")
+        object.__setattr__(self, "inter_weights", tuple(float(weight) for weight in self.inter_weights))
+        for name, choices in _CHOICES.items():
+            require_choice(name, getattr(self, name), choices)
+
+    @property
+    def num_carried(self) -> int:
+        """Videos that a state keeps of the one before, 0 to batch_size - 1."""
+        return min(round(self.overlap * self.batch_size), self.batch_size - 1)
+
+    def subset_size(self, num_videos: int) -> int:
+        """Return how many of ``num_videos`` training videos an episode draws from.
+
+        Raises:
+            InputError: they would not fill a batch.
+        """
+        size = math.floor(self.subset * num_videos + 1e-9)
+        if size < self.batch_size:
+            raise InputError(
+                f"subset {self.subset:g} of {num_videos} training videos is {size}, less than the batch_size "
+                f"of {self.batch_size}; make the batch smaller or the subset larger"
+            )
+        return size
+
+
+def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Raise InputError where an option is none of its choices."""
+    if value not in choices:
+        raise InputError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
+
+
+def require_count(name: str, value: Any, lowest: int = 1) -> None:
+    """Raise InputError where an option is no integer of at least ``lowest``."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
+        raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

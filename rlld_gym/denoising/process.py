@@ -1,0 +1,239 @@
+"""The decision process of label denoising: states are labelled videos, actions remove labels."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.config import ProcessConfig
+from rlld_gym.denoising.labels import Revision, revise_labels
+from rlld_gym.denoising.rewards import branch_rewards, terminal_rewards
+from rlld_gym.denoising.sampler import OverlapSampler
+from rlld_gym.denoising.task import TaskLearner
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.training import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """One state: a batch of videos with the labels that they show (Eq. 1 of RLLD, arXiv 2412.19563).
+
+    Attributes:
+        indices: (B,) int64 rows of the training split, on the host.
+        features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32, on the device.
+        labels: (B, 2, C) bool labels of the audio and of the visual branch, on the device.
+        original: (B, C) float32 noisy labels of the data set, on the device.
+    """
+
+    indices: NDArray[np.int64]
+    features: Batch
+    labels: Tensor
+    original: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StepResult:
+    """What an action brought about; tensors stay on the device.
+
+    Attributes:
+        shown: (B, 2, C) bool labels of the state that was acted upon.
+        revision: its labels after the action.
+        per_video_reward: (B, 2) float32, Eq. 9 of each video and branch, or -1 where it was reverted.
+        removed: (2,) int64, labels removed from the audio and from the visual branch.
+        task_loss: scalar, loss of the task network's training step.
+        terminal: validation reward of the audio and of the visual branch, 0.0 where none was paid.
+        scores: the ten validation F-scores in percent, where the step validated.
+        terminated: the episode is over.
+    """
+
+    shown: Tensor
+    revision: Revision
+    per_video_reward: Tensor
+    removed: Tensor
+    task_loss: Tensor
+    terminal: tuple[float, float]
+    scores: dict[str, float] | None
+    terminated: bool
+
+
+class DenoisingProcess:
+    """Algorithm 1 of RLLD (arXiv 2412.19563) as the agent sees it.
+
+    A step revises labels, trains the task network on them and pays rewards. All tensors stay on the device
+    of the data. Everything random comes from the numpy generator given to `reset`; torch's global random
+    state is left alone.
+
+    Args:
+        data: the data set on the device where everything is to happen.
+        config: the options.
+
+    Raises:
+        InputError: the data set is too small for the options.
+    """
+
+    def __init__(self, data: StoreTensors, config: ProcessConfig) -> None:
+        self.data = data
+        self.config = config
+        self.steps = 0
+        self._num_drawn = config.subset_size(len(data["train"]))
+        self._task = TaskLearner(data, config.recipe, config.hidden_size)
+        self._generator: np.random.Generator | None = None
+        self._sampler: OverlapSampler | None = None
+        self._state: State | None = None
+
+    @property
+    def state(self) -> State:
+        """The state that the next action is for."""
+        if self._state is None:
+            raise RuntimeError("the process has no state yet: call reset() first")
+        return self._state
+
+    @property
+    def terminated(self) -> bool:
+        """Whether the episode is over."""
+        return self.steps >= self.config.episode_length
+
+    @property
+    def task(self) -> TaskLearner:
+        """The task network and its optimizer."""
+        return self._task
+
+    def reset(self, generator: np.random.Generator, *, new_run: bool = True) -> State:
+        """Begin an episode: draw its videos, build the task network (or go on with it), draw the first state.
+
+        Args:
+            generator: the source of all randomness until the next reset.
+            new_run: False keeps the task network of the last episode if ``task_lifespan`` is "run".
+        """
+        self._generator = generator
+        self.steps = 0
+        videos = generator.permutation(len(self.data["train"]))[: self._num_drawn]
+        if new_run or self.config.task_lifespan == "episode" or self._task.network is None:
+            self._task.renew(_draw_seed(generator))
+        self._sampler = OverlapSampler(videos, self.config.batch_size, self.config.num_carried)
+        self._state = self._next_state(None)
+        return self._state
+
+    def step(self, actions: Tensor) -> StepResult:
+        """Remove labels, train the task network on the rest, and move to the next state.
+
+        Args:
+            actions: (B, 2, C) bool or 0/1, on the process's device; 1 removes.
+
+        Returns:
+            The step's result; the next state is in `state`.
+
+        Raises:
+            RuntimeError: before the first reset, or when the episode is over.
+        """
+        state, config = self.state, self.config
+        if self._generator is None or self.terminated:
+            raise RuntimeError("the episode is over: call reset() first")
+        self.steps += 1
+        revision = revise_labels(state.labels[:, 0], state.labels[:, 1], actions, config.empty_rule)
+        revised = torch.stack((revision.audio, revision.visual), dim=1)
+        loss = self._task.train(state.features, revision, state.original, _draw_seed(self._generator))
+        scores = self._task.validate() if self._validates() else None
+        result = StepResult(
+            shown=state.labels,
+            revision=revision,
+            per_video_reward=branch_rewards(state.original, revision, config.inter_weights),
+            removed=(state.labels & ~revised).sum(dim=(0, 2)),
+            task_loss=loss,
+            terminal=(0.0, 0.0) if scores is None else terminal_rewards(scores, config.terminal_scale),
+            scores=scores,
+            terminated=self.terminated,
+        )
+        self._state = self._next_state(revised)
+        return result
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that decides the future, as tensors on the CPU and plain values.
+
+        Raises:
+            RuntimeError: before the first reset.
+        """
+        state = self.state
+        assert self._generator is not None
+        assert self._sampler is not None
+        return {
+            "config": self._fingerprint(),
+            "steps": self.steps,
+            "generator": self._generator.bit_generator.state,
+            "sampler": self._sampler.get_state(),
+            "labels": state.labels.to("cpu", copy=True),
+            "task": self._task.get_state(),
+        }
+
+    def set_state(self, state: dict[str, Any], generator: np.random.Generator) -> None:
+        """Go back to a state that `get_state` returned, of a process with the same options and data sizes.
+
+        Args:
+            state: the stored state; it is copied.
+            generator: is given the stored random state and becomes the source of all randomness.
+
+        Raises:
+            InputError: the state belongs to a process with other options or sizes.
+        """
+        own = self._fingerprint()
+        different = [name for name in own if state["config"].get(name) != own[name]]
+        if different:
+            found = "; ".join(
+                f"{name} {state['config'].get(name)!r}, here {own[name]!r}" for name in different
+            )
+            raise InputError(f"the state belongs to a process with other options: {found}")
+        generator.bit_generator.state = state["generator"]
+        self._generator = generator
+        self.steps = state["steps"]
+        self._task.set_state(state["task"])
+        self._sampler = OverlapSampler(
+            np.arange(self._num_drawn), self.config.batch_size, self.config.num_carried
+        )
+        self._sampler.set_state(state["sampler"])
+        self._state = self._state_of(self._sampler.batch.copy())
+        self._state.labels.copy_(state["labels"])
+
+    def _validates(self) -> bool:
+        every = self.config.terminal_every
+        return self.terminated or (every is not None and self.steps % every == 0)
+
+    def _next_state(self, revised: Tensor | None) -> State:
+        """Draw the next batch; carried videos show rows of ``revised`` (B, 2, C) if the options say so."""
+        assert self._generator is not None
+        assert self._sampler is not None
+        draw = self._sampler.draw(self._generator)
+        state = self._state_of(draw.indices)
+        carried = len(draw.carried_rows)
+        if revised is not None and carried and self.config.overlap_labels == "revised":
+            rows = torch.from_numpy(draw.carried_rows).to(self.data.device)
+            state.labels[:carried] = revised.index_select(0, rows)
+        return state
+
+    def _state_of(self, indices: NDArray[np.int64]) -> State:
+        """Return the state that shows these videos with their original labels."""
+        train = self.data["train"]
+        rows = torch.from_numpy(indices).to(self.data.device)
+        original = train.labels.index_select(0, rows)
+        labels = original.bool().unsqueeze(1).repeat(1, 2, 1)
+        return State(indices, train.batch(rows), labels, original)
+
+    def _fingerprint(self) -> dict[str, Any]:
+        """Return, as plain values, the options and sizes that a stored state depends on."""
+        train = self.data["train"]
+        sizes = {
+            "num_videos": len(train),
+            "num_classes": train.labels.shape[-1],
+            "audio_size": train.audio.shape[-1],
+            "visual_size": train.visual.shape[-1],
+        }
+        return {**dataclasses.asdict(self.config), **sizes}
+
+
+def _draw_seed(generator: np.random.Generator) -> int:
+    """Return a seed for torch: dropout takes no generator, so every training step is seeded anew."""
+    return int(generator.integers(2**63 - 1))

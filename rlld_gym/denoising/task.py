@@ -1,0 +1,108 @@
+"""The task network inside the decision process: born, trained one step at a time, validated, stored."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.labels import Revision
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import (
+    Batch,
+    feature_sizes,
+    make_optimizer,
+    make_task_network,
+    train_step,
+    training_targets,
+)
+
+
+class TaskLearner:
+    """A task network and its optimizer, trained online at the recipe's base learning rate.
+
+    Args:
+        data: the data set on the device where the network is to be.
+        recipe: network, loss and optimizer.
+        hidden_size: width of the network.
+
+    Raises:
+        InputError: the validation split cannot be scored.
+    """
+
+    def __init__(self, data: StoreTensors, recipe: Recipe, hidden_size: int) -> None:
+        if data["val"].dense_audio is None:
+            raise InputError("the validation split has no dense labels; rewards need validation F-scores")
+        self.data = data
+        self.recipe = recipe
+        self.hidden_size = hidden_size
+        self.network: TaskNetwork | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def renew(self, seed: int) -> None:
+        """Start over with a network whose weights depend on ``seed`` alone."""
+        self.network = make_task_network(
+            self.recipe,
+            **feature_sizes(self.data["train"]),
+            hidden_size=self.hidden_size,
+            seed=seed,
+            device=self.data.device,
+        )
+        self._optimizer = make_optimizer(self.network, self.recipe)
+
+    def train(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Tensor:
+        """Take one gradient step on a batch (Eq. 7-8 of RLLD, arXiv 2412.19563).
+
+        Args:
+            features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
+            revision: the batch's revised labels.
+            original: (B, C) float32, the batch's noisy labels.
+            seed: of the step's dropout.
+
+        Returns:
+            The loss, a detached scalar on the device.
+        """
+        network, optimizer = self._born()
+        targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
+        with seeded_random_state(seed, self.data.device):
+            return train_step(network, optimizer, features, targets, self.recipe)
+
+    def validate(self) -> dict[str, float]:
+        """Return the ten F-scores on the validation split, in percent, by name."""
+        return evaluate(self._born()[0], self.data["val"], self.recipe.gate).as_dict()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return copies, on the CPU, of the weights and of the optimizer's state."""
+        network, optimizer = self._born()
+        return {
+            "network": _on_cpu(dict(network.state_dict())),
+            "optimizer": _on_cpu(optimizer.state_dict()),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go back to a state that `get_state` returned, of a network of the same sizes."""
+        self.renew(seed=0)
+        network, optimizer = self._born()
+        network.load_state_dict(state["network"])
+        # Optimizer.load_state_dict would keep the given CPU tensors, which later steps write into.
+        optimizer.load_state_dict(_on_cpu(state["optimizer"]))
+
+    def _born(self) -> tuple[TaskNetwork, torch.optim.Optimizer]:
+        if self.network is None or self._optimizer is None:
+            raise RuntimeError("there is no task network yet: call renew() first")
+        return self.network, self._optimizer
+
+
+def _on_cpu(value: Any) -> Any:
+    """Return a copy of nested dictionaries and lists whose tensors are copies on the CPU."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_on_cpu(item) for item in value]
+    return value

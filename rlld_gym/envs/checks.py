@@ -1,0 +1,97 @@
+"""Checks of what comes from outside: actions, devices and data sets."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rlld_gym.data.catalog import TWIN_NAMES, open_data
+from rlld_gym.data.classes import CLASSES, SPLITS
+from rlld_gym.data.store import StoreHeader
+from rlld_gym.data.twin_scales import twin_scale
+from rlld_gym.errors import InputError
+
+
+def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Return an action as bool.
+
+    Args:
+        action: array of bool, integers or floats, all 0 or 1.
+        shape: the shape it must have.
+
+    Raises:
+        ValueError: another shape, another type, or a value other than 0 and 1.
+    """
+    array = np.asarray(action)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"action has dtype {array.dtype}; expected bool, integers or floats that are 0 or 1")
+    if array.shape != shape:
+        raise ValueError(
+            f"action has shape {array.shape}; expected {shape}: videos, modalities (audio, visual), classes"
+        )
+    wrong = (array != 0) & (array != 1)
+    if wrong.any():
+        raise ValueError(
+            f"action contains {array[wrong][0]}; expected only 0 (keep) and 1 (remove the label)"
+        )
+    return array.astype(np.bool_)
+
+
+def checked_device(device: str) -> str:
+    """Return the name of a device that may exist, without touching it.
+
+    Raises:
+        InputError: no name of a CPU or a CUDA device, and not "auto".
+    """
+    if device == "auto":
+        return device
+    try:
+        parsed = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"') from error
+    if parsed.type not in ("cpu", "cuda"):
+        raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"')
+    return str(parsed)
+
+
+def resolved_device(device: str) -> str:
+    """Return the device that a checked name stands for: "cpu", or "cuda:N".
+
+    Raises:
+        InputError: a GPU is asked for that torch does not find.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    parsed = torch.device(device)
+    if parsed.type == "cpu":
+        return "cpu"
+    index, found = parsed.index or 0, torch.cuda.device_count()
+    if index >= found:
+        raise InputError(f'device is {device!r}, but torch finds {found} GPUs here; use "cpu" or "auto"')
+    return f"cuda:{index}"
+
+
+def data_header(data: str, seed: int) -> StoreHeader:
+    """Return what is known of a data set without reading its features or generating a twin.
+
+    Args:
+        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        seed: seed of a twin; ignored for a file.
+
+    Raises:
+        InputError: neither a twin's name nor a usable store file.
+    """
+    if data not in TWIN_NAMES:
+        return open_data(data, seed).header
+    scale = twin_scale(data.removeprefix("twin-"))
+    return StoreHeader(
+        name=data,
+        classes=CLASSES,
+        counts=dict(zip(SPLITS, scale.videos, strict=True)),
+        dtype="float16",
+        audio_size=scale.audio_size,
+        visual_2d_size=scale.visual_2d_size,
+        visual_3d_size=scale.visual_3d_size,
+        attributes={"hidden_size": scale.hidden_size, "recipe": scale.recipe},
+    )

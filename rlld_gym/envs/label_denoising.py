@@ -1,0 +1,416 @@
+"""The environment ``rlld/LabelDenoising-v0``."""
+
+import os
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.utils import EzPickle
+from numpy.typing import NDArray
+
+from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.denoising.config import (
+    OverlapLabels,
+    ProcessConfig,
+    TaskLifespan,
+    require_choice,
+    require_count,
+)
+from rlld_gym.denoising.labels import FREE, EmptyRule
+from rlld_gym.denoising.process import DenoisingProcess, StepResult
+from rlld_gym.envs.checks import checked_action, checked_device, data_header, resolved_device
+from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
+from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks import network_names
+from rlld_gym.parsing.recipes import get_recipe
+
+Action = NDArray[np.int8]
+
+
+class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
+    """Remove wrong labels from videos while a parser is being trained on the labels that are left.
+
+    ## Description
+
+    Training videos for audio-visual video parsing carry only video-level labels: an event that is labelled may be
+    audible, visible or both, so for one of the two modalities a positive label may be noise. The agent decides
+    which labels to remove from which modality. In every step it sees a batch of training videos with their
+    labels, removes some, and a *task network* (a parser) takes one gradient step on the labels that are left.
+    The reward says how close the revised labels are to the original ones and, at the end of the episode, how well
+    the task network parses the validation videos.
+
+    The environment implements RLLD ("Reinforced Label Denoising for Weakly-Supervised Audio-Visual Video
+    Parsing", arXiv 2412.19563); equation numbers are those of that paper.
+
+    Symbols: B videos in a batch, T = 10 segments of one second, C classes, Da and Dv sizes of the audio and
+    visual features.
+
+    ```python
+    import gymnasium as gym
+
+    env = gym.make("rlld_gym:rlld/LabelDenoising-v0", data="twin-tiny", batch_size=16)
+    observation, info = env.reset(seed=0)
+    action = env.action_space.sample(mask=info["action_mask"])
+    observation, reward, terminated, truncated, info = env.step(action)
+    ```
+
+    ## Action Space
+
+    `MultiBinary((B, 2, C))`: `action[:, 0]` is for the audio labels, `action[:, 1]` for the visual ones.
+    A bit of 1 *removes* the label (Eq. 5), 0 keeps it. Bits on absent labels are ignored: labels are never added.
+    Arrays of bool, integers or floats that are 0 or 1 are accepted; anything else raises `ValueError`.
+
+    `info["action_mask"]` has the encoding of `MultiBinary.sample(mask=...)`: 2 where a label can be removed, 0
+    where there is none.
+
+    ## Observation Space
+
+    A `Dict`. With `observation="features"` (Eq. 1):
+
+    | Key        | Shape           | Type    | Content                                                             |
+    |------------|-----------------|---------|---------------------------------------------------------------------|
+    | `audio`    | (B, T, Da + C)  | float32 | audio features of each segment, then the video's audio labels       |
+    | `visual`   | (B, T, Dv + C)  | float32 | visual features (2D first, then 3D), then the video's visual labels |
+    | `progress` | (1,)            | float32 | share of the episode that is over; only with `time_feature=True`    |
+
+    Bounds of features are the largest numbers of the type in which the data set stores them; labels lie in
+    [0, 1]. With LLP's feature sizes and B = 128 one observation takes 14 MB. With `observation="indices"` it
+    takes a few kilobytes and the agent looks features up itself:
+
+    | Key            | Shape  | Type    | Content                                                          |
+    |----------------|--------|---------|------------------------------------------------------------------|
+    | `index`        | (B,)   | int64   | rows of the training split                                       |
+    | `labels_audio` | (B, C) | int8    | audio labels                                                     |
+    | `labels_visual`| (B, C) | int8    | visual labels                                                    |
+    | `progress`     | (1,)   | float32 | share of the episode that is over; only with `time_feature=True` |
+
+    With `initialized_labels=False` the labels are left out of either.
+
+    ## Rewards
+
+    A step's reward is the mean of two branch rewards, `info["reward_audio"]` and `info["reward_visual"]`. A branch
+    is paid its inter-reward in every step and its terminal reward on the last one (Eq. 11):
+
+    - *Inter-reward* (Eq. 9): the mean over the videos of 0.6 exp(-(KL(o, r) + KL(r, o)) / 2) + 0.4 cosine(o, r),
+      where o are the video's original noisy labels and r its revised labels, both smoothed (0.1) and normalised to
+      distributions. It is 1 where nothing was removed.
+    - A video that would lose all its labels gets them back and counts -1 instead, in both branches
+      (`empty_rule="video"`), or branch by branch (`empty_rule="modality"`).
+    - *Terminal reward* (Eq. 10): 0.1 per percent of validation F-score, segment-level audio F for the audio branch
+      and event-level visual F for the visual branch.
+
+    ## Starting State
+
+    A reset draws the episode's videos at random (a third of the training set) and a first batch of them, with
+    their original labels in both modalities. The task network starts from fresh weights; with
+    `task_lifespan="run"` it goes on from the last episode instead, except after a reset with a seed, which
+    restores everything. Each step's next batch keeps a quarter of the videos; the new ones walk through the
+    episode's videos in shuffled order.
+
+    All randomness comes from `env.np_random`; the global random states of NumPy and torch are left alone.
+
+    ## Episode End
+
+    The episode ends after `episode_length` steps with `terminated=True`: 32 steps of 96 new videos pass the
+    episode's third of the training set once, and the validation reward is paid at that point. This horizon is part
+    of the task (there is no value beyond it), so it is a termination; `truncated` is always `False`.
+
+    ## Info
+
+    After `reset` and after every step, about the observation that is returned:
+
+    | Key           | Type              | Content                                               |
+    |---------------|-------------------|-------------------------------------------------------|
+    | `indices`     | int64 (B,)        | the videos of the observation, rows of the training split |
+    | `action_mask` | int8 (B, 2, C)    | 2 where a label can be removed, 0 elsewhere           |
+
+    After every step, about the batch that the action was for (`indices` of the info before):
+
+    | Key                | Type           | Content                                                            |
+    |--------------------|----------------|--------------------------------------------------------------------|
+    | `inter_reward`     | float          | mean of the two branches' inter-rewards                            |
+    | `terminal_reward`  | float          | mean of the two branches' terminal rewards, 0.0 where none is paid |
+    | `reward_audio`     | float          | reward of the audio branch                                         |
+    | `reward_visual`    | float          | reward of the visual branch                                        |
+    | `per_video_reward` | float32 (B, 2) | inter-reward of each video in the audio and in the visual branch   |
+    | `n_removed_audio`  | int            | labels removed from the audio branch                               |
+    | `n_removed_visual` | int            | labels removed from the visual branch                              |
+    | `n_reverted`       | int            | videos that got labels back because none would have been left      |
+
+    After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:
+    `segment_audio`, `segment_visual`, `segment_audio_visual`, `segment_type`, `segment_event`, `event_audio`,
+    `event_visual`, `event_audio_visual`, `event_type`, `event_event`.
+
+    ## Arguments
+
+    | Argument             | Default        | Meaning                                                                 |
+    |----------------------|----------------|-------------------------------------------------------------------------|
+    | `data`               | `"twin-small"` | `"twin-tiny"`, `"twin-small"`, `"twin-full"` (synthetic twins of LLP) or the path of a feature store |
+    | `data_seed`          | `0`            | seed of a twin's generation; ignored for a file                         |
+    | `batch_size`         | `128`          | videos in a state, B                                                    |
+    | `overlap`            | `0.25`         | share of a state's videos that the next state keeps                     |
+    | `episode_length`     | `32`           | steps of an episode                                                     |
+    | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
+    | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
+    | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
+    | `task_network`       | `"han"`        | registered name of the task network                                     |
+    | `task_lifespan`      | `"episode"`    | `"episode"`: a fresh task network every episode; `"run"`: the same goes on |
+    | `inter_weights`      | `(0.6, 0.4)`   | weights of the divergence and of the cosine term of the inter-reward    |
+    | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
+    | `terminal_every`     | `None`         | validate and pay also after every so many steps; `None`: only after the last |
+    | `empty_rule`         | `"video"`      | `"video"`: labels come back where a video would lose all in both modalities; `"modality"`: where a modality would |
+    | `overlap_labels`     | `"original"`   | what kept videos show next: their `"original"` or their `"revised"` labels. Inter-rewards always compare with the original ones |
+    | `initialized_labels` | `True`         | whether labels are part of the observation                              |
+    | `observation`        | `"features"`   | `"features"` or `"indices"`, see above                                  |
+    | `time_feature`       | `False`        | whether `progress` is part of the observation                           |
+    | `device`             | `"auto"`       | where the task network is trained: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; `"auto"`: a GPU if there is one |
+    | `render_mode`        | `None`         | `"ansi"` (a table) or `"rgb_array"` (a picture of the batch's labels)   |
+
+    All arguments can be passed to `gymnasium.make` and are JSON-able. The data set is loaded at the first reset,
+    once per process, and shared by all environments on it. `env.unwrapped.get_state()` and `set_state()` store
+    and resume the environment exactly, also in the middle of an episode.
+
+    ## Version History
+
+    - v0: initial version
+    """  # noqa: E501 (rows of Markdown tables)
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
+
+    def __init__(
+        self,
+        data: str | os.PathLike[str] = "twin-small",
+        *,
+        data_seed: int = 0,
+        batch_size: int = 128,
+        overlap: float = 0.25,
+        episode_length: int = 32,
+        subset: float = 1 / 3,
+        recipe: str | None = None,
+        hidden_size: int | None = None,
+        task_network: str = "han",
+        task_lifespan: TaskLifespan = "episode",
+        inter_weights: tuple[float, float] = (0.6, 0.4),
+        terminal_scale: float = 0.1,
+        terminal_every: int | None = None,
+        empty_rule: EmptyRule = "video",
+        overlap_labels: OverlapLabels = "original",
+        initialized_labels: bool = True,
+        observation: ObservationMode = "features",
+        time_feature: bool = False,
+        device: str = "auto",
+        render_mode: str | None = None,
+    ) -> None:
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        EzPickle.__init__(self, **arguments)
+        require_count("data_seed", data_seed, lowest=0)
+        require_choice("task_network", task_network, network_names())
+        require_choice("observation", observation, ("features", "indices"))
+        for name in ("initialized_labels", "time_feature"):
+            if not isinstance(arguments[name], bool):
+                raise InputError(f"{name} is {arguments[name]!r}; expected True or False")
+        if render_mode is not None:
+            require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
+        self._device = checked_device(device)
+        self._data = os.fspath(data), data_seed
+        header = data_header(*self._data)
+        recommended = header.attributes
+        self._config = ProcessConfig(
+            batch_size=batch_size,
+            overlap=overlap,
+            episode_length=episode_length,
+            subset=subset,
+            recipe=get_recipe(recommended["recipe"] if recipe is None else recipe).replace(
+                network=task_network
+            ),
+            hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
+            task_lifespan=task_lifespan,
+            inter_weights=inter_weights,
+            terminal_scale=terminal_scale,
+            terminal_every=terminal_every,
+            empty_rule=empty_rule,
+            overlap_labels=overlap_labels,
+        )
+        self._config.subset_size(header.counts["train"])
+        self._classes = header.classes
+        self._layout = ObservationLayout(batch_size, observation, initialized_labels, time_feature)
+        self.observation_space = self._layout.space(header)
+        self.action_space = spaces.MultiBinary((batch_size, 2, len(header.classes)))
+        self.render_mode = render_mode
+        self._process: DenoisingProcess | None = None
+        self._frame: Frame | None = None
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode.
+
+        Args:
+            seed: restores everything, also a task network that outlives episodes; None goes on at random.
+            options: not used.
+
+        Returns:
+            The first observation and its info.
+        """
+        super().reset(seed=seed)
+        process = self._process or self._make_process()
+        process.reset(self.np_random, new_run=seed is not None or self._process is None)
+        self._process = process
+        labels = process.state.labels.cpu().numpy()
+        self._frame = None if self.render_mode is None else self._first_frame(labels)
+        return self._observation(process, labels), self._state_info(process, labels)
+
+    def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Remove labels and train the task network on the others.
+
+        Args:
+            action: (B, 2, C) of 0 and 1; 1 removes.
+
+        Returns:
+            Observation, reward, terminated, truncated (always False) and info; see the class.
+
+        Raises:
+            ValueError: the action has another shape or other values.
+            ResetNeeded: before the first reset, or after the last step of an episode.
+        """
+        process = self._running_process()
+        bits = torch.from_numpy(checked_action(action, tuple(process.state.labels.shape)))
+        result = process.step(bits.to(process.data.device))
+        per_video_reward, counts, labels = _to_host(result, process.state.labels)
+        inter = per_video_reward.mean(axis=0, dtype=np.float64)
+        audio, visual = (float(inter[branch]) + result.terminal[branch] for branch in range(2))
+        info = {
+            "inter_reward": float(inter.mean()),
+            "terminal_reward": sum(result.terminal) / 2,
+            "reward_audio": audio,
+            "reward_visual": visual,
+            "per_video_reward": per_video_reward,
+            "n_removed_audio": int(counts[0]),
+            "n_removed_visual": int(counts[1]),
+            "n_reverted": int(counts[2]),
+            **self._state_info(process, labels),
+            **(result.scores or {}),
+        }
+        if self._frame is not None:
+            self._frame = self._next_frame(self._frame, result, info)
+        return self._observation(process, labels), (audio + visual) / 2, result.terminated, False, info
+
+    def render(self) -> Any:
+        """Return the last step as a table (str) or as a picture ((height, width, 3) uint8).
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() was called without a render mode; make the environment with "
+                'render_mode="ansi" or "rgb_array"'
+            )
+            return None
+        if self._frame is None:
+            raise ResetNeeded("there is nothing to render before the first reset()")
+        return draw_table(self._frame) if self.render_mode == "ansi" else draw_picture(self._frame)
+
+    def close(self) -> None:
+        """Let go of the task network; a later reset would build everything anew."""
+        self._process = None
+        self._frame = None
+
+    def get_state(self) -> dict[str, Any]:
+        """Return everything that decides the future, as a dictionary of CPU tensors and plain values.
+
+        It can be stored with ``torch.save`` and read with ``torch.load(..., weights_only=True)``.
+
+        Raises:
+            ResetNeeded: before the first reset.
+        """
+        if self._process is None:
+            raise ResetNeeded("there is no state to store before the first reset()")
+        return {"format": 1, "process": self._process.get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
+        """Go back to a state that `get_state` returned; no reset is needed before.
+
+        Args:
+            state: of an environment with the same arguments and the same data.
+
+        Returns:
+            The observation that the next action is for, and its info as `reset` would return it.
+
+        Raises:
+            InputError: it is no such state, or the other environment had other arguments or data.
+        """
+        if not isinstance(state, dict) or state.get("format") != 1:
+            raise InputError("the state was not made by get_state() of this version of the environment")
+        process = self._process or self._make_process()
+        process.set_state(state["process"], self.np_random)
+        self._process = process
+        labels = process.state.labels.cpu().numpy()
+        self._frame = None if self.render_mode is None else self._first_frame(labels)
+        return self._observation(process, labels), self._state_info(process, labels)
+
+    def _make_process(self) -> DenoisingProcess:
+        data, data_seed = self._data
+        return DenoisingProcess(shared_tensors(data, resolved_device(self._device), data_seed), self._config)
+
+    def _running_process(self) -> DenoisingProcess:
+        if self._process is None:
+            raise ResetNeeded("step() was called before the first reset()")
+        if self._process.terminated:
+            raise ResetNeeded("step() was called after the last step of the episode; call reset() first")
+        return self._process
+
+    def _observation(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
+        return self._layout.observe(process.state, labels, process.steps / self._config.episode_length)
+
+    def _state_info(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> dict[str, Any]:
+        return {
+            "indices": process.state.indices.copy(),
+            "action_mask": labels.astype(np.int8) * np.int8(FREE),
+        }
+
+    def _first_frame(self, labels: NDArray[np.bool_]) -> Frame:
+        assert self._process is not None
+        return Frame(
+            step=self._process.steps,
+            episode_length=self._config.episode_length,
+            shown=labels,
+            classes=self._classes,
+        )
+
+    def _next_frame(self, frame: Frame, result: StepResult, info: dict[str, Any]) -> Frame:
+        """Return what there is to see of a step; only called where there is a render mode."""
+        assert self._process is not None
+        names = ("inter_reward", "terminal_reward", "reward_audio", "reward_visual")
+        return Frame(
+            step=self._process.steps,
+            episode_length=self._config.episode_length,
+            shown=result.shown.cpu().numpy(),
+            classes=self._classes,
+            revised=torch.stack((result.revision.audio, result.revision.visual), dim=1).cpu().numpy(),
+            reverted=result.revision.reverted.cpu().numpy(),
+            rewards={name: info[name] for name in names},
+            scores=result.scores or frame.scores,
+        )
+
+
+def _to_host(
+    result: StepResult, labels: torch.Tensor
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Fetch what a step's info needs in one transfer.
+
+    Returns:
+        Rewards (B, 2) float32; labels removed from audio, from visual, and videos reverted, (3,) float32;
+        labels (B, 2, C) of the next state, bool.
+    """
+    reverted = result.revision.reverted.any(dim=1).sum()
+    counts = torch.cat((result.removed, reverted.unsqueeze(0))).float()
+    packed = torch.cat((result.per_video_reward.flatten(), counts, labels.flatten().float())).cpu().numpy()
+    batch = len(labels)
+    rewards, counts_here, flat_labels = np.split(packed, (2 * batch, 2 * batch + 3))
+    # Rewards are copied because views of one buffer would share memory with each other.
+    return rewards.reshape(batch, 2).copy(), counts_here, flat_labels.reshape(labels.shape).astype(np.bool_)

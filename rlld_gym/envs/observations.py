@@ -1,0 +1,93 @@
+"""Observations of label denoising: their space and how one is made of a state."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlld_gym.data.classes import NUM_SEGMENTS
+from rlld_gym.data.store import StoreHeader
+from rlld_gym.denoising.process import State
+
+ObservationMode = Literal["features", "indices"]
+Observation = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ObservationLayout:
+    """What an observation consists of.
+
+    Attributes:
+        batch_size: videos in a state, B.
+        mode: "features", or "indices": rows of the training split instead of features.
+        with_labels: the labels are part of the observation.
+        with_progress: the share of the episode that is over is part of the observation.
+    """
+
+    batch_size: int
+    mode: ObservationMode
+    with_labels: bool
+    with_progress: bool
+
+    def space(self, header: StoreHeader) -> spaces.Dict:
+        """Return the observation space over a data set."""
+        parts: dict[str, spaces.Space[Any]] = {}
+        if self.mode == "features":
+            for name, size in (
+                ("audio", header.audio_size),
+                ("visual", header.visual_2d_size + header.visual_3d_size),
+            ):
+                parts[name] = self._feature_box(size, len(header.classes), header.dtype)
+        else:
+            parts["index"] = spaces.Box(0, header.counts["train"] - 1, (self.batch_size,), np.int64)
+            if self.with_labels:
+                shape = (self.batch_size, len(header.classes))
+                for name in ("labels_audio", "labels_visual"):
+                    parts[name] = spaces.Box(0, 1, shape, np.int8)
+        if self.with_progress:
+            parts["progress"] = spaces.Box(0, 1, (1,), np.float32)
+        return spaces.Dict(parts)
+
+    def _feature_box(self, feature_size: int, num_classes: int, dtype: str) -> spaces.Box:
+        """Return a float32 box: features within what their stored dtype can hold, then labels in [0, 1]."""
+        limit = float(np.finfo(dtype).max)
+        classes = num_classes if self.with_labels else 0
+        low = np.concatenate((np.full(feature_size, -limit), np.zeros(classes))).astype(np.float32)
+        high = np.concatenate((np.full(feature_size, limit), np.ones(classes))).astype(np.float32)
+        shape = (self.batch_size, NUM_SEGMENTS, feature_size + classes)
+        return spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
+
+    def observe(self, state: State, labels: NDArray[np.bool_], progress: float) -> Observation:
+        """Return the observation of a state, in arrays that share memory with nothing.
+
+        Args:
+            state: the state.
+            labels: (B, 2, C) its labels, on the host.
+            progress: share of the episode that is over.
+        """
+        observation: Observation = {}
+        if self.mode == "features":
+            audio, *visual = state.features
+            observation["audio"] = self._joined([audio], state.labels[:, 0])
+            observation["visual"] = self._joined(visual, state.labels[:, 1])
+        else:
+            observation["index"] = state.indices.copy()
+            if self.with_labels:
+                observation["labels_audio"] = labels[:, 0].astype(np.int8)
+                observation["labels_visual"] = labels[:, 1].astype(np.int8)
+        if self.with_progress:
+            observation["progress"] = np.array([progress], np.float32)
+        return observation
+
+    def _joined(self, features: list[Tensor], labels: Tensor) -> NDArray[np.float32]:
+        """Return features (B, T, ...) and labels (B, C), repeated over time, side by side."""
+        parts = list(features)
+        if self.with_labels:
+            parts.append(labels.float().unsqueeze(1).expand(-1, features[0].shape[1], -1))
+        # torch.cat makes a new tensor even of a single part: the caller may keep and change the array.
+        joined: NDArray[np.float32] = torch.cat(parts, dim=2).cpu().numpy()
+        return joined
