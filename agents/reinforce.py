@@ -30,14 +30,15 @@ import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rlld_agents.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
-from rlld_agents.distribution import MaskedBernoulli
-from rlld_agents.policy import HybridAttentionPolicy, save_policy
-from rlld_agents.runlog import RunLog, environment_metrics
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from rlld_gym.errors import InputError
+
+from .checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
+from .distribution import MaskedBernoulli
+from .policy import HybridAttentionPolicy, save_policy
+from .runlog import RunLog, environment_metrics
 
 POLICY_NAME = "policy.safetensors"
 

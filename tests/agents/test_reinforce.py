@@ -1,0 +1,392 @@
+"""REINFORCE: its gradient, that it learns what can be learned, and that runs can be repeated and resumed."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from rlld_agents import HybridAttentionPolicy, Reinforce, ReinforceConfig, load_policy
+from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
+from rlld_agents.reinforce import returns
+from rlld_agents.runlog import read_rows
+from torch import Tensor, nn
+
+from rlld_gym.errors import InputError
+from tests.agents.identity_env import BEST_REWARD, PlantedNoiseEnv
+
+QUICK = ReinforceConfig(episodes=6, learning_rate=1e-2, checkpoint_every=2, seed=3)
+
+
+def make_policy(env: gymnasium.Env[Any, Any], **options: Any) -> HybridAttentionPolicy:
+    return HybridAttentionPolicy.for_spaces(
+        env.observation_space, env.action_space, **({"hidden_size": 16} | options)
+    )
+
+
+def make_agent(config: ReinforceConfig = QUICK, **environment: Any) -> Reinforce:
+    env = PlantedNoiseEnv(**environment)
+    return Reinforce(make_policy(env), env, config)
+
+
+def weights(agent: Reinforce) -> Tensor:
+    return nn.utils.parameters_to_vector(agent.policy.parameters()).detach()
+
+
+def without_clock(rows: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "time/fps"} for row in rows]
+
+
+def test_the_identity_environment_is_sound() -> None:
+    env = PlantedNoiseEnv()
+    check_env(env, skip_render_check=True)
+    env.reset(seed=0)
+    for action, expected in ((env.noise, BEST_REWARD), (~env.noise, -BEST_REWARD)):
+        env.noise = action if expected > 0 else ~action
+        assert env.step(action.astype(np.int8))[1] == pytest.approx(expected)
+
+
+# --------------------------------------------------------------------------- the gradient
+
+
+@pytest.mark.parametrize("to_go", [False, True])
+@pytest.mark.parametrize("discount", [1.0, 0.5, 0.0])
+def test_returns_equal_the_double_sum(to_go: bool, discount: float) -> None:
+    rewards = torch.tensor(np.random.default_rng(0).random((5, 2)))
+    start = [step if to_go else 0 for step in range(5)]
+    expected = [sum(discount ** (k - s) * rewards[k].numpy() for k in range(s, 5)) for s in start]
+    torch.testing.assert_close(
+        returns(rewards, to_go, discount), torch.stack([torch.as_tensor(e) for e in expected])
+    )
+
+
+class LinearPolicy(nn.Module):
+    """Logit of a bit: one weight per branch and class times the mean of the class's feature."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((2, num_classes), 0.3))
+
+    def forward(self, audio: Tensor, visual: Tensor) -> Tensor:
+        num_classes = self.weight.shape[1]
+        return torch.stack([audio, visual], 1)[..., :num_classes].mean(2) * self.weight
+
+
+class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Keeps what went in and out, for the reference."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        super().__init__(env)
+        self.steps: list[dict[str, Any]] = []
+
+    def reset(self, **options: Any) -> Any:
+        self.observation, info = self.env.reset(**options)
+        self.mask = info["action_mask"]
+        return self.observation, info
+
+    def step(self, action: Any) -> Any:
+        before = {"observation": self.observation, "mask": self.mask, "action": action.copy()}
+        result = self.env.step(action)
+        self.steps.append(before | {"reward": result[1], "info": result[4]})
+        self.observation, self.mask = result[0], result[4]["action_mask"]
+        return result
+
+
+@pytest.mark.parametrize("episode_length", [1, 3])
+@pytest.mark.parametrize("branch_rewards", [True, False])
+def test_gradient_equals_the_score_function_by_hand(episode_length: int, branch_rewards: bool) -> None:
+    """d log pi / d w = (a - p) x for a Bernoulli bit with logit w x; Eq. 15 weights it with the branch's return."""
+    env = Recorder(PlantedNoiseEnv(episode_length=episode_length))
+    policy = LinearPolicy(3)
+    agent = Reinforce(policy, env, ReinforceConfig(episodes=1, branch_rewards=branch_rewards))
+    before = policy.weight.detach().numpy().copy()
+    row = agent.learn()[0]
+
+    keys = ("reward_audio", "reward_visual")
+    branch_return = sum(
+        np.array([step["info"][key] if branch_rewards else step["reward"] for key in keys])
+        for step in env.steps
+    )
+    gradient = np.zeros((2, 3))
+    for step in env.steps:
+        x = np.stack([step["observation"][name] for name in ("audio", "visual")], 1)[..., :3].mean(2)
+        p = 1 / (1 + np.exp(-x * before))
+        score = np.where(step["mask"] == 2, (step["action"] - p) * x, 0).sum(0)
+        gradient += branch_return[:, None] * score / episode_length
+    assert policy.weight.grad is not None
+    np.testing.assert_allclose(policy.weight.grad.numpy(), -gradient, rtol=1e-4, atol=1e-5)
+    assert row["train/grad_norm"] == pytest.approx(np.linalg.norm(gradient), rel=1e-4)
+
+
+def test_the_moving_average_of_earlier_returns_is_subtracted() -> None:
+    agent = make_agent(ReinforceConfig(baseline="ema", baseline_decay=0.5))
+    first, second, third = (
+        torch.tensor([[r, 2 * r], [r, 2 * r]], dtype=torch.float64) for r in (1.0, 3.0, 5.0)
+    )
+    assert agent._weights(first)[0].tolist() == [[0, 0], [0, 0]]  # returns 2, 4
+    assert agent._weights(second)[0].tolist() == [[4, 8], [4, 8]]  # returns 6, 12 against 2, 4
+    assert agent._weights(third)[0].tolist() == [[6, 12], [6, 12]]  # returns 10, 20 against 4, 8
+
+
+def test_a_baseline_per_step_follows_episodes_of_other_lengths() -> None:
+    agent = make_agent(ReinforceConfig(baseline="ema", reward_to_go=True))
+    for length in (3, 5, 2):
+        assert agent._weights(torch.ones(length, 2, dtype=torch.float64))[0].shape == (length, 2)
+
+
+def test_gradient_clipping_and_entropy_bonus() -> None:
+    clipped = make_agent(ReinforceConfig(episodes=1, max_gradient_norm=0.01))
+    clipped.learn()
+    norm = nn.utils.get_total_norm([p.grad for p in clipped.policy.parameters() if p.grad is not None])
+    assert norm.item() == pytest.approx(0.01, rel=1e-3)
+    options = {"episodes": 40, "learning_rate": 1e-2}
+    plain, bonus = (
+        make_agent(ReinforceConfig(**options, entropy_coefficient=weight)).learn()[-1]["train/entropy"]
+        for weight in (0.0, 100.0)
+    )
+    assert bonus > max(plain, 0.6)  # log 2 = 0.69 is the most
+
+
+def test_fixed_bits_never_enter_the_gradient() -> None:
+    """Bits of absent labels keep the mask's value, and a class that is never present gets no gradient."""
+
+    class NeverPresent(PlantedNoiseEnv):
+        def _draw(self) -> Any:
+            observation = super()._draw()
+            self.present[:, :, 2] = False
+            return observation
+
+    env = Recorder(NeverPresent())
+    policy = LinearPolicy(3)
+    Reinforce(policy, env, ReinforceConfig(episodes=2, entropy_coefficient=0.1)).learn()
+    assert all((step["action"][step["mask"] != 2] == 0).all() for step in env.steps)
+    assert policy.weight.grad is not None
+    assert (policy.weight.grad[:, 2] == 0).all()
+    assert (policy.weight.grad[:, :2] != 0).all()
+
+
+def test_an_environment_without_mask_and_branch_rewards_is_enough() -> None:
+    class Bare(gymnasium.Wrapper[Any, Any, Any, Any]):
+        def reset(self, **options: Any) -> Any:
+            return self.env.reset(**options)[0], {}
+
+        def step(self, action: Any) -> Any:
+            return *self.env.step(action)[:4], {}
+
+    env = Bare(PlantedNoiseEnv())
+    row = Reinforce(make_policy(env), env, ReinforceConfig(episodes=1)).learn()[0]
+    assert row["rollout/return_audio"] == row["rollout/return_visual"] == row["rollout/ep_rew_mean"]
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run() -> None:
+    class Broken(gymnasium.RewardWrapper[Any, Any]):
+        def reward(self, reward: Any) -> float:
+            return float("nan")
+
+    env = Broken(PlantedNoiseEnv(give_branch_rewards=False))
+    with pytest.raises(RuntimeError, match=r"episode 1: .* nan"):
+        Reinforce(make_policy(env), env, QUICK).learn()
+
+
+# --------------------------------------------------------------------------- learning
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"),
+        ReinforceConfig(episodes=200, learning_rate=5e-3, baseline="ema", reward_to_go=True, discount=0.0),
+    ],
+    ids=["return of the episode", "reward of the step"],
+)
+def test_planted_noise_is_learned(config: ReinforceConfig) -> None:
+    agent = make_agent(config, episode_length=3)
+    rewards = [row["rollout/ep_rew_mean"] / 3 for row in agent.learn()]
+    assert np.mean(rewards[:5]) < 0.5 * BEST_REWARD
+    assert np.mean(rewards[-20:]) >= 0.9 * BEST_REWARD
+
+
+# --------------------------------------------------------------------------- runs
+
+
+def test_runs_repeat_and_leave_the_global_generators_alone() -> None:
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1]  # noqa: NPY002
+    first, second = make_agent(), make_agent()
+    rows, again = first.learn(), second.learn()
+    assert torch.equal(weights(first), weights(second))
+    assert without_clock(rows) == without_clock(again)
+    other = make_agent(dataclasses.replace(QUICK, seed=4))
+    other.learn()
+    assert not torch.equal(weights(first), weights(other))
+    assert torch.equal(torch_state, torch.get_rng_state())
+    np.testing.assert_array_equal(numpy_state, np.random.get_state()[1])  # noqa: NPY002
+
+
+def check_resumed_run_equals_uninterrupted(make: Any, config: ReinforceConfig, folder: Path) -> None:
+    """Train ``config.episodes`` at once, and in two halves with everything built anew; compare."""
+    whole = make(config)
+    whole.learn(folder / "whole", tensorboard=False)
+    half = make(dataclasses.replace(config, episodes=config.episodes // 2))
+    half.learn(folder / "halves", tensorboard=False)
+    resumed = make(config)
+    resumed.learn(folder / "halves", resume=True, tensorboard=False)
+    assert torch.equal(weights(whole), weights(resumed))
+    rows = [without_clock(read_rows(folder / name / "metrics.jsonl")) for name in ("whole", "halves")]
+    assert rows[0] == rows[1]
+    loaded = load_policy(folder / "halves")
+    assert torch.equal(nn.utils.parameters_to_vector(loaded.parameters()).detach(), weights(whole))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"baseline": "ema", "reward_to_go": True, "entropy_coefficient": 0.01}]
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, options: dict[str, Any]) -> None:
+    check_resumed_run_equals_uninterrupted(make_agent, dataclasses.replace(QUICK, **options), tmp_path)
+
+
+@pytest.mark.parametrize("interrupted_step", [2, 4 * 3, 4 * 3 + 1])
+def test_ctrl_c_saves_the_last_complete_episode(tmp_path: Path, interrupted_step: int) -> None:
+    """Also between two checkpoints, and in the first episode; what was played of the torn episode is forgotten."""
+
+    class CtrlC(PlantedNoiseEnv):
+        played = 0
+
+        def step(self, action: Any) -> Any:
+            CtrlC.played += 1
+            if CtrlC.played == interrupted_step + 1:
+                raise KeyboardInterrupt
+            return super().step(action)
+
+    whole = make_agent()
+    rows = whole.learn()
+    env = CtrlC()
+    with pytest.raises(KeyboardInterrupt):
+        Reinforce(make_policy(env), env, QUICK).learn(tmp_path, tensorboard=False)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["episode"] == interrupted_step // 4
+    resumed = make_agent()
+    resumed.learn(tmp_path, resume=True, tensorboard=False)
+    assert torch.equal(weights(whole), weights(resumed))
+    assert without_clock(read_rows(tmp_path / "metrics.jsonl")) == without_clock(rows)
+
+
+def test_ctrl_c_in_the_update_saves_the_policy_from_before_it(tmp_path: Path) -> None:
+    agent = make_agent()
+    step = agent.optimizer.step
+
+    def interrupted(*arguments: Any) -> Any:
+        step()
+        if agent.episode == 2:
+            raise KeyboardInterrupt
+
+    agent.optimizer.step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        agent.learn(tmp_path, tensorboard=False)
+    resumed, whole = make_agent(), make_agent()
+    resumed.learn(tmp_path, resume=True, tensorboard=False)
+    whole.learn()
+    assert torch.equal(weights(whole), weights(resumed))
+
+
+def test_a_finished_run_resumes_to_nothing(tmp_path: Path) -> None:
+    first = make_agent()
+    first.learn(tmp_path, tensorboard=False)
+    again = make_agent()
+    assert again.learn(tmp_path, resume=True, tensorboard=False) == []
+    assert torch.equal(weights(first), weights(again))
+    assert len(read_rows(tmp_path / "metrics.jsonl")) == QUICK.episodes
+
+
+def test_an_environment_without_state_resumes_with_a_new_seed(tmp_path: Path) -> None:
+    class Stateless(gymnasium.Wrapper[Any, Any, Any, Any]):
+        seeds: list[int | None] = []
+
+        @property
+        def unwrapped(self) -> Any:
+            return self
+
+        def reset(self, **options: Any) -> Any:
+            self.seeds.append(options["seed"])
+            return self.env.reset(**options)
+
+    for episodes in (2, 4):
+        env = Stateless(PlantedNoiseEnv())
+        agent = Reinforce(make_policy(env), env, dataclasses.replace(QUICK, episodes=episodes))
+        agent.learn(tmp_path, resume=episodes > 2, tensorboard=False)
+    assert Stateless.seeds == [3, None, 5, None]
+
+
+def test_folder_holds_what_is_documented(tmp_path: Path) -> None:
+    seen: list[float] = []
+    rows = make_agent().learn(
+        tmp_path / "run", tensorboard=False, callback=lambda row: seen.append(row["episode"])
+    )
+    assert seen == [1, 2, 3, 4, 5, 6]
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"checkpoint.pt", "policy.safetensors", "metrics.jsonl", "metrics.csv"}
+    assert list(rows[0]) == [
+        "episode",
+        "time/total_timesteps",
+        "time/fps",
+        "rollout/ep_rew_mean",
+        "rollout/ep_len_mean",
+        "rollout/return_audio",
+        "rollout/return_visual",
+        "train/policy_gradient_loss",
+        "train/entropy",
+        "train/grad_norm",
+        "env/inter_reward",
+        "env/removed_audio",
+        "env/removed_visual",
+        "env/n_reverted",
+        "env/segment_audio",
+    ]
+
+
+def test_unusable_checkpoints_are_input_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such checkpoint"):
+        make_agent().learn(tmp_path / "empty", resume=True)
+    make_agent().learn(tmp_path, tensorboard=False)
+    with pytest.raises(InputError, match="a run is in this folder"):
+        make_agent().learn(tmp_path)
+    with pytest.raises(InputError, match=r"does not fit this policy .*size"):
+        make_agent(num_classes=4).learn(tmp_path, resume=True)
+    with pytest.raises(InputError, match=r"trained with learning_rate=0\.01, found learning_rate=0\.02"):
+        make_agent(dataclasses.replace(QUICK, learning_rate=0.02)).learn(tmp_path, resume=True)
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    del state["optimizer"]
+    save_checkpoint(tmp_path / "checkpoint.pt", state)
+    with pytest.raises(InputError, match="entry 'optimizer' is missing"):
+        make_agent().learn(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("episodes", 0),
+        ("learning_rate", 0.0),
+        ("discount", 1.5),
+        ("baseline", "mean"),
+        ("max_gradient_norm", 0.0),
+    ],
+)
+def test_options_that_make_no_sense_are_input_errors(name: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"option {name}: found {value}"):
+        ReinforceConfig(**{name: value})
+
+
+def test_paper_preset_is_the_default() -> None:
+    config = ReinforceConfig()
+    assert (config.learning_rate, config.baseline, config.discount) == (1e-4, "none", 1.0)
+    assert config.branch_rewards
+    assert not config.reward_to_go
+    assert (config.entropy_coefficient, config.max_gradient_norm) == (0.0, None)
+
+
+def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    make_agent().learn(progress=True)
+    captured = capsys.readouterr()
+    assert "6/6" in captured.err
+    assert captured.out == ""
