@@ -139,7 +139,12 @@ def _store(splits: Mapping[str, Split], scale: TwinScale, seed: int, annotations
         classes=CLASSES,
         visual_2d_size=scale.visual_2d_size,
         attributes={
-            "sources": {"generator": "rlld_gym twin", "scale": scale.name, "seed": seed, "labels": annotations},
+            "sources": {
+                "generator": "rlld_gym twin",
+                "scale": scale.name,
+                "seed": seed,
+                "labels": annotations,
+            },
             "hidden_size": scale.hidden_size,
             "recipe": scale.recipe,
         },

@@ -42,7 +42,9 @@ def _directions(count: int, size: int, generator: np.random.Generator) -> FloatA
 
 def draw_prototypes(model: ModalityModel, generator: np.random.Generator) -> FloatArray:
     """Draw the prototypes (C, modes, latent_size) of a modality, each with root mean square near ``strength``."""
-    group_of_class = np.array([next(g for g, group in enumerate(GROUPS) if name in group) for name in CLASSES])
+    group_of_class = np.array(
+        [next(g for g, group in enumerate(GROUPS) if name in group) for name in CLASSES]
+    )
     number = len(CLASSES)
     vectors = _directions(len(GROUPS) + number + number * model.modes, model.latent_size, generator)
     group, own, mode = np.split(vectors, [len(GROUPS), len(GROUPS) + number])
@@ -52,6 +54,7 @@ def draw_prototypes(model: ModalityModel, generator: np.random.Generator) -> Flo
         mode = mode.reshape(number, model.modes, -1)
         individual = np.sqrt(model.shared) * own[:, None] + np.sqrt(1 - model.shared) * mode
     mixed = model.confusion * group[group_of_class, None] + np.sqrt(1 - model.confusion**2) * individual
+    mixed[CLASSES.index("Speech")] *= model.speech
     return np.asarray(model.strength * mixed, dtype=np.float32)
 
 

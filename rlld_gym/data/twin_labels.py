@@ -40,7 +40,8 @@ def draw_label_sets(split: str, num_videos: int, generator: np.random.Generator)
     videos = np.repeat(np.arange(len(sets)), [count for _, count in sets])
     repeats = -(-num_videos // len(videos))
     order = np.concatenate([generator.permutation(videos) for _ in range(repeats)])[:num_videos]
-    return rows[order]
+    labels: BoolArray = rows[order]
+    return labels
 
 
 def draw_events(labels: BoolArray, generator: np.random.Generator) -> EventLabels:

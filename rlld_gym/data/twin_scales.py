@@ -29,6 +29,8 @@ class ModalityModel:
     """Share of a prototype's energy, 0 to 1, that the appearance modes of a class have in common."""
     gain: float
     """Standard deviation of the logarithm of an event's loudness or visibility."""
+    speech: float = 1.0
+    """Factor of the strength of Speech, the class that public audio features represent best."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ TWIN_SCALES: Final[dict[str, TwinScale]] = {
         audio_size=32,
         visual_2d_size=64,
         visual_3d_size=32,
-        audio=ModalityModel(32, 1, 0.8, 0.8, 0.7, 0.5, 0.3, 0.5),
-        visual=ModalityModel(96, 4, 0.8, 1.0, 0.7, 0.5, 0.3, 0.5),
+        audio=ModalityModel(32, 1, 0.7, 0.8, 0.7, 0.5, 0.3, 0.5),
+        visual=ModalityModel(96, 4, 0.7, 1.0, 0.7, 0.5, 0.3, 0.5),
         hidden_size=64,
         recipe="compact",
     ),

@@ -122,6 +122,11 @@ _HAN = Recipe(
     gate="global",
     selection="segment_type",
 )
+# Half of a 64-wide visual sequence is too little for the visual head: where visual Speech is removed, dropout there
+# drives the parser to hear Speech in the wrong segments (5 to 8 points of audio F-score), so "han", not "jomold".
+_COMPACT = _RLLD.replace(
+    name="compact", flavour="han", learning_rate=2e-3, epochs=8, step_size=3, selection="segment_type"
+)
 
 RECIPES: Final[dict[str, Recipe]] = {
     recipe.name: recipe
@@ -130,14 +135,17 @@ RECIPES: Final[dict[str, Recipe]] = {
         _RLLD.replace(name="jomold", contrastive_weight=1.0, visual_confidence=0.9, video_target="original"),
         _RLLD,
         _RLLD.replace(name="rlld+cl", contrastive_weight=1.0),
-        _RLLD.replace(name="compact", learning_rate=2e-3, epochs=8, step_size=3),
+        _COMPACT,
+        _COMPACT.replace(name="compact-tiny", learning_rate=4e-3, epochs=20, step_size=8),
     )
 }
 """Known recipes by name.
 
 "han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal
 of labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
-2412.19563); "rlld+cl": with the contrastive loss. "compact": "rlld" for networks of 32 to 64 units.
+2412.19563); "rlld+cl": with the contrastive loss. "compact": "rlld" for networks of about 64 units, with a
+higher rate and without dropout before the visual classifier, its epoch chosen by segment-level Type;
+"compact-tiny": "compact" for about 32 units and a tenth of the videos.
 """
 
 

@@ -26,12 +26,14 @@ def test_pooled_modality_noise_is_that_of_llp() -> None:
     events = draw_events(draw_label_sets("train", 10000, generator), generator)
     heard = events.dense_audio.any(1)[events.labels]
     seen = events.dense_visual.any(1)[events.labels]
-    # LLP's dense annotations: 5 % of audio and 36 % of visual labels are noise, visual Speech 78 %. Training label
-    # sets weight the classes differently, hence the margins.
+    # LLP's dense annotations: 5 % of audio and 36 % of visual labels are noise, visual Speech 78 %. The label
+    # sets of training videos weight the classes differently, hence the margins.
     assert 1 - heard.mean() == pytest.approx(0.053, abs=0.015)
     assert 1 - seen.mean() == pytest.approx(0.36, abs=0.04)
     speech = CLASSES.index("Speech")
-    assert 1 - events.dense_visual.any(1)[events.labels[:, speech], speech].mean() == pytest.approx(0.779, abs=0.02)
+    assert 1 - events.dense_visual.any(1)[events.labels[:, speech], speech].mean() == pytest.approx(
+        0.779, abs=0.02
+    )
 
 
 def test_events_occur_only_where_the_weak_label_is() -> None:
@@ -48,7 +50,9 @@ def test_temporal_patterns_occur_at_the_rate_of_llp() -> None:
     labels[:, 3] = True
     events = draw_events(labels, generator)
     bits = 1 << np.arange(10)
-    pairs = np.stack([(events.dense_audio[:, :, 3] * bits).sum(1), (events.dense_visual[:, :, 3] * bits).sum(1)], 1)
+    pairs = np.stack(
+        [(events.dense_audio[:, :, 3] * bits).sum(1), (events.dense_visual[:, :, 3] * bits).sum(1)], 1
+    )
     patterns = llp_statistics()["temporal_patterns"][3]
     total = sum(count for *_, count in patterns)
     for audio, visual, count in patterns[:5]:
@@ -89,7 +93,7 @@ def test_hidden_truth_is_a_subset_of_the_weak_labels() -> None:
 
 
 def test_unknown_scale_and_negative_seed_are_refused() -> None:
-    with pytest.raises(InputError, match='unknown twin scale "huge".*tiny, small, full'):
+    with pytest.raises(InputError, match=r'unknown twin scale "huge".*tiny, small, full'):
         twin("huge")
     with pytest.raises(InputError, match="seed of a twin"):
         twin("tiny", -1)
