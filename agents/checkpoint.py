@@ -70,7 +70,8 @@ def _pack(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _pack(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([_pack(entry) for entry in value])
+        entries = [_pack(entry) for entry in value]
+        return tuple(entries) if isinstance(value, tuple) else entries
     raise TypeError(f"a checkpoint cannot hold a {type(value).__name__}: {value!r:.80}")
 
 

@@ -4,11 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-FREE = 2
-"""Entry of an action mask, in Gymnasium's MultiBinary encoding, for a bit that the policy decides.
-
-0 and 1 stand for a bit that must have that value.
-"""
+from rlld_gym.denoising.labels import FREE
 
 
 class MaskedBernoulli:

@@ -239,7 +239,6 @@ class Reinforce:
             **environment_metrics(episode.infos),
         }
 
-    @torch.no_grad()
     def _play_episode(self) -> Episode:
         """Sample actions until the environment ends the episode."""
         episode = Episode()
@@ -248,7 +247,8 @@ class Reinforce:
         done = False
         while not done:
             mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
-            action = self._distribution(observation, mask).sample(self.generator)
+            with torch.no_grad():  # around the policy alone: the environment trains a network in its step
+                action = self._distribution(observation, mask).sample(self.generator)
             episode.observations.append(observation)
             episode.masks.append(mask)
             episode.actions.append(action)

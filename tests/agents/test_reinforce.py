@@ -1,6 +1,7 @@
 """REINFORCE: its gradient, that it learns what can be learned, and that runs can be repeated and resumed."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rlld_agents.runlog import read_rows
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.agents.identity_env import BEST_REWARD, PlantedNoiseEnv
 
 QUICK = ReinforceConfig(episodes=6, learning_rate=1e-2, checkpoint_every=2, seed=3)
@@ -33,7 +35,7 @@ def make_agent(config: ReinforceConfig = QUICK, **environment: Any) -> Reinforce
 
 
 def weights(agent: Reinforce) -> Tensor:
-    return nn.utils.parameters_to_vector(agent.policy.parameters()).detach()
+    return nn.utils.parameters_to_vector(agent.policy.parameters()).detach().cpu()
 
 
 def without_clock(rows: list[dict[str, float]]) -> list[dict[str, float]]:
@@ -98,7 +100,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
 @pytest.mark.parametrize("episode_length", [1, 3])
 @pytest.mark.parametrize("branch_rewards", [True, False])
 def test_gradient_equals_the_score_function_by_hand(episode_length: int, branch_rewards: bool) -> None:
-    """d log pi / d w = (a - p) x for a Bernoulli bit with logit w x; Eq. 15 weights it with the branch's return."""
+    """d log pi / d w = (a - p) x for a bit with logit w x; Eq. 15 weights it with the branch's return."""
     env = Recorder(PlantedNoiseEnv(episode_length=episode_length))
     policy = LinearPolicy(3)
     agent = Reinforce(policy, env, ReinforceConfig(episodes=1, branch_rewards=branch_rewards))
@@ -247,9 +249,44 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, options: dict
     check_resumed_run_equals_uninterrupted(make_agent, dataclasses.replace(QUICK, **options), tmp_path)
 
 
+def make_label_denoising_agent(config: ReinforceConfig, lifespan: str) -> Reinforce:
+    env = gymnasium.make(
+        "rlld/LabelDenoising-v0",
+        data="twin-tiny",
+        batch_size=16,
+        episode_length=3,
+        hidden_size=8,
+        task_lifespan=lifespan,
+        device="cpu",
+    )
+    return Reinforce(make_policy(env), env, config)
+
+
+@pytest.mark.parametrize("lifespan", ["episode", "run"])
+def test_a_resumed_run_equals_an_uninterrupted_one_in_label_denoising(tmp_path: Path, lifespan: str) -> None:
+    config = ReinforceConfig(episodes=4, learning_rate=1e-2, seed=5)
+    make = functools.partial(make_label_denoising_agent, lifespan=lifespan)
+    check_resumed_run_equals_uninterrupted(make, config, tmp_path)
+    row = read_rows(tmp_path / "whole" / "metrics.jsonl")[-1]
+    assert {f"env/{name}" for name in SCORE_NAMES} <= set(row)
+    assert row["rollout/ep_len_mean"] == 3
+    assert row["rollout/ep_rew_mean"] == pytest.approx(
+        (row["rollout/return_audio"] + row["rollout/return_visual"]) / 2
+    )
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_resumed_run_equals_an_uninterrupted_one_on_a_gpu(tmp_path: Path) -> None:
+    def make(config: ReinforceConfig) -> Reinforce:
+        env = PlantedNoiseEnv()
+        return Reinforce(make_policy(env).to("cuda"), env, config)
+
+    check_resumed_run_equals_uninterrupted(make, QUICK, tmp_path)
+
+
 @pytest.mark.parametrize("interrupted_step", [2, 4 * 3, 4 * 3 + 1])
 def test_ctrl_c_saves_the_last_complete_episode(tmp_path: Path, interrupted_step: int) -> None:
-    """Also between two checkpoints, and in the first episode; what was played of the torn episode is forgotten."""
+    """Also between two checkpoints and in the first episode; the torn episode is forgotten."""
 
     class CtrlC(PlantedNoiseEnv):
         played = 0
