@@ -63,10 +63,13 @@ class Experiment:
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json."""
-        clock = Stopwatch(self.folder)
+        agent, policy = self.make_agent()  # before anything is written: bad options must leave no folder
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data())
+        clock = Stopwatch(self.folder)
+        self._say(f"REINFORCE on {self.store.name}: {self.config.agent.episodes} episodes on {self.device}")
         with clock.stage("reinforce"):
-            policy = self.train_policy()
+            resume = (self.folder / CHECKPOINT_NAME).exists()
+            agent.learn(self.folder, resume=resume, progress=self.progress)
         self._say("denoising the training videos")
         with clock.stage("denoise"):
             revised = denoise(
@@ -87,10 +90,9 @@ class Experiment:
 
     # ------------------------------------------------------------------ stages
 
-    def train_policy(self) -> HybridAttentionPolicy:
-        """Train the policy with REINFORCE, from the run's checkpoint where there is one."""
+    def make_agent(self) -> tuple[Reinforce, HybridAttentionPolicy]:
+        """Return REINFORCE and the policy that it trains, on the run's environment."""
         config = self.config
-        self._say(f"REINFORCE on {self.store.name}: {config.agent.episodes} episodes on {self.device}")
         env = gymnasium.make(
             ENVIRONMENT_ID,
             data=config.data,
@@ -109,10 +111,7 @@ class Experiment:
             initial_removal=config.initial_removal,
             initialized_labels=config.environment.initialized_labels,
         ).to(self.device)
-        resume = (self.folder / CHECKPOINT_NAME).exists()
-        Reinforce(policy, env, config.agent).learn(self.folder, resume=resume, progress=self.progress)
-        env.close()
-        return policy
+        return Reinforce(policy, env, config.agent), policy
 
     def label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
         """Return the label sets that were asked for and that the data can offer, in table order."""

@@ -126,13 +126,14 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
             places = np.arange(len(COLUMNS)) + (position - (len(names) - 1) / 2) * width
             spread = values.std(axis=0, ddof=1) if several else None
             axes.bar(places, mean, width * 0.92, yerr=spread, label=text, color=colour, ecolor=INK, capsize=2)
-            for place, value in zip(places, mean, strict=True):
+            tops = mean if spread is None else mean + spread
+            for place, top, value in zip(places, tops, mean, strict=True):
                 axes.annotate(
-                    f"{value:.1f}", (place, 0), (0, 3), ("data", "axes fraction"), "offset points",
-                    ha="center", va="bottom", fontsize=7, color="white", rotation=90 if len(names) > 4 else 0,
+                    f"{value:.1f}", (place, top), (0, 2), textcoords="offset points", ha="center",
+                    va="bottom", fontsize=7, color=INK, rotation=90 if len(names) > 4 else 0,
                 )  # fmt: skip
         _style(axes, f"{level.capitalize()} level")
-        axes.margins(x=0.02)
+        axes.margins(x=0.02, y=0.15)
         axes.set_ylabel("test F (%)", color=INK)
         axes.set_xticks(range(len(COLUMNS)), [text for _, text in COLUMNS])
         axes.grid(axis="x", visible=False)

@@ -93,7 +93,8 @@ def run_parser_job(
             "recipe": asdict(recipe),
             "seed": job.seed,
         }
-        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, "flavour": recipe.flavour}
+        flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
+        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **flavour}
         info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on)
         save_task_network(job.network_path, trained.network, info)
     result = {

@@ -73,6 +73,7 @@ def test_bad_options_of_train(
 ) -> None:
     out = [] if "--resume" in options else ["--out", str(tmp_path / "run")]
     assert message in error_of(["train", "--quick", *options, *out], capsys)
+    assert not list(tmp_path.iterdir()), "a corrected command must find its folder free"
 
 
 def test_out_with_resume(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

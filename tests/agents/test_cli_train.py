@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import subprocess
 import sys
@@ -79,6 +80,28 @@ def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path)
     assert scores[0] == scores[1]
 
 
+def test_data_without_truth_have_no_oracle_and_no_precision(tmp_path: Path) -> None:
+    twin = data.twin("tiny", seed=0)
+    splits = {name: twin.split(name) for name in ("train", "val", "test")}
+    splits["train"] = dataclasses.replace(splits["train"], dense_audio=None, dense_visual=None)
+    store = data.FeatureStore(
+        splits,
+        classes=("Talk", *twin.classes[1:]),
+        visual_2d_size=twin.visual_2d_size,
+        attributes={"hidden_size": 8, "recipe": "compact"},
+        name="mine",
+    )
+    store.save(tmp_path / "mine.h5")
+    folder = small_run(tmp_path / "run", "--data", str(tmp_path / "mine.h5"), "--parser-seeds", "2")
+    result = json.loads((folder / "result.json").read_text())
+    assert set(result["test"]) == {"weak", "denoised"}
+    assert result["removal"]["visual"] == {"precision": None, "recall": None, "auc": None}
+    parts = [json.loads((folder / "parsers" / f"weak-seed{seed}.json").read_text()) for seed in (0, 1)]
+    mean = (parts[0]["test"]["event_audio"] + parts[1]["test"]["event_audio"]) / 2
+    assert result["test"]["weak"]["event_audio"] == pytest.approx(mean)
+    assert "Standard deviation over the parsers" in (folder / "results.md").read_text()
+
+
 def test_a_folder_with_a_run_is_not_overwritten(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +168,9 @@ def test_evaluate_scores_parser_and_policy(
 
     policy = str(run / "policy.safetensors")
     assert main(["evaluate", "--checkpoint", policy, "--split", "train", "--out", str(out)]) == 0
-    assert json.loads(out.read_text())["removal"] == pytest.approx(result["removal"])
+    removal = json.loads(out.read_text())["removal"]
+    for modality, row in result["removal"].items():
+        assert removal[modality] == pytest.approx(row)
 
 
 def test_denoise_writes_the_run_s_labels_and_the_pair(run: Path, tmp_path: Path) -> None:
