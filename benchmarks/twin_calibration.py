@@ -1,7 +1,7 @@
 """Calibration of the twin: do known systems score near their published LLP rows?
 
-Trains a parser on weak labels, on weak labels without visual Speech, and on the true modality labels, and prints the
-test scores beside the targets. Run one scale with
+Trains a parser on weak labels, on weak labels without visual Speech, and on the true modality labels, and
+prints the test scores. Run one scale with
 
     python benchmarks/twin_calibration.py --scale small --seeds 0 1 2
 

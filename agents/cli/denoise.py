@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Literal
 
 from rlld_agents.cli.common import data_of
-
 from rlld_gym.errors import InputError
 
 
@@ -41,7 +40,6 @@ class Denoise:
         from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
         from rlld_agents.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.results import removal_table  # noqa: PLC0415
-
         from rlld_gym.data import open_data  # noqa: PLC0415
 
         if not 0 < self.threshold < 1:

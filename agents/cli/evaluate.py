@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rlld_agents.cli.common import data_of
-
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 
@@ -64,7 +63,6 @@ class Evaluate:
         from rlld_agents.experiment import choose_device  # noqa: PLC0415
         from rlld_agents.results import score_table  # noqa: PLC0415
         from rlld_agents.task_file import check_fits, load_task_network  # noqa: PLC0415
-
         from rlld_gym.data import open_data  # noqa: PLC0415
         from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
 
@@ -88,7 +86,6 @@ class Evaluate:
         from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
         from rlld_agents.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.results import removal_table  # noqa: PLC0415
-
         from rlld_gym.data import open_data  # noqa: PLC0415
 
         policy = load_policy(file, choose_device(self.device))

@@ -8,7 +8,6 @@ from pathlib import Path
 from rlld_agents.experiment_config import EnvironmentOptions, ExperimentConfig
 from rlld_agents.reinforce import ReinforceConfig
 from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
-
 from rlld_gym.errors import InputError
 
 QUICK = ExperimentConfig(

@@ -2,12 +2,13 @@
 
 In the latent space of a modality, segment t of a video is
 
-    x[t] = sum over events e present at t of gain_e * (prototype(class_e, mode_e) + instance_e) + background + noise[t]
+    x[t] = background + noise[t] + sum over events e present at t of gain_e (prototype_e + instance_e)
 
-with one gain, one appearance mode and one instance vector for every event of every video, one background for every
-video, and noise of standard deviation 1. A prototype mixes a part shared by a group of similar classes, a part
-shared by all appearance modes of the class, and a part of its own. Large feature sizes are a random isometric
-lift of the latent space plus noise, so that they are as redundant as features of deep networks.
+with one gain, one prototype (that of an appearance mode of its class) and one instance vector for every event of
+every video, one background for every video, and noise of standard deviation 1. A prototype mixes a part shared by a
+group of similar classes, a part shared by all appearance modes of the class, and a part of its own. Large feature
+sizes are a random isometric lift of the latent space plus noise, so that they are as redundant as features of deep
+networks.
 """
 
 from dataclasses import dataclass

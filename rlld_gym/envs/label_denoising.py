@@ -244,6 +244,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._process: DenoisingProcess | None = None
         self._frame: Frame | None = None
 
+    @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -264,6 +265,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._frame = None if self.render_mode is None else self._first_frame(labels)
         return self._observation(process, labels), self._state_info(process, labels)
 
+    @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Remove labels and train the task network on the others.
 
@@ -332,6 +334,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             raise ResetNeeded("there is no state to store before the first reset()")
         return {"format": 1, "process": self._process.get_state()}
 
+    @torch.inference_mode(False)
     def set_state(self, state: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         """Go back to a state that `get_state` returned; no reset is needed before.
 

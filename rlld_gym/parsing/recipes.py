@@ -125,7 +125,7 @@ _HAN = Recipe(
 # Half of a 64-wide visual sequence is too little for the visual head: where visual Speech is removed, dropout there
 # drives the parser to hear Speech in the wrong segments (5 to 8 points of audio F-score), so "han", not "jomold".
 _COMPACT = _RLLD.replace(
-    name="compact", flavour="han", learning_rate=2e-3, epochs=8, step_size=3, selection="segment_type"
+    name="compact", flavour="han", learning_rate=4e-3, epochs=8, step_size=3, selection="segment_type"
 )
 
 RECIPES: Final[dict[str, Recipe]] = {
@@ -136,7 +136,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         _RLLD,
         _RLLD.replace(name="rlld+cl", contrastive_weight=1.0),
         _COMPACT,
-        _COMPACT.replace(name="compact-tiny", learning_rate=4e-3, epochs=20, step_size=8),
+        _COMPACT.replace(name="compact-tiny", epochs=20, step_size=8),
     )
 }
 """Known recipes by name.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 
+from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 from rlld_gym.errors import InputError
 
 

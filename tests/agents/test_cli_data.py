@@ -5,8 +5,8 @@ import h5py
 import numpy as np
 import pytest
 import tyro
-from rlld_agents.cli.data import Check, Import, Info, Twin
 
+from rlld_agents.cli.data import Check, Import, Info, Twin
 from rlld_gym.data.importer import FeatureFilesError
 from rlld_gym.data.store import FeatureStore
 from rlld_gym.errors import InputError

@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from rlld_agents.cli import COMMANDS, DATA_COMMANDS, main
 
+from rlld_agents.cli import COMMANDS, DATA_COMMANDS, main
 from tests.agents.runs import small_run
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rlld_agents.cli import main
-from rlld_agents.labels_file import read_labels
 from safetensors.numpy import load_file
 
+from rlld_agents.cli import main
+from rlld_agents.labels_file import read_labels
 from rlld_gym import data
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.agents.runs import SMALL, small_run

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+
 from rlld_agents.controls import no_visual_speech, oracle, random_removal, weak
 from rlld_agents.denoise import denoise
 from rlld_agents.policy import HybridAttentionPolicy
-from torch import Tensor, nn
-
 from rlld_gym import data
 from rlld_gym.data.classes import CLASSES
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from rlld_agents.figures import in_table_order, plot_convergence, plot_removal, plot_scores, smoothed
 from rlld_agents.removal import removal_quality
-
 from rlld_gym.data.classes import CLASSES
 
 SCORES = [

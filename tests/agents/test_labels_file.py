@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rlld_agents.labels_file import PAIR_FILES, read_labels, write_labels, write_pair
 
+from rlld_agents.labels_file import PAIR_FILES, read_labels, write_labels, write_pair
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.errors import InputError
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rlld_agents.distribution import MaskedBernoulli
-from rlld_agents.policy import HybridAttentionPolicy, check_fits, load_policy, save_policy
 from safetensors.torch import load_file, save_file
 from torch.distributions import Bernoulli
 
+from rlld_agents.distribution import MaskedBernoulli
+from rlld_agents.policy import HybridAttentionPolicy, check_fits, load_policy, save_policy
 from rlld_gym.errors import InputError
 
 

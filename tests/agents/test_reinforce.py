@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
+from torch import Tensor, nn
+
 from rlld_agents import HybridAttentionPolicy, Reinforce, ReinforceConfig, load_policy
 from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.reinforce import returns
 from rlld_agents.runlog import read_rows
-from torch import Tensor, nn
-
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.agents.identity_env import BEST_REWARD, PlantedNoiseEnv

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from rlld_agents.runlog import RunLog, environment_metrics, read_rows
 
 

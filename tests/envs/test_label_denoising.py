@@ -54,6 +54,14 @@ def test_gymnasium_check_env_without_any_warning(arguments):
     assert [str(warning.message) for warning in caught] == []
 
 
+@pytest.mark.parametrize("fence", [torch.no_grad, torch.inference_mode])
+def test_the_task_network_learns_also_where_the_caller_switched_gradients_off(fence):
+    expected = rollout(make(), 3, seed=0)
+    with fence():
+        found = rollout(make(), 3, seed=0)
+    assert data_equivalence(expected, found, exact=True)
+
+
 @pytest.mark.sb3
 @pytest.mark.parametrize("arguments", VARIANTS)
 def test_stable_baselines3_check_env(arguments):
