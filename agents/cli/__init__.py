@@ -5,6 +5,7 @@ A command's module is imported only when the command is called: ``rlld --help`` 
 
 import argparse
 import importlib
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0, 2 for input that cannot be used (one line on stderr), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return _run(arguments)
     except InputError as error:
