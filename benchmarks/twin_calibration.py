@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from rlld_gym.data import SPEECH, FeatureStore, twin
 from rlld_gym.data.twin_scales import TWIN_SCALES
@@ -47,15 +46,11 @@ def run(scale: str, seed: int, rows: list[str], recipe: Recipe, hidden_size: int
     store = twin(scale, seed)
     made = time.perf_counter() - started
     data = store.to("cpu")
-    original = torch.from_numpy(store.split("train").labels).float()
     records: list[dict[str, object]] = []
     for row in rows:
-        audio, visual = (torch.from_numpy(part).float() for part in label_sets(store)[row])
+        audio, visual = label_sets(store)[row]
         started = time.perf_counter()
-        video = None if recipe.visual_confidence == 1.0 else original
-        parser = train_parser(
-            data, audio, visual, recipe, hidden_size=hidden_size, seed=seed, video_labels=video
-        )
+        parser = train_parser(data, audio, visual, recipe, hidden_size=hidden_size, seed=seed)
         scores = evaluate(parser.network, data["test"], recipe.gate).as_dict()
         seconds = time.perf_counter() - started
         records.append(
@@ -90,6 +85,7 @@ def main() -> None:
         "--recipe", help="default: JoMoLD's card without its contrastive loss for full, else the scale's"
     )
     parser.add_argument("--epochs", type=int, help="shorten the recipe to this many epochs")
+    parser.add_argument("--step-size", type=int, help="epochs between decays of the learning rate")
     parser.add_argument("--hidden-size", type=int, help="default: the scale's")
     parser.add_argument(
         "--audio", type=json.loads, default={}, help="JSON overrides of the audio model, to explore"
@@ -112,6 +108,8 @@ def main() -> None:
     recipe = get_recipe(name).replace(contrastive_weight=0.0)
     if arguments.epochs:
         recipe = recipe.shortened(arguments.epochs)
+    if arguments.step_size:
+        recipe = recipe.replace(step_size=arguments.step_size)
     hidden_size = arguments.hidden_size or scale.hidden_size
     records = [
         record

@@ -1,0 +1,37 @@
+"""The documentation against the code: generated pages are current, links lead somewhere, snippets run."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_environment_page_is_that_of_the_class_docstring() -> None:
+    module = runpy.run_path(str(ROOT / "docs" / "make_environment_page.py"))
+    assert (ROOT / "docs" / "environment.md").read_text(encoding="utf-8") == module["environment_page"]()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_to_files(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", text)
+    missing = [
+        target for target in targets if "://" not in target and not (page.parent / target).resolve().exists()
+    ]
+    assert missing == []
+
+
+def test_readme_stays_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/environment.md"])
+def test_python_snippets_run(page: str) -> None:
+    snippets = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert snippets
+    for snippet in snippets:
+        exec(compile(snippet, page, "exec"), {})
