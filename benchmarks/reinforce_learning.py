@@ -97,12 +97,7 @@ def draw(rows: list[dict[str, float]], path: Path, title: str) -> None:
                 curves.append(np.convolve(values, weights)[: len(values)] / np.cumsum(weights))
             label = column.replace("removal_rate_", "").replace("precision_", "").replace("validation_", "")
             episodes = np.arange(1, len(curves[0]) + 1)
-            axis.plot(
-                np.arange(1, len(curves[0]) + 1),
-                np.mean(curves, 0),
-                color=colour,
-                label=label.replace("_", " "),
-            )
+            axis.plot(episodes, np.mean(curves, 0), color=colour, label=label.replace("_", " "))
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("episode")
         axis.spines[["top", "right"]].set_visible(False)
