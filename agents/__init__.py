@@ -1,10 +1,13 @@
 """Agents, policies and the command line for rlld_gym.
 
-The names below are imported on first use, so that ``rlld --help`` does not wait for torch.
+Most names below are imported on first use, so that ``rlld --help`` does not wait for torch. ``denoise`` is imported
+at once (its module needs no torch): function and module share the name, and the function must win.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from rlld_agents.denoise import denoise as denoise
 
 if TYPE_CHECKING:
     from rlld_agents.policy import HybridAttentionPolicy as HybridAttentionPolicy
@@ -28,6 +31,7 @@ __all__ = [
     "Reinforce",
     "ReinforceConfig",
     "check_fits",
+    "denoise",
     "load_policy",
     "save_policy",
 ]
