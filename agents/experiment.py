@@ -13,6 +13,8 @@ from tqdm import tqdm
 
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json, write_text
 from rlld_gym.parsing.recipes import Recipe, get_recipe
@@ -216,10 +218,10 @@ class Experiment:
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
 
     @property
-    def _empty_rule(self) -> Any:
+    def _empty_rule(self) -> EmptyRule:
         return self.config.environment.empty_rule
 
-    def _tensors(self) -> Any:
+    def _tensors(self) -> StoreTensors:
         return shared_tensors(self.config.data, str(self.device), self.config.data_seed)
 
     def _describe_data(self) -> dict[str, Any]:
@@ -252,4 +254,5 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         detail = str(error).partition("\n")[0][:100]
         raise InputError(f"--device {name}: not usable here ({detail}); try --device cpu") from error
-    return device
+    # By the name that the environment uses, so that both share one copy of the data.
+    return torch.device("cuda", 0) if device == torch.device("cuda") else device

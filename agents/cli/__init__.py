@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; None takes those of the process.
 
     Returns:
-        The exit status: 0, 2 for input that cannot be used (one line on stderr), 130 after Ctrl-C.
+        The exit status: 0, 2 for input that cannot be used and for files that the system does not let us read
+        or write (one line on stderr), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
@@ -59,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in "rlld ... | head"
         sys.stderr.close()
         return 1
+    except OSError as error:  # no permission, a folder in the file's place, a full disk
+        if error.strerror is None:
+            raise
+        place = error.filename2 or error.filename or "input or output"
+        print(f"rlld: error: {place}: {error.strerror}", file=sys.stderr)
+        return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 

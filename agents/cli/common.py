@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import tyro
 
@@ -90,3 +90,30 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
     if seed is None:
         seed = run_seed if data == run_data else 0
     return data, seed
+
+
+def removal_rule_of(
+    checkpoint: Path, threshold: float | None, empty_rule: Literal["video", "modality"] | None
+) -> tuple[float, Literal["video", "modality"]]:
+    """Return the threshold and the empty rule with which a policy is to denoise.
+
+    Args:
+        checkpoint: a run folder or a file.
+        threshold: what was asked for; None: what the checkpoint's run denoised with, else 0.5.
+        empty_rule: what was asked for; None: the one of the checkpoint's run, else "video".
+
+    Raises:
+        InputError: a threshold outside (0, 1).
+    """
+    folder = run_folder_of(checkpoint)
+    if folder is not None and (threshold is None or empty_rule is None):
+        from rlld_agents.experiment_config import ExperimentConfig  # noqa: PLC0415 (torch)
+        from rlld_agents.run_folder import read_config  # noqa: PLC0415
+
+        config = ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / "config.json"))
+        threshold = config.threshold if threshold is None else threshold
+        empty_rule = empty_rule or config.environment.empty_rule
+    threshold = 0.5 if threshold is None else threshold
+    if not 0 < threshold < 1:
+        raise InputError(f"--threshold: found {threshold}, expected a probability between 0 and 1")
+    return threshold, empty_rule or "video"

@@ -68,7 +68,8 @@ class Import:
             for problem in error.problems[: self.show]:
                 print(problem, file=sys.stderr)
             if len(error.problems) > self.show:
-                print(f"... and {len(error.problems) - self.show} more", file=sys.stderr)
+                hidden = len(error.problems) - self.show
+                print(f"... and {hidden} more; --show {len(error.problems)} lists all", file=sys.stderr)
             raise
         print(store_table(self.out, store.header))
         return 0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rlld_agents.cli.common import data_of
+from rlld_agents.cli.common import data_of, removal_rule_of
 from rlld_gym.errors import InputError
 
 
@@ -23,10 +23,11 @@ class Denoise:
     """Folder for the files."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
-    threshold: float = 0.5
-    """Labels whose removal probability is above this are removed."""
-    empty_rule: Literal["video", "modality"] = "video"
-    """Undo the removals of a video that would lose all its labels, or of a modality that would."""
+    threshold: float | None = None
+    """Labels whose removal probability is above this are removed; None: that of the checkpoint's run, else 0.5."""
+    empty_rule: Literal["video", "modality"] | None = None
+    """Undo the removals of a video that would lose all its labels, or of a modality that would; None: as in the
+    checkpoint's run, else video."""
     device: str = "auto"
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
@@ -42,14 +43,13 @@ class Denoise:
         from rlld_agents.results import removal_table  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
 
-        if not 0 < self.threshold < 1:
-            raise InputError(f"--threshold: found {self.threshold}, expected a probability between 0 and 1")
+        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
         policy = load_policy(self.checkpoint, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(self.checkpoint))
-        revised = denoise(policy, store, threshold=self.threshold, empty_rule=self.empty_rule)
+        revised = denoise(policy, store, threshold=threshold, empty_rule=empty_rule)
         train = store.split("train")
         paths = [self.out / LABELS_NAME]
         write_labels(paths[0], train.filenames, store.classes, revised.audio, revised.visual)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rlld_agents.cli.common import data_of
+from rlld_agents.cli.common import data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 
@@ -20,8 +20,11 @@ class Evaluate:
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     split: Literal["val", "test", "train"] = "test"
     """Videos to score on; train has no dense labels in LLP."""
-    threshold: float = 0.5
-    """A policy removes labels whose removal probability is above this."""
+    threshold: float | None = None
+    """A policy removes labels whose removal probability is above this; None: that of its run, else 0.5."""
+    empty_rule: Literal["video", "modality"] | None = None
+    """Undo a policy's removals of a video that would lose all its labels, or of a modality that would; None: as
+    in its run, else video."""
     device: str = "auto"
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
@@ -33,8 +36,7 @@ class Evaluate:
         """Print the scores; return the exit status."""
         from rlld_agents import policy, task_file  # noqa: PLC0415 (torch)
 
-        if not 0 < self.threshold < 1:
-            raise InputError(f"--threshold: found {self.threshold}, expected a probability between 0 and 1")
+        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
             names = (task_file.NAME, "policy.safetensors")
@@ -49,7 +51,7 @@ class Evaluate:
             if kind == task_file.FORMAT:
                 scores["scores"] = self._score_parser(file)
             elif kind == policy.FORMAT:
-                scores["removal"] = self._score_policy(file)
+                scores["removal"] = self._score_policy(file, threshold, empty_rule)
             else:
                 raise InputError(
                     f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
@@ -79,7 +81,9 @@ class Evaluate:
         print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
         return row
 
-    def _score_policy(self, file: Path) -> dict[str, dict[str, float | None]]:
+    def _score_policy(
+        self, file: Path, threshold: float, empty_rule: Literal["video", "modality"]
+    ) -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
         from rlld_agents.denoise import denoise  # noqa: PLC0415
         from rlld_agents.experiment import choose_device  # noqa: PLC0415
@@ -92,7 +96,7 @@ class Evaluate:
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
         split = store.split(self.split)
-        revised = denoise(policy, store, split=self.split, threshold=self.threshold)
+        revised = denoise(policy, store, split=self.split, threshold=threshold, empty_rule=empty_rule)
         quality = removal_quality(
             split.labels, revised.audio, revised.visual, split.truth(), revised.removal_probability
         )

@@ -221,7 +221,13 @@ def _source(root: Path) -> dict[str, Any]:
         raise InputError(
             f"{root / SOURCE_FILE}: not readable as JSON ({error}); repair or remove it"
         ) from error
-    return source if isinstance(source, dict) else {}
+    kinds = {"name": str, "recipe": str, "hidden_size": int}
+    if not isinstance(source, dict) or any(not isinstance(source.get(k, t()), t) for k, t in kinds.items()):
+        raise InputError(
+            f"{root / SOURCE_FILE}: not a note on the features' origin; expected an object with the texts name and "
+            "recipe and the number hidden_size; repair or remove it"
+        )
+    return source
 
 
 def _sources(paths: Mapping[str, Path], loaded: Annotations, limit: int | None) -> dict[str, Any]:

@@ -62,7 +62,9 @@ class PartialStore:
             if file is None:
                 file = self._begin(filenames, flags)
         except OSError as error:
-            raise InputError(f"{self.path}: cannot be written: {error}") from error
+            raise InputError(
+                f"{self.path}: cannot be written: {error}; if no other import writes it, delete it and begin anew"
+            ) from error
         self._file: h5py.File = file
 
     def write(

@@ -1,6 +1,7 @@
 """The decision process of label denoising: states are labelled videos, actions remove labels."""
 
 import dataclasses
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,7 @@ class DenoisingProcess:
         self.config = config
         self.steps = 0
         self._num_drawn = config.subset_size(len(data["train"]))
+        self._labels_checksum = zlib.crc32(np.packbits(data["train"].labels.bool().cpu().numpy()).tobytes())
         self._task = TaskLearner(data, config.recipe, config.hidden_size)
         self._generator: np.random.Generator | None = None
         self._sampler: OverlapSampler | None = None
@@ -171,14 +173,14 @@ class DenoisingProcess:
         }
 
     def set_state(self, state: dict[str, Any], generator: np.random.Generator) -> None:
-        """Go back to a state that `get_state` returned, of a process with the same options and data sizes.
+        """Go back to a state that `get_state` returned, of a process with the same options and data.
 
         Args:
             state: the stored state; it is copied.
             generator: is given the stored random state and becomes the source of all randomness.
 
         Raises:
-            InputError: the state belongs to a process with other options or sizes.
+            InputError: the state belongs to a process with other options, or data of other sizes or labels.
         """
         own = self._fingerprint()
         different = [name for name in own if state["config"].get(name) != own[name]]
@@ -223,13 +225,14 @@ class DenoisingProcess:
         return State(indices, train.batch(rows), labels, original)
 
     def _fingerprint(self) -> dict[str, Any]:
-        """Return, as plain values, the options and sizes that a stored state depends on."""
+        """Return, as plain values, the options and what of the data a stored state depends on."""
         train = self.data["train"]
         sizes = {
             "num_videos": len(train),
             "num_classes": train.labels.shape[-1],
             "audio_size": train.audio.shape[-1],
             "visual_size": train.visual.shape[-1],
+            "labels_checksum": self._labels_checksum,
         }
         return {**dataclasses.asdict(self.config), **sizes}
 

@@ -57,7 +57,7 @@ def test_import_lists_unusable_files(
         rlld_data(*import_arguments(layout, tmp_path / "llp.h5"), "--show", 2)
     printed = capsys.readouterr().err
     assert printed.count("missing: ") == 2
-    assert "... and 1 more" in printed
+    assert "... and 1 more; --show 3 lists all" in printed
 
 
 def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

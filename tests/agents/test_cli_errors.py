@@ -117,6 +117,15 @@ def test_files_that_are_no_checkpoints(run: Path, tmp_path: Path, capsys: pytest
     assert "lies in no run folder" in error_of(["evaluate", "--checkpoint", str(tmp_path)], capsys)
 
 
+def test_files_that_cannot_be_written(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    labels = ["denoise", "--checkpoint", str(run), "--out", str(tmp_path / "file" / "labels")]
+    assert "Not a directory" in error_of(labels, capsys)
+    scores = ["evaluate", "--checkpoint", str(run / "task.safetensors"), "--out", str(tmp_path)]
+    assert f"{tmp_path}: Is a directory" in error_of(scores, capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_thresholds(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--checkpoint", str(run), "--threshold", "1"]
     assert "--threshold: found 1.0" in error_of(["evaluate", *words], capsys)

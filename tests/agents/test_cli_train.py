@@ -179,10 +179,36 @@ def test_denoise_writes_the_run_s_labels_and_the_pair(run: Path, tmp_path: Path)
         run / "denoised_labels.csv"
     ).read_bytes()
     assert len(list((tmp_path / "labels").iterdir())) == 3
-    options = ["--data", "twin-tiny", "--seed", "1", "--threshold", "0.1"]
+    options = ["--data", "twin-tiny", "--seed", "1", "--threshold", "0.2"]
     assert main(["denoise", "--checkpoint", str(run), *options, "--out", str(tmp_path / "other")]) == 0
-    removed_more = (tmp_path / "other" / "denoised_labels.csv").stat().st_size
-    assert removed_more < (run / "denoised_labels.csv").stat().st_size
+    other = data.twin("tiny", seed=1)
+    train = other.split("train")
+    path = tmp_path / "other" / "denoised_labels.csv"
+    audio, visual = read_labels(path, other.classes, train.filenames, train.labels)
+    assert 0 < audio.sum() + visual.sum() < 2 * train.labels.sum()
+
+
+def test_a_run_s_own_threshold_and_empty_rule_are_used_again(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    config = json.loads((run / "config.json").read_text())
+    config["experiment"]["threshold"] = 0.2
+    config["experiment"]["environment"]["empty_rule"] = "modality"
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "policy.safetensors").write_bytes((run / "policy.safetensors").read_bytes())
+
+    def outcome(checkpoint: Path, *options: str) -> tuple[str, dict[str, object]]:
+        words = ["--checkpoint", str(checkpoint), *options]
+        assert main(["denoise", *words, "--out", str(tmp_path / "labels")]) == 0
+        assert main(["evaluate", *words, "--split", "train", "--out", str(tmp_path / "scores.json")]) == 0
+        labels = (tmp_path / "labels" / "denoised_labels.csv").read_text()
+        return labels, json.loads((tmp_path / "scores.json").read_text())["removal"]
+
+    policy = run / "policy.safetensors"
+    asked = outcome(policy, "--threshold", "0.2", "--empty-rule", "modality")
+    assert outcome(folder) == asked
+    assert outcome(folder, "--empty-rule", "video") == outcome(policy, "--threshold", "0.2")
+    assert outcome(folder, "--empty-rule", "video") != asked
 
 
 def test_help_is_quick_and_imports_no_torch() -> None:

@@ -193,6 +193,14 @@ def test_float16_overflow_is_refused_with_advice(layout: Layout, tmp_path: Path)
     assert store.split("train").audio[5, 3, 3] == -70_000
 
 
+def test_damaged_source_file_is_refused_before_anything_is_written(layout: Layout, tmp_path: Path) -> None:
+    for content in ("{", "[]", '{"hidden_size": "wide"}', '{"name": 3}'):
+        (layout.features / "source.json").write_text(content)
+        with pytest.raises(InputError, match=r"source\.json: not .* repair or remove it"):
+            import_store(layout.annotations, layout.features, tmp_path / "x.h5")
+        assert_nothing_written(tmp_path / "x.h5")
+
+
 @pytest.mark.parametrize("other", ["train", "val"])
 def test_duplicated_id_is_refused(layout: Layout, tmp_path: Path, other: str) -> None:
     with (layout.annotations / WEAK_FILES[other]).open("a") as file:
@@ -282,7 +290,10 @@ def test_problems_found_before_an_interruption_are_remembered(
 
 
 def test_partial_file_that_another_process_writes(layout: Layout, tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "x.h5.partial", "w"), pytest.raises(InputError, match="cannot be written"):
+    with (
+        h5py.File(tmp_path / "x.h5.partial", "w"),
+        pytest.raises(InputError, match=r"cannot be written.*delete it"),
+    ):
         import_store(layout.annotations, layout.features, tmp_path / "x.h5")
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.labels import revise_labels
 from rlld_gym.denoising.process import DenoisingProcess
@@ -215,6 +216,15 @@ def test_a_state_of_other_options_is_refused(data):
         DenoisingProcess(data, replace(CONFIG, hidden_size=16)).set_state(
             process.get_state(), np.random.default_rng(0)
         )
+
+
+def test_a_state_of_other_data_of_the_same_sizes_is_refused(data):
+    process = DenoisingProcess(data, CONFIG)
+    process.reset(np.random.default_rng(0))
+    train = data["train"]
+    other = StoreTensors({**data, "train": replace(train, labels=train.labels.flip(0))})
+    with pytest.raises(InputError, match="labels_checksum"):
+        DenoisingProcess(other, CONFIG).set_state(process.get_state(), np.random.default_rng(0))
 
 
 def test_global_random_state_is_left_alone(data):

@@ -166,6 +166,17 @@ def test_mixed_and_strided_inputs():
     np.testing.assert_array_equal(parsing_scores(*mixed).table, parsing_scores(*strided).table)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_tensors_on_a_gpu_give_the_same_scores():
+    tracks = list(np.random.default_rng(3).random((4, 5, 15, 3)) < 0.4)
+    expected = parsing_scores(*tracks)
+    there = [torch.from_numpy(track).to("cuda") for track in tracks]
+    for mixed in (there, [there[0], there[1], tracks[2], torch.from_numpy(tracks[3])]):
+        found = parsing_scores(*mixed)
+        np.testing.assert_array_equal(found.table, expected.table)
+        np.testing.assert_array_equal(found.event_per_video, expected.event_per_video)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
