@@ -1,5 +1,7 @@
 """What all commands share: from arguments to a command object, and finding the data of a checkpoint."""
 
+import contextlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -23,17 +25,37 @@ C = TypeVar("C")
 
 
 def parse(command: type[C], program: str, arguments: Sequence[str], default: C | None = None) -> C:
-    """Return the command object that arguments describe; SystemExit for --help and for usage errors.
+    """Return the command object that arguments describe; SystemExit for --help.
 
     Args:
         command: dataclass of the options.
         program: what usage lines start with.
         arguments: the arguments.
         default: values of the options that are not given; None: the class's own.
+
+    Raises:
+        InputError: for options that are unknown, missing or impossible.
     """
-    if default is None:
-        return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG)
-    return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, default=default)
+    defaults: dict[str, Any] = {} if default is None else {"default": default}
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr):
+            return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, **defaults)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise InputError(f"{_message_in_box(stderr.getvalue())} (see {program} --help)") from end
+
+
+def _message_in_box(text: str) -> str:
+    """Return what tyro says inside its box about a usage error, as one line."""
+    message = []
+    for line in text.splitlines()[1:]:
+        content = line.strip("│╰╯ ")
+        if content.startswith("─"):  # the rule before hints, or the lower edge
+            break
+        message.append(content)
+    return " ".join(message)
 
 
 def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ def error_of(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Return the one line that a command with bad input prints."""
     capsys.readouterr()
     assert main(arguments) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rlld: error: ")]
-    assert len(lines) == 1
-    return lines[0]
+    lines = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert len([line for line in lines if line.startswith("rlld: error: ")]) == 1
+    return lines[-1]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["data", "--help"], *([name, "--help"] for name in COMMANDS)])
@@ -38,23 +38,26 @@ def test_help_of_the_data_commands(name: str, capsys: pytest.CaptureFixture[str]
     assert f"usage: rlld data {name}" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("words", [[], ["tain"], ["data"], ["data", "imprt"]])
+def test_unknown_commands_end_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert "usage: rlld" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "words",
+    ("words", "named"),
     [
-        [],
-        ["tain"],
-        ["data"],
-        ["data", "imprt"],
-        ["train", "--episods", "3"],
-        ["train", "--episodes", "many"],
-        ["train", "--episodes", "0"],
-        ["train", "--label-sets", "weak", "week"],
-        ["denoise"],
+        (["train", "--episods", "3"], "--episods"),
+        (["train", "--episodes", "many"], "'many'"),
+        (["train", "--episodes", "0"], "option episodes: found 0, expected at least 1"),
+        (["train", "--label-sets", "weak", "week"], "week"),
+        (["denoise"], "--checkpoint"),
     ],
 )
-def test_usage_errors_end_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(words) == 2
-    assert capsys.readouterr().err
+def test_usage_errors_are_one_line(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_of(words, capsys)
+    assert named in line
+    assert line.endswith(f"(see rlld {words[0]} --help)")
 
 
 @pytest.mark.parametrize(
