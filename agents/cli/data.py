@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from rlld_gym.data.store import FeatureStore, StoreHeader
 from rlld_gym.errors import InputError
+from rlld_gym.files import write_text
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Import:
     """Folder of the visual features of clips."""
     show: int = 20
     """How many unusable files to print; all are counted."""
+    defects: Path | None = None
+    """Text file for a list of all defects of the annotation files, by file and line; their counts are printed."""
 
     def run(self) -> int:
         """Import, print a table of the store and return the exit status 0.
@@ -50,8 +53,11 @@ class Import:
             InputError: the input cannot be imported; unusable files have been listed on standard error.
         """
         from rlld_gym.data.importer import FeatureFilesError, import_store  # noqa: PLC0415 (h5py)
+        from rlld_gym.data.llp import load_annotations  # noqa: PLC0415
         from rlld_gym.data.npy_layout import FeatureFolders  # noqa: PLC0415
 
+        if self.defects is not None:
+            write_text(self.defects, load_annotations(self.annotations, self.strict).report())
         visual_3d = None if self.no_3d else self.visual_3d_folder
         try:
             store = import_store(

@@ -40,6 +40,17 @@ def test_import_prints_a_table(layout: Layout, tmp_path: Path, capsys: pytest.Ca
     assert "9/9" in printed.err, "the progress bar"
 
 
+def test_import_lists_the_defects_of_the_annotations(layout: Layout, tmp_path: Path) -> None:
+    events = layout.annotations / "AVVP_eval_audio.csv"
+    line = len(events.read_text().splitlines()) + 1
+    with events.open("a") as file:
+        file.write("nobody_here_0_10\t0\t3\tDog\n")
+    options = ["--defects", tmp_path / "defects.txt"]
+    assert rlld_data(*import_arguments(layout, tmp_path / "llp.h5"), *options) == 0
+    report = (tmp_path / "defects.txt").read_text()
+    assert f"AVVP_eval_audio.csv:{line}: nobody_here_0_10 Dog 0-3" in report
+
+
 def test_import_without_3d_and_as_float32(layout: Layout, tmp_path: Path) -> None:
     (layout.features / "res152").rename(layout.features / "clip")
     options = ["--no-3d", "--visual-2d-folder", "clip", "--dtype", "float32"]

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import inspect
 import json
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import pytest
 from safetensors.numpy import load_file
 
 from rlld_agents.cli import main
+from rlld_agents.experiment_config import EnvironmentOptions
 from rlld_agents.labels_file import read_labels
 from rlld_gym import data
+from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.agents.runs import SMALL, small_run
 
@@ -52,6 +55,12 @@ def test_the_run_folder_holds_all_that_was_promised(run: Path) -> None:
     assert load_file(run / "policy.safetensors")
     assert load_file(run / "task.safetensors")
     assert not list(run.rglob("*.partial"))
+
+
+def test_options_of_the_environment_have_its_own_defaults() -> None:
+    parameters = inspect.signature(LabelDenoisingEnv).parameters
+    for name, value in dataclasses.asdict(EnvironmentOptions()).items():
+        assert value == parameters[name].default, name
 
 
 def test_labels_and_counts_agree(run: Path) -> None:
