@@ -50,12 +50,13 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this program; expected a file that rlld train wrote")
-    if content["version"] > VERSION:
+    if content.get("version") != VERSION:
         raise InputError(
-            f"{path}: checkpoint format version {content['version']}, this program reads up to {VERSION}"
+            f"{path}: checkpoint format version {content.get('version')}, this program reads {VERSION}; upgrade"
         )
-    state = _unpack(content["state"])
-    assert isinstance(state, dict)
+    state = _unpack(content.get("state"))
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds no state of a run; the file is damaged")
     return state
 
 

@@ -73,6 +73,8 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: not the configuration of a run; expected a folder that rlld train wrote")
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version {config.get('version')}, this program reads {VERSION}; upgrade")
+    if not isinstance(config.get("experiment"), dict):
+        raise InputError(f"{path}: holds no options of an experiment; the file is damaged")
     return config
 
 

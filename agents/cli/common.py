@@ -40,7 +40,8 @@ def parse(command: type[C], program: str, arguments: Sequence[str], default: C |
     stderr = io.StringIO()
     try:
         with contextlib.redirect_stderr(stderr):
-            return tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, **defaults)
+            parsed: C = tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, **defaults)
+            return parsed
     except SystemExit as end:
         if not end.code:
             raise

@@ -57,6 +57,8 @@ def test_bad_checkpoints_are_input_errors(tmp_path: Path, capsys: pytest.Capture
     torch.save({"payload": Payload()}, tmp_path / "code.pt")
     torch.save({"weights": torch.zeros(2)}, tmp_path / "foreign.pt")
     torch.save({"format": "rlld-checkpoint", "version": 99, "state": {}}, tmp_path / "newer.pt")
+    torch.save({"format": "rlld-checkpoint"}, tmp_path / "unversioned.pt")
+    torch.save({"format": "rlld-checkpoint", "version": 1}, tmp_path / "stateless.pt")
     cases = {
         "missing.pt": "no such checkpoint",
         "truncated.pt": "truncated",
@@ -66,6 +68,8 @@ def test_bad_checkpoints_are_input_errors(tmp_path: Path, capsys: pytest.Capture
         "code.pt": "not a readable checkpoint",
         "foreign.pt": "not a checkpoint of this program",
         "newer.pt": "version 99",
+        "unversioned.pt": "version None",
+        "stateless.pt": "holds no state of a run",
     }
     for name, message in cases.items():
         with pytest.raises(InputError, match=message) as error:

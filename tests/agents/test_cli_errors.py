@@ -91,6 +91,7 @@ def test_damaged_configuration(run: Path, tmp_path: Path, capsys: pytest.Capture
         ("[]", "not the configuration of a run"),
         (json.dumps(config | {"version": 99}), "version 99"),
         (json.dumps(config | {"experiment": {"colour": 1}}), "options do not fit"),
+        (json.dumps(config | {"experiment": None}), "holds no options of an experiment"),
     ]:
         path.write_text(text)
         assert message in error_of(["train", "--resume", str(tmp_path)], capsys)
