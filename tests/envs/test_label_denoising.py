@@ -267,8 +267,9 @@ def test_states_of_something_else_are_refused():
     env = make()
     with pytest.raises(ResetNeeded, match="reset"):
         env.unwrapped.get_state()
-    with pytest.raises(InputError, match="get_state"):
-        env.unwrapped.set_state({"weights": 1})
+    for state in ({"weights": 1}, {"format": 1}, {"format": 1, "process": {}}, None):
+        with pytest.raises(InputError, match="get_state"):
+            env.unwrapped.set_state(state)
     env.reset(seed=0)
     with pytest.raises(InputError, match="episode_length 3, here 4"):
         make(episode_length=4).unwrapped.set_state(env.unwrapped.get_state())
