@@ -347,7 +347,11 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         Raises:
             InputError: it is no such state, or the other environment had other arguments or data.
         """
-        if not isinstance(state, dict) or state.get("format") != 1 or "config" not in state.get("process", {}):
+        if (
+            not isinstance(state, dict)
+            or state.get("format") != 1
+            or "config" not in state.get("process", {})
+        ):
             raise InputError("the state was not made by get_state() of this version of the environment")
         process = self._process or self._make_process()
         process.set_state(state["process"], self.np_random)
