@@ -61,7 +61,8 @@ def parsing_scores(
         true_visual: (N, T, C) bool ground truth.
 
     Returns:
-        The scores, computed in float64.
+        The scores, float64. Means over classes are taken in float32 at segment level, as the public evaluation of
+        LLP does (relative rounding error up to 1e-7), and in float64 everywhere else.
 
     Raises:
         ValueError: a track is not boolean, shapes differ or are not (N, T, C), or N is zero or T over 15.
@@ -79,9 +80,15 @@ def parsing_scores(
     true = np.stack((codes[2], codes[3], codes[2] & codes[3]))
 
     tables = _code_tables(num_segments)
-    segment = _f_scores(tables.segments[predicted & true], tables.segments[predicted] + tables.segments[true])
+    segment = _f_scores(
+        tables.segments[predicted & true],
+        tables.segments[predicted] + tables.segments[true],
+        precision=np.float32,  # as in the public evaluation, so that published numbers come out to the last digit
+    )
     event = _f_scores(
-        _matched_events(predicted, true, tables), tables.events[predicted] + tables.events[true]
+        _matched_events(predicted, true, tables),
+        tables.events[predicted] + tables.events[true],
+        precision=np.float64,
     )
     table = np.stack([_table_row(per_video) for per_video in (segment, event)])
     return ParsingScores(table=table, segment_per_video=segment, event_per_video=event)
@@ -182,16 +189,23 @@ def _matched_events(
     return matched
 
 
-def _f_scores(true_positives: NDArray[np.int64], claims: NDArray[np.int64]) -> NDArray[np.float64]:
+def _f_scores(
+    true_positives: NDArray[np.int64],
+    claims: NDArray[np.int64],
+    precision: type[np.float32] | type[np.float64],
+) -> NDArray[np.float64]:
     """Return F per video, (N, 4), from counts (3, N, C) of hits and of predicted plus true items.
 
-    F = 2 TP / (2 TP + FP + FN), and 2 TP + FP + FN is the number of predicted plus the number of true items.
+    F = 2 TP / (2 TP + FP + FN), and 2 TP + FP + FN is the number of predicted plus the number of true items. The
+    mean over classes is taken in ``precision``, class by class.
     """
     hits = np.concatenate((true_positives, true_positives[:1] + true_positives[1:2]))
     items = np.concatenate((claims, claims[:1] + claims[1:2]))
     num_relevant = (items > 0).sum(axis=2)
-    total = (2.0 * hits / np.maximum(items, 1)).sum(axis=2)
-    return np.where(num_relevant > 0, total / np.maximum(num_relevant, 1), 1.0).T
+    per_class = (2.0 * hits / np.maximum(items, 1)).astype(precision)
+    total = np.cumsum(per_class, axis=2)[..., -1]
+    mean = total / np.maximum(num_relevant, 1).astype(precision)
+    return np.where(num_relevant > 0, mean, 1.0).T.astype(np.float64)
 
 
 def _table_row(per_video: NDArray[np.float64]) -> NDArray[np.float64]:
