@@ -205,6 +205,11 @@ class Experiment:
             f"Removed from the {len(self.store.split('train'))} training videos",
             results.removal_table(quality),
         ]
+        if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
+            parts.append(
+                f"The policy removed nothing: no removal probability is above {self.config.threshold}. "
+                "Rows of denoised and weak labels are therefore equal."
+            )
         deviations = results.deviation_table(scores)
         if deviations:
             parts += ["Standard deviation over the parsers", deviations]

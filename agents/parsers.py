@@ -123,6 +123,7 @@ def _digest(job: ParserJob, setting: ParserSetting, recipe: Recipe) -> str:
     split = setting.store.split("train")
     described = [
         setting.store.name,
+        {name: setting.store.attributes.get(name) for name in ("sources", "checksums")},
         len(split),
         setting.store.classes,
         asdict(recipe),

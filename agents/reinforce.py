@@ -22,7 +22,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,7 @@ from rlld_gym.errors import InputError
 
 from .checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from .distribution import MaskedBernoulli
+from .episode import Episode, resized, returns
 from .policy import HybridAttentionPolicy, save_policy
 from .runlog import RunLog, environment_metrics
 
@@ -89,43 +90,6 @@ class ReinforceConfig:
         for name, (holds, expected) in rules.items():
             if not holds:
                 raise InputError(f"option {name}: found {getattr(self, name)}, expected {expected}")
-
-
-@dataclass
-class Episode:
-    """What one episode leaves for the update: N entries in each list.
-
-    Observations are kept as the environment gave them, 14 MB a step for 128 LLP videos (449 MB for 32 steps);
-    the update computes the log-probabilities again, one step at a time, so that no graph outlives its step.
-    """
-
-    observations: list[dict[str, NDArray[Any]]] = field(default_factory=list)
-    actions: list[Tensor] = field(default_factory=list)
-    masks: list[Tensor | None] = field(default_factory=list)
-    rewards: list[tuple[float, float]] = field(default_factory=list)
-    """Reward of the audio branch and of the visual branch."""
-    scalar_rewards: list[float] = field(default_factory=list)
-    infos: list[dict[str, Any]] = field(default_factory=list)
-
-
-def returns(rewards: Tensor, reward_to_go: bool, discount: float) -> Tensor:
-    """Return what each step's log-probability is multiplied with, before the baseline.
-
-    Args:
-        rewards: (N, 2) reward of each step and branch.
-        reward_to_go: sum over the steps from each step on; otherwise over the whole episode (Eq. 15).
-        discount: weight of a reward k steps later is ``discount ** k``; without reward to go, k counts from
-            the first step.
-
-    Returns:
-        (N, 2); without reward to go all rows are equal.
-    """
-    to_go = torch.empty_like(rewards)
-    following = torch.zeros_like(rewards[0])
-    for step in reversed(range(len(rewards))):
-        following = rewards[step] + discount * following
-        to_go[step] = following
-    return to_go if reward_to_go else to_go[:1].expand_as(to_go).clone()
 
 
 class Reinforce:
@@ -274,7 +238,7 @@ class Reinforce:
         statistics = {"rollout/return_audio": totals[0].item(), "rollout/return_visual": totals[1].item()}
         if self.config.baseline == "none":
             return gains, statistics
-        baseline = gains if self.baseline is None else _resize(self.baseline, len(gains))
+        baseline = gains if self.baseline is None else resized(self.baseline, len(gains))
         self.baseline = self.config.baseline_decay * baseline + (1 - self.config.baseline_decay) * gains
         return gains - baseline, statistics
 
@@ -398,8 +362,3 @@ class Reinforce:
         save_checkpoint(folder / CHECKPOINT_NAME, state)
         if isinstance(self.policy, HybridAttentionPolicy):  # others are in the checkpoint only
             save_policy(self.policy, folder / POLICY_NAME, weights=state["policy"])
-
-
-def _resize(baseline: Tensor, steps: int) -> Tensor:
-    """Return the first ``steps`` rows of a per-step baseline, its last row repeated if there are fewer."""
-    return baseline[torch.arange(steps).clamp(max=len(baseline) - 1)]

@@ -8,6 +8,7 @@ hidden truth calls noise; a policy that removes at random has the noise rate as 
 
 import argparse
 import csv
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def train(data: str, seed: int, config: ReinforceConfig) -> list[dict[str, float
         for modality in MODALITIES:
             asked = row[f"env/asked_{modality}"]
             summary[f"removal_rate_{modality}"] = asked / row[f"env/free_{modality}"]
-            summary[f"precision_{modality}"] = row[f"env/right_{modality}"] / max(asked, 1)
+            summary[f"precision_{modality}"] = row[f"env/right_{modality}"] / asked if asked else math.nan
         for name in ("segment_audio", "event_visual", "segment_type"):
             summary[f"validation_{name}"] = row[f"env/{name}"]
         rows.append(summary)
@@ -116,7 +117,9 @@ def table(rows: list[dict[str, float]], window: int) -> str:
         cells = []
         for low, high in ((1, window), (last - window + 1, last)):
             seeds = [
-                np.mean([row[name] for row in rows if row["seed"] == seed and low <= row["episode"] <= high])
+                np.nanmean(
+                    [row[name] for row in rows if row["seed"] == seed and low <= row["episode"] <= high]
+                )
                 for seed in sorted({row["seed"] for row in rows})
             ]
             cells.append(f"{np.mean(seeds):.3f} ± {np.std(seeds, ddof=1) if len(seeds) > 1 else 0:.3f}")

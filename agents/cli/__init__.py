@@ -8,6 +8,7 @@ import importlib
 import os
 import shlex
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -49,7 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        return _run(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return _run(arguments)
     except InputError as error:
         print(f"rlld: error: {error}", file=sys.stderr)
         return INPUT_ERROR
@@ -68,6 +71,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    """Print a warning as one line, without the place in the code that issued it."""
+    kind = "" if category is UserWarning else f"{category.__name__}: "
+    print(f"rlld: warning: {kind}{message}", file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:

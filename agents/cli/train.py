@@ -41,7 +41,10 @@ class Train:
         if self.resume is not None:
             if self.out is not None:
                 raise InputError("--out: a resumed run stays in its folder; leave --out away")
-            return dataclasses.replace(self, experiment=_config_of(self.resume))
+            resumed = _config_of(self.resume)
+            if self.quick:
+                raise InputError("--quick: a resumed run keeps its options; leave --quick away")
+            return dataclasses.replace(self, experiment=resumed)
         return dataclasses.replace(self, experiment=QUICK) if self.quick else None
 
     def run(self) -> int:

@@ -24,6 +24,7 @@ from rlld_gym.denoising.process import DenoisingProcess, StepResult
 from rlld_gym.envs.checks import checked_action, checked_device, data_header, resolved_device
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
+from rlld_gym.envs.step_info import step_info
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import network_names
 from rlld_gym.parsing.recipes import get_recipe
@@ -174,6 +175,12 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     once per process, and shared by all environments on it. `env.unwrapped.get_state()` and `set_state()` store
     and resume the environment exactly, also in the middle of an episode.
 
+    ## Vectorized environment
+
+    `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies; they share the
+    data set. In processes, start them afresh, because a forked process hangs where its parent used torch:
+    `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`.
+
     ## Version History
 
     - v0: initial version
@@ -282,24 +289,12 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process = self._running_process()
         bits = torch.from_numpy(checked_action(action, tuple(process.state.labels.shape)))
         result = process.step(bits.to(process.data.device))
-        per_video_reward, counts, labels = _to_host(result, process.state.labels)
-        inter = per_video_reward.mean(axis=0, dtype=np.float64)
-        audio, visual = (float(inter[branch]) + result.terminal[branch] for branch in range(2))
-        info = {
-            "inter_reward": float(inter.mean()),
-            "terminal_reward": sum(result.terminal) / 2,
-            "reward_audio": audio,
-            "reward_visual": visual,
-            "per_video_reward": per_video_reward,
-            "n_removed_audio": int(counts[0]),
-            "n_removed_visual": int(counts[1]),
-            "n_reverted": int(counts[2]),
-            **self._state_info(process, labels),
-            **(result.scores or {}),
-        }
+        info, labels = step_info(result, process.state.labels)
+        info |= self._state_info(process, labels)
         if self._frame is not None:
             self._frame = self._next_frame(self._frame, result, info)
-        return self._observation(process, labels), (audio + visual) / 2, result.terminated, False, info
+        reward = (info["reward_audio"] + info["reward_visual"]) / 2
+        return self._observation(process, labels), reward, result.terminated, False, info
 
     def render(self) -> Any:
         """Return the last step as a table (str) or as a picture ((height, width, 3) uint8).
@@ -403,21 +398,3 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             rewards={name: info[name] for name in names},
             scores=result.scores or frame.scores,
         )
-
-
-def _to_host(
-    result: StepResult, labels: torch.Tensor
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Fetch what a step's info needs in one transfer.
-
-    Returns:
-        Rewards (B, 2) float32; labels removed from audio, from visual, and videos reverted, (3,) float32;
-        labels (B, 2, C) of the next state, bool.
-    """
-    reverted = result.revision.reverted.any(dim=1).sum()
-    counts = torch.cat((result.removed, reverted.unsqueeze(0))).float()
-    packed = torch.cat((result.per_video_reward.flatten(), counts, labels.flatten().float())).cpu().numpy()
-    batch = len(labels)
-    rewards, counts_here, flat_labels = np.split(packed, (2 * batch, 2 * batch + 3))
-    # Rewards are copied because views of one buffer would share memory with each other.
-    return rewards.reshape(batch, 2).copy(), counts_here, flat_labels.reshape(labels.shape).astype(np.bool_)

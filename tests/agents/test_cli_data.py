@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tyro
 
+from rlld_agents.cli import main
 from rlld_agents.cli.data import Check, Import, Info, Twin
 from rlld_gym.data.importer import FeatureFilesError
 from rlld_gym.data.store import FeatureStore
 from rlld_gym.errors import InputError
+from tests.data.annotation_folders import folder_2020
 from tests.data.layouts import Layout, make_layout
 from tests.data.stores import small_store
 from tests.shared_files import shared_path
@@ -140,3 +142,14 @@ def test_twin_of_real_annotations_in_llps_layout_can_be_imported(tmp_path: Path)
     assert store.attributes["hidden_size"] == 32
     assert store.split("train").dense_audio is None
     assert rlld_data("check", tmp_path / "llp.h5") == 0
+
+
+def test_the_repair_of_the_2020_audio_file_is_one_line_of_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotations = folder_2020(tmp_path)
+    arguments = ["--features", str(tmp_path / "none"), "--out", str(tmp_path / "llp.h5")]
+    assert main(["data", "import", "--annotations", str(annotations), *arguments]) == 2
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("rlld: warning: ")]
+    assert len(warned) == 1
+    assert "JfZEqeLZqWk_30_40" in warned[0]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rlld_agents import HybridAttentionPolicy, Reinforce, ReinforceConfig, load_policy
 from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
-from rlld_agents.reinforce import returns
+from rlld_agents.episode import returns
 from rlld_agents.runlog import read_rows
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES

@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
+from rlld_gym.data.twin_scales import TWIN_SCALES
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.errors import InputError
@@ -20,6 +21,7 @@ from rlld_gym.parsing.metrics import SCORE_NAMES
 
 ID = "rlld_gym:rlld/LabelDenoising-v0"
 SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 3, "hidden_size": 8, "recipe": "compact"}
+TINY = TWIN_SCALES["tiny"]
 VARIANTS = [
     {},
     {"observation": "indices", "time_feature": True},
@@ -91,8 +93,8 @@ def test_a_seeded_reset_restores_everything(task_lifespan):
 def test_observations_lie_in_their_space_with_these_shapes():
     observation, info = make(time_feature=True).reset(seed=0)
     assert {key: value.shape for key, value in observation.items()} == {
-        "audio": (4, 10, 16 + 25),
-        "visual": (4, 10, 48 + 25),
+        "audio": (4, 10, TINY.audio_size + 25),
+        "visual": (4, 10, TINY.visual_2d_size + TINY.visual_3d_size + 25),
         "progress": (1,),
     }
     mask = info["action_mask"]
@@ -397,7 +399,7 @@ def test_close_twice_and_use_again():
 def test_vectorised_copies():
     envs = gym.make_vec(ID, num_envs=2, vectorization_mode="sync", **SMALL)
     observation, _ = envs.reset(seed=0)
-    assert observation["audio"].shape == (2, 4, 10, 41)
+    assert observation["audio"].shape == (2, 4, 10, TINY.audio_size + 25)
     rewards = envs.step(envs.action_space.sample())[1]
     assert rewards.shape == (2,)
     envs.close()
