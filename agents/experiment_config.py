@@ -76,7 +76,7 @@ class ExperimentConfig:
     """cpu, cuda, cuda:1, ...; auto takes the first GPU there is."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
-    agent: ReinforceConfig = field(default_factory=lambda: ReinforceConfig(episodes=25))
+    agent: ReinforceConfig = field(default_factory=lambda: ReinforceConfig(episodes=20))
     """Options of REINFORCE; its seed is also the policy's, and the first parser's."""
 
     def __post_init__(self) -> None:
