@@ -1,8 +1,6 @@
 """The environment under Gymnasium's and Stable-Baselines3's own checks, and its promises to users."""
 
 import pickle
-import subprocess
-import sys
 import warnings
 
 import gymnasium as gym
@@ -13,38 +11,11 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env, data_equivalence
 
-from rlld_gym.data.twin_scales import TWIN_SCALES
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
-
-ID = "rlld_gym:rlld/LabelDenoising-v0"
-SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 3, "hidden_size": 8, "recipe": "compact"}
-TINY = TWIN_SCALES["tiny"]
-VARIANTS = [
-    {},
-    {"observation": "indices", "time_feature": True},
-    {"initialized_labels": False, "time_feature": True},
-    {"observation": "indices", "initialized_labels": False},
-    {"task_lifespan": "run", "overlap_labels": "revised", "empty_rule": "modality", "terminal_every": 2},
-]
-
-
-def make(**arguments):
-    return gym.make(ID, disable_env_checker=True, **{**SMALL, **arguments})
-
-
-def rollout(env, steps, seed=None, action_seed=0):
-    """Return everything that an environment hands out over some steps, resetting where episodes end."""
-    env.action_space.seed(action_seed)
-    outcomes = [env.reset(seed=seed)]
-    for _ in range(steps):
-        outcome = env.step(env.action_space.sample(mask=outcomes[-1][-1]["action_mask"]))
-        outcomes.append(outcome)
-        if outcome[2] or outcome[3]:
-            outcomes.append(env.reset())
-    return outcomes
+from tests.envs.rollouts import ID, SMALL, TINY, VARIANTS, make, rollout
 
 
 @pytest.mark.parametrize("arguments", VARIANTS)
@@ -284,161 +255,3 @@ def test_global_random_states_are_left_alone():
     rollout(make(), steps=5, seed=0)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
-
-
-@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.int64, np.uint8, np.float32, np.float64])
-def test_action_types_that_libraries_send(dtype):
-    results = []
-    for kind in (np.int8, dtype):
-        env = make().unwrapped
-        mask = env.reset(seed=0)[1]["action_mask"]
-        results.append(env.step((mask == 2).astype(kind))[1])
-    assert results[0] == results[1] == -1.0
-
-
-def test_bits_on_absent_labels_are_ignored():
-    outcomes = []
-    for fill in (0, 1):
-        env = make().unwrapped
-        mask = env.reset(seed=0)[1]["action_mask"]
-        action = np.where(mask == 2, 0, fill)
-        outcomes.append(env.step(action))
-    assert data_equivalence(outcomes[0], outcomes[1], exact=True)
-    assert outcomes[1][-1]["n_removed_audio"] == 0
-
-
-@pytest.mark.parametrize(
-    ("action", "message"),
-    [
-        (np.zeros((4, 50)), r"shape \(4, 50\); expected \(4, 2, 25\)"),
-        (np.zeros((3, 2, 25)), r"expected \(4, 2, 25\)"),
-        (np.full((4, 2, 25), 0.5), "contains 0.5; expected only 0"),
-        (np.full((4, 2, 25), np.nan), "contains nan"),
-        (np.full((4, 2, 25), 2), "contains 2"),
-        (np.full((4, 2, 25), -1, np.int8), "contains -1"),
-        (np.full((4, 2, 25), "1"), "dtype <U1"),
-        (None, "dtype object"),
-    ],
-)
-def test_actions_that_are_refused(action, message):
-    env = make().unwrapped
-    env.reset(seed=0)
-    state = env.get_state()
-    with pytest.raises(ValueError, match=message):
-        env.step(action)
-    assert env.get_state()["process"]["steps"] == state["process"]["steps"]
-    assert env.get_state()["process"]["generator"] == state["process"]["generator"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"data": "twin-huge"}, "twin-huge"),
-        ({"data": "no/such/file.h5"}, "no/such/file.h5"),
-        ({"data_seed": -1}, "data_seed is -1"),
-        ({"batch_size": 0}, "batch_size is 0"),
-        ({"batch_size": 1000}, "less than the batch_size"),
-        ({"overlap": 1}, "overlap is 1"),
-        ({"subset": 2}, "subset is 2"),
-        ({"recipe": "cake"}, "cake"),
-        ({"hidden_size": 0}, "hidden_size is 0"),
-        ({"task_network": "none"}, "task_network is 'none'"),
-        ({"task_lifespan": "long"}, "expected one of episode, run"),
-        ({"observation": "pixels"}, "expected one of features, indices"),
-        ({"time_feature": 1}, "time_feature is 1"),
-        ({"device": "abacus"}, "device is 'abacus'"),
-        ({"device": "meta"}, "device is 'meta'"),
-        ({"render_mode": "human"}, "expected one of ansi, rgb_array"),
-    ],
-)
-def test_arguments_that_are_refused_at_construction(arguments, message):
-    with pytest.raises(InputError, match=message):
-        LabelDenoisingEnv(**{**SMALL, **arguments})
-
-
-def test_unknown_keyword():
-    with pytest.raises(TypeError, match="speed"):
-        make(speed=2)
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
-def test_a_gpu_that_is_not_there():
-    env = make(device="cuda").unwrapped
-    with pytest.raises(InputError, match="0 GPUs"):
-        env.reset(seed=0)
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_on_a_gpu_rollouts_are_deterministic_and_global_state_is_left_alone():
-    before = torch.cuda.get_rng_state()
-    first, second = (rollout(make(device="cuda"), steps=5, seed=0) for _ in range(2))
-    assert data_equivalence(first, second, exact=True)
-    assert torch.equal(torch.cuda.get_rng_state(), before)
-
-
-def test_step_needs_a_reset():
-    env = make().unwrapped
-    with pytest.raises(ResetNeeded, match="before the first reset"):
-        env.step(env.action_space.sample())
-    rollout(env, steps=3, seed=0)
-    env.reset(seed=0)
-    for _ in range(3):
-        env.step(env.action_space.sample())
-    with pytest.raises(ResetNeeded, match="after the last step"):
-        env.step(env.action_space.sample())
-
-
-def test_close_twice_and_use_again():
-    env = make(task_lifespan="run").unwrapped
-    first = rollout(env, steps=2, seed=0)
-    env.close()
-    env.close()
-    assert data_equivalence(first, rollout(env, steps=2, seed=0), exact=True)
-
-
-def test_vectorised_copies():
-    envs = gym.make_vec(ID, num_envs=2, vectorization_mode="sync", **SMALL)
-    observation, _ = envs.reset(seed=0)
-    assert observation["audio"].shape == (2, 4, 10, TINY.audio_size + 25)
-    rewards = envs.step(envs.action_space.sample())[1]
-    assert rewards.shape == (2,)
-    envs.close()
-
-
-def run_python(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-
-def test_importing_the_package_does_not_import_torch():
-    result = run_python("import sys, rlld_gym, rlld_gym.data; assert 'torch' not in sys.modules")
-    assert result.returncode == 0, result.stderr
-
-
-def test_construction_reads_and_generates_no_data():
-    result = run_python(
-        "import gymnasium, rlld_gym.data.catalog as catalog\n"
-        "env = gymnasium.make('rlld_gym:rlld/LabelDenoising-v0', data='twin-full', observation='indices')\n"
-        "assert not catalog._stores and not catalog._tensors\n"
-        "assert env.observation_space['index'].high.max() == 9999"
-    )
-    assert result.returncode == 0, result.stderr
-
-
-def test_the_header_of_a_twin_is_that_of_the_generated_one():
-    from rlld_gym.data import open_data  # noqa: PLC0415
-    from rlld_gym.envs.checks import data_header  # noqa: PLC0415
-
-    found, expected = data_header("twin-tiny", 0), open_data("twin-tiny").header
-    for name in ("name", "classes", "dtype", "audio_size", "visual_2d_size", "visual_3d_size"):
-        assert getattr(found, name) == getattr(expected, name)
-    assert dict(found.counts) == dict(expected.counts)
-    assert {key: expected.attributes[key] for key in found.attributes} == dict(found.attributes)
-
-
-def test_a_store_file_is_the_same_environment(tmp_path):
-    from rlld_gym.data import open_data  # noqa: PLC0415
-
-    path = tmp_path / "twin.h5"
-    open_data("twin-tiny").save(path)
-    from_file = rollout(make(data=str(path)), steps=4, seed=0)
-    assert data_equivalence(from_file, rollout(make(), steps=4, seed=0), exact=True)

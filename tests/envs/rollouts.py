@@ -1,0 +1,32 @@
+"""Small environments and rollouts in them."""
+
+import gymnasium as gym
+
+from rlld_gym.data.twin_scales import TWIN_SCALES
+
+ID = "rlld_gym:rlld/LabelDenoising-v0"
+SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 3, "hidden_size": 8, "recipe": "compact"}
+TINY = TWIN_SCALES["tiny"]
+VARIANTS = [
+    {},
+    {"observation": "indices", "time_feature": True},
+    {"initialized_labels": False, "time_feature": True},
+    {"observation": "indices", "initialized_labels": False},
+    {"task_lifespan": "run", "overlap_labels": "revised", "empty_rule": "modality", "terminal_every": 2},
+]
+
+
+def make(**arguments):
+    return gym.make(ID, disable_env_checker=True, **{**SMALL, **arguments})
+
+
+def rollout(env, steps, seed=None, action_seed=0):
+    """Return everything that an environment hands out over some steps, resetting where episodes end."""
+    env.action_space.seed(action_seed)
+    outcomes = [env.reset(seed=seed)]
+    for _ in range(steps):
+        outcome = env.step(env.action_space.sample(mask=outcomes[-1][-1]["action_mask"]))
+        outcomes.append(outcome)
+        if outcome[2] or outcome[3]:
+            outcomes.append(env.reset())
+    return outcomes
