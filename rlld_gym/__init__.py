@@ -14,3 +14,7 @@ gymnasium.register(
     id="rlld/LabelDenoising-v0",
     entry_point="rlld_gym.envs.label_denoising:LabelDenoisingEnv",
 )
+gymnasium.register(
+    id="rlld/LabelDenoisingPerVideo-v0",
+    vector_entry_point="rlld_gym.envs.per_video:PerVideoVectorEnv",
+)
