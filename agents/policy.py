@@ -131,6 +131,18 @@ class HybridAttentionPolicy(nn.Module):
         Returns:
             (B, 2, C) float32; [:, 0] audio, [:, 1] visual.
         """
+        return self.logits(*self.encode(audio, visual))
+
+    def encode(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the two branches know of each segment, for heads such as a critic's.
+
+        Args:
+            audio: as `forward` takes it.
+            visual: as `forward` takes it.
+
+        Returns:
+            Sequences (B, T, hidden_size) of the audio and of the visual branch, float32.
+        """
         visual_2d_size = self.visual_size - self.visual_3d_size
         x_audio, x_visual = self.stem(
             audio[..., : self.audio_size],
@@ -141,6 +153,10 @@ class HybridAttentionPolicy(nn.Module):
             x_audio = x_audio + self.audio_labels(audio[..., self.audio_size :])
             x_visual = x_visual + self.visual_labels(visual[..., self.visual_size :])
         h_audio, h_visual = self.layer.update_both(x_audio, x_visual)
+        return h_audio, h_visual
+
+    def logits(self, h_audio: Tensor, h_visual: Tensor) -> Tensor:
+        """Return the log-odds of removing each label, (B, 2, C), given the two sequences of `encode`."""
         return torch.stack([self.audio_head(h_audio), self.visual_head(h_visual)], dim=1)
 
     def sizes(self) -> dict[str, Any]:

@@ -18,3 +18,11 @@ gymnasium.register(
     id="rlld/LabelDenoisingPerVideo-v0",
     vector_entry_point="rlld_gym.envs.per_video:PerVideoVectorEnv",
 )
+gymnasium.register(
+    id="rlld/PlantedNoise-v0",
+    entry_point="rlld_gym.envs.planted_noise:PlantedNoiseEnv",
+)
+gymnasium.register(
+    id="rlld/PlantedNoisePerVideo-v0",
+    vector_entry_point="rlld_gym.envs.planted_noise:PlantedNoisePerVideoEnv",
+)

@@ -72,7 +72,7 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
         EzPickle.__init__(self, num_envs, autoreset_mode=autoreset_mode, batch_size=batch_size, **arguments)
         _check_sizes(num_envs, batch_size)
         self.autoreset_mode = _checked_mode(autoreset_mode)
-        self._joint = LabelDenoisingEnv(batch_size=num_envs, **arguments)
+        self._joint = self._make_joint(num_envs, arguments)
         self._empty_rule: EmptyRule = arguments.get("empty_rule", "video")
         self.metadata = {**self._joint.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = self._joint.render_mode
@@ -91,7 +91,8 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
     @property
     def np_random(self) -> np.random.Generator:
         """The one source of randomness of all sub-environments."""
-        return self._joint.np_random
+        generator: np.random.Generator = self._joint.np_random
+        return generator
 
     @np_random.setter
     def np_random(self, value: np.random.Generator) -> None:
@@ -100,7 +101,8 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
     @property
     def np_random_seed(self) -> int | None:
         """Seed of ``np_random``, -1 where unknown."""
-        return self._joint.np_random_seed
+        seed: int | None = self._joint.np_random_seed
+        return seed
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -178,7 +180,8 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
         Raises:
             ResetNeeded: before the first reset.
         """
-        return self._joint.get_state()
+        state: dict[str, Any] = self._joint.get_state()
+        return state
 
     def set_state(self, state: dict[str, Any]) -> tuple[Observation, Infos]:
         """Go back to a state that `get_state` returned; no reset is needed before.
@@ -193,9 +196,17 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
             InputError: it is no such state, or the other environment had other arguments or data.
         """
         observation, infos = self._state(*self._joint.set_state(state))
-        process = state["process"]
-        self._ended = process["steps"] >= process["config"]["episode_length"]
+        self._ended = self._has_ended(state)
         return observation, infos
+
+    def _make_joint(self, num_envs: int, arguments: dict[str, Any]) -> Any:
+        """Return the environment whose batch is shown video by video; a subclass may have another one."""
+        return LabelDenoisingEnv(batch_size=num_envs, **arguments)
+
+    def _has_ended(self, state: dict[str, Any]) -> bool:
+        """Return whether a state of the joint environment is that after an episode's last step."""
+        process = state["process"]
+        return bool(process["steps"] >= process["config"]["episode_length"])
 
     def _state(self, observation: Observation, info: dict[str, Any]) -> tuple[Observation, Infos]:
         """Return the first observation of an episode and its infos, and remember its labels."""

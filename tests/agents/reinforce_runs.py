@@ -6,7 +6,7 @@ import gymnasium
 from torch import Tensor, nn
 
 from rlld_agents import HybridAttentionPolicy, Reinforce, ReinforceConfig
-from tests.agents.identity_env import PlantedNoiseEnv
+from rlld_gym.envs.planted_noise import PlantedNoiseEnv
 
 QUICK = ReinforceConfig(episodes=6, learning_rate=1e-2, checkpoint_every=2, seed=3)
 

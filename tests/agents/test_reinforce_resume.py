@@ -13,9 +13,9 @@ from torch import nn
 from rlld_agents import Reinforce, ReinforceConfig, load_policy
 from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.runlog import read_rows
+from rlld_gym.envs.planted_noise import PlantedNoiseEnv
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
-from tests.agents.identity_env import PlantedNoiseEnv
 from tests.agents.reinforce_runs import QUICK, make_agent, make_policy, weights, without_clock
 
 
@@ -170,7 +170,7 @@ def test_folder_holds_what_is_documented(tmp_path: Path) -> None:
         "env/removed_audio",
         "env/removed_visual",
         "env/n_reverted",
-        "env/segment_audio",
+        "env/terminal_reward",
     ]
 
 
