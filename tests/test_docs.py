@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
 def test_environment_page_is_that_of_the_class_docstring() -> None:
@@ -15,7 +15,7 @@ def test_environment_page_is_that_of_the_class_docstring() -> None:
     assert (ROOT / "docs" / "environment.md").read_text(encoding="utf-8") == module["environment_page"]()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_between_pages_lead_to_files(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)#\s]+)", text)
@@ -29,7 +29,7 @@ def test_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/environment.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/environment.md", "docs/planted_noise.md"])
 def test_python_snippets_run(page: str) -> None:
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert snippets
