@@ -1,0 +1,117 @@
+"""What every label denoiser of the benchmark takes and returns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rlld_gym.data.tensors import StoreTensors
+    from rlld_gym.parsing.networks import TaskNetwork
+    from rlld_gym.parsing.recipes import Recipe
+
+NO_VALIDATION_LABELS = "none"
+"""What a method says that has not looked at the validation split."""
+
+EPOCH_SELECTION = "dense, to choose the epoch of the parser"
+"""What a method says that used validation labels only as every parser's training does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Denoised:
+    """Training labels after a method's removals, N videos in the order of the data, C classes.
+
+    Attributes:
+        audio: (N, C) bool, the audio labels that are left; never more than the weak ones.
+        visual: (N, C) bool, likewise.
+        removal_score: (N, 2, C) float32, finite; higher = more likely noise, 0 where there is no label. None: the
+            method has no score.
+        network: a trained parser in evaluation mode, where that is the method's product: to be tested as it
+            is. None: train one on the labels.
+        validation_labels: "none", or which labels of the validation split were used and how, for tables.
+        details: what else is worth keeping of the run; JSON-able.
+    """
+
+    audio: NDArray[np.bool_]
+    visual: NDArray[np.bool_]
+    removal_score: NDArray[np.float32] | None = None
+    network: "TaskNetwork | None" = None
+    validation_labels: str = NO_VALIDATION_LABELS
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What every method gets.
+
+    Attributes:
+        data: the splits "train", "val" and "test" on one device; read-only.
+        recipe: how parsers of this benchmark are trained.
+        hidden_size: their width.
+        seed: of everything random in the method.
+        classes: the C class names.
+        progress: called with (epochs done, epochs in all) after every epoch of a network.
+    """
+
+    data: "StoreTensors"
+    recipe: "Recipe"
+    hidden_size: int
+    seed: int
+    classes: tuple[str, ...]
+    progress: Callable[[int, int], None] | None = None
+
+
+class Denoiser(Protocol):
+    """A method: a frozen dataclass whose fields are its options."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def denoise(self, context: Context) -> Denoised:
+        """Decide which weak labels of the training videos are noise.
+
+        The result depends on the options and the context only; global random states are left alone.
+        """
+
+
+def weak_labels(context: Context) -> NDArray[np.bool_]:
+    """Return a fresh copy of the training videos' weak labels, (N, C) bool."""
+    return to_numpy(context.data["train"].labels > 0)
+
+
+def to_numpy(values: "Tensor") -> NDArray[Any]:
+    """Return a tensor as an array of its own memory."""
+    return np.array(values.detach().cpu().numpy())
+
+
+def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
+    """Check what every method promises.
+
+    Args:
+        denoised: what it returned.
+        weak: (N, C) bool, the weak labels.
+
+    Raises:
+        ValueError: labels or scores of another shape or dtype, an added label, a score that is not finite or
+            not 0 at an absent label.
+    """
+    for modality, labels in (("audio", denoised.audio), ("visual", denoised.visual)):
+        if labels.shape != weak.shape or labels.dtype != np.bool_:
+            raise ValueError(
+                f"{modality} labels: found {labels.dtype} {labels.shape}, expected bool {weak.shape}"
+            )
+        if (labels & ~weak).any():
+            raise ValueError(f"{modality} labels: {int((labels & ~weak).sum())} were not among the weak ones")
+    scores = denoised.removal_score
+    if scores is None:
+        return
+    expected = (weak.shape[0], 2, weak.shape[1])
+    if scores.shape != expected or scores.dtype != np.float32:
+        raise ValueError(f"removal_score: found {scores.dtype} {scores.shape}, expected float32 {expected}")
+    if not np.isfinite(scores).all() or scores[np.broadcast_to(~weak[:, None], expected)].any():
+        raise ValueError("removal_score: must be finite everywhere, and 0 where there is no label")
