@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -28,6 +28,10 @@ Batch = tuple[Tensor, Tensor, Tensor]
 
 Labels = Tensor | NDArray[Any]
 
+TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
+"""From the network in training mode, a batch, its targets, the epoch (from 1) and the number of the batch in
+its epoch (from 0) to the targets to train towards, (B, C) each."""
+
 
 @dataclass(frozen=True, eq=False)
 class TrainedParser:
@@ -37,7 +41,7 @@ class TrainedParser:
         network: with the weights of the best epoch, in evaluation mode.
         best_epoch: that epoch, counted from 1.
         history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten
-            validation scores (percent) under ``SCORE_NAMES``.
+            validation scores (percent) under ``SCORE_NAMES``; no scores where the last epoch was to be kept.
     """
 
     network: TaskNetwork
@@ -190,9 +194,12 @@ def train_parser(
     seed: int,
     network_seed: int | None = None,
     video_labels: Labels | None = None,
+    network: TaskNetwork | None = None,
+    revise_targets: TargetRevision | None = None,
+    keep: Literal["best", "last"] = "best",
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainedParser:
-    """Train a fresh task network on the training videos with the given labels; keep its best epoch.
+    """Train a task network on the training videos with the given labels; keep its best epoch.
 
     The result depends on the arguments only; global random states are neither used nor changed.
 
@@ -206,6 +213,10 @@ def train_parser(
         seed: of the order of videos and the dropout masks.
         network_seed: of the initial weights; None takes ``seed``.
         video_labels: (N, C), overrides the recipe's video target.
+        network: trained in place, from the weights that it has; None builds the recipe's.
+        revise_targets: called before every step, within the seeded random state and without a graph.
+        keep: "last" keeps the last epoch and never looks at the validation split, which then needs no dense
+            labels.
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
@@ -216,7 +227,7 @@ def train_parser(
         ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
     """
     train, validation = data["train"], data["val"]
-    if validation.dense_audio is None or validation.dense_visual is None:
+    if keep == "best" and (validation.dense_audio is None or validation.dense_visual is None):
         raise ValueError("the validation split has no dense labels to select an epoch by")
     targets = training_targets(
         _checked_labels("audio_labels", audio_labels, train),
@@ -226,23 +237,26 @@ def train_parser(
     )
     if video_labels is not None:
         targets = targets._replace(video=_checked_labels("video_labels", video_labels, train))
-    network = make_task_network(
-        recipe,
-        **feature_sizes(train),
-        hidden_size=hidden_size,
-        seed=seed if network_seed is None else network_seed,
-        device=data.device,
-    )
+    if network is None:
+        network = make_task_network(
+            recipe,
+            **feature_sizes(train),
+            hidden_size=hidden_size,
+            seed=seed if network_seed is None else network_seed,
+            device=data.device,
+        )
     optimizer = make_optimizer(network, recipe)
     history: list[dict[str, float]] = []
     best_epoch, best_weights = 0, {}
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
             set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
-            loss = _train_epoch(network, optimizer, train, targets, recipe)
-            scores = evaluate(network, validation, recipe.gate).as_dict()
+            loss = _train_epoch(
+                network, optimizer, train, targets, recipe, epoch=epoch, revise_targets=revise_targets
+            )
+            scores = evaluate(network, validation, recipe.gate).as_dict() if keep == "best" else {}
             history.append({"epoch": epoch, "loss": float(loss), **scores})
-            if best_epoch == 0 or scores[recipe.selection] >= history[best_epoch - 1][recipe.selection]:
+            if _is_best(history, best_epoch, recipe.selection):
                 best_epoch = epoch
                 best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
             if progress is not None:
@@ -251,20 +265,34 @@ def train_parser(
     return TrainedParser(network=network.eval(), best_epoch=best_epoch, history=history)
 
 
+def _is_best(history: list[dict[str, float]], best_epoch: int, selection: str) -> bool:
+    """Return whether the newest epoch is to be kept; it always is where nothing was evaluated."""
+    newest = history[-1]
+    return (
+        best_epoch == 0 or selection not in newest or newest[selection] >= history[best_epoch - 1][selection]
+    )
+
+
 def _train_epoch(
     network: TaskNetwork,
     optimizer: torch.optim.Optimizer,
     train: SplitTensors,
     targets: Targets,
     recipe: Recipe,
+    *,
+    epoch: int,
+    revise_targets: TargetRevision | None,
 ) -> Tensor:
     """Pass once over the shuffled training videos; return the mean loss, on the device."""
     network.train()
     total = torch.zeros((), device=train.labels.device)
     order = torch.randperm(len(train), device=train.labels.device)
-    for indices in torch.split(order, recipe.batch_size):
-        loss = train_step(network, optimizer, train.batch(indices), targets.rows(indices), recipe)
-        total += loss * len(indices)
+    for number, indices in enumerate(torch.split(order, recipe.batch_size)):
+        batch, wanted = train.batch(indices), targets.rows(indices)
+        if revise_targets is not None:
+            with torch.no_grad():
+                wanted = revise_targets(network, batch, wanted, epoch, number)
+        total += train_step(network, optimizer, batch, wanted, recipe) * len(indices)
     return total / len(train)
 
 

@@ -285,3 +285,43 @@ def test_half_precision_features(recipe):
         {name: planted_split(20, seed, torch.float16) for seed, name in enumerate(("train", "val"))}
     )
     assert np.isfinite(train(data, recipe).history[-1]["loss"])
+
+
+def test_last_epoch_is_kept_without_a_look_at_validation(data, recipe, monkeypatch):
+    monkeypatch.setattr(training, "evaluate", lambda *_: pytest.fail("the validation split was scored"))
+    trained = train(data, recipe, keep="last")
+    assert trained.best_epoch == recipe.epochs
+    assert set(trained.history[-1]) == {"epoch", "loss"}
+    assert not trained.network.training
+
+
+def test_given_network_is_trained_in_place(data, recipe):
+    network = network_for(data, recipe, seed=5)
+    trained = train(data, recipe, network=network)
+    assert trained.network is network
+    assert same_weights(trained.network, train(data, recipe, network_seed=5).network)
+
+
+def test_revision_sees_every_batch_and_decides_the_targets(data, recipe):
+    seen = []
+
+    def keep_targets(network, batch, targets, epoch, number):
+        assert network.training
+        assert not torch.is_grad_enabled()
+        assert len(batch[0]) == len(targets.audio)
+        seen.append((epoch, number))
+        return targets
+
+    kept = train(data, recipe, revise_targets=keep_targets)
+    batches = -(-len(data["train"]) // recipe.batch_size)
+    assert seen == [(epoch, number) for epoch in range(1, recipe.epochs + 1) for number in range(batches)]
+    assert same_weights(kept.network, train(data, recipe).network)
+
+    def forget(network, batch, targets, epoch, number):
+        return targets._replace(visual=torch.zeros_like(targets.visual))
+
+    labels = data["train"].labels
+    forgetting = train(data, recipe, revise_targets=forget)
+    plain = recipe.replace(video_target="original")
+    unseen = train_parser(data, labels, torch.zeros_like(labels), plain, hidden_size=16, seed=0)
+    assert same_weights(forgetting.network, unseen.network)
