@@ -64,9 +64,7 @@ class Actor(ActionReprNet):
         super().__init__()
         self.model = model
 
-    def forward(
-        self, obs: Mapping[str, Any], state: Any = None, info: Mapping[str, Any] | None = None
-    ) -> tuple[Tensor, Any]:
+    def forward(self, obs: Any, state: Any = None, info: Any = None) -> tuple[Tensor, Any]:
         """Return logits (N, *action shape), float32, and the state as it came (there is none).
 
         Args:
@@ -101,7 +99,7 @@ def make_policy(
     deterministic_eval: bool = True,
     **options: Any,
 ) -> tuple[ProbabilisticActorPolicy, Critic]:
-    """Make a policy and a critic for Tianshou's Reinforce, A2C, PPO and NPG.
+    """Make a policy and a critic for Tianshou's Reinforce, A2C and PPO.
 
     Both share one network, ``policy.actor.model``; the policy inside it, ``policy.actor.model.policy``, is what
     `rlld_agents.denoise` and `rlld_agents.policy.save_policy` take.

@@ -13,6 +13,9 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 pytest.importorskip("skrl")
+from skrl.agents.torch.a2c import A2C, A2C_CFG
+from skrl.agents.torch.ppo import PPO, PPO_CFG
+from skrl.memories.torch import RandomMemory
 from skrl.trainers.torch import SequentialTrainer
 from skrl.utils import set_seed
 
@@ -77,24 +80,31 @@ def test_features_and_indices_train_the_same_policy(view: str) -> None:
     assert revised.audio.shape == (1600, 25)
 
 
-def test_one_joint_environment_runs_and_is_reset_at_its_end() -> None:
-    env = wrap(gym.make("rlld_gym:rlld/PlantedNoise-v0", episode_length=2))
+def make_agent(kind: Any, cfg: Any, env: Any) -> Any:
     model = RemovalModel(env)
-    ppo, cfg = EXAMPLE["PPO"], EXAMPLE["PPO_CFG"]
-    memory = EXAMPLE["RandomMemory"](memory_size=4, num_envs=1, device=env.device)
-    agent = ppo(
+    return kind(
         models={"policy": model, "value": model},
-        memory=memory,
+        memory=RandomMemory(memory_size=4, num_envs=env.num_envs, device=env.device),
         observation_space=env.observation_space,
         action_space=env.action_space,
         device=env.device,
         cfg=cfg(rollouts=4, experiment={"write_interval": 0, "checkpoint_interval": 0}),
     )
-    cfg_trainer = {"timesteps": 4, "headless": True, "close_environment_at_exit": False}
-    before = [parameter.detach().clone() for parameter in model.parameters()]
-    SequentialTrainer(env=env, agents=agent, cfg=cfg_trainer).train()
-    assert memory.get_tensor_by_name("terminated").flatten().tolist() == [False, True, False, True]
-    assert any(not torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("kind", "cfg"), [(PPO, PPO_CFG), (A2C, A2C_CFG)])
+@pytest.mark.parametrize("view", ["joint", "per_video"])
+def test_agents_train_the_policy_and_see_ends_of_episodes(kind: Any, cfg: Any, view: str) -> None:
+    joint = gym.make("rlld_gym:rlld/PlantedNoise-v0", episode_length=2)
+    env = wrap(joint if view == "joint" else per_video(num_envs=4, episode_length=2))
+    agent = make_agent(kind, cfg, env)
+    before = {name: tensor.clone() for name, tensor in agent.policy.network.policy.state_dict().items()}
+    options = {"timesteps": 4, "headless": True, "close_environment_at_exit": False}
+    SequentialTrainer(env=env, agents=agent, cfg=options).train()
+    ended = agent.memory.get_tensor_by_name("terminated")[:, 0, 0]
+    assert ended.tolist() == [False, True, False, True]
+    after = agent.policy.network.policy.state_dict()
+    assert not any(torch.equal(tensor, after[name]) for name, tensor in before.items() if "bias" not in name)
 
 
 def test_actions_and_rewards_are_those_of_each_video() -> None:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 pytest.importorskip("tianshou")
+from tianshou.algorithm import A2C, Reinforce
+from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Collector, VectorReplayBuffer
 from tianshou.env import SubprocVectorEnv
 from tianshou.utils.torch_utils import policy_within_training_step
@@ -105,6 +107,25 @@ def test_a_restored_run_goes_on_like_the_first(tmp_path: Path) -> None:
     restored.load_state_dict(load_checkpoint(tmp_path / "tianshou.pt"))
     for one, other in zip(update(first), update(restored), strict=True):
         assert torch.equal(one, other)  # the same only if Adam's state is restored, too
+
+
+@pytest.mark.parametrize("algorithm", [A2C, Reinforce])
+@pytest.mark.parametrize("view", ["joint", "per_video"])
+def test_other_algorithms_train_the_policy(algorithm: Any, view: str) -> None:
+    envs = per_video_planted() if view == "per_video" else EXAMPLE["joint"]("rlld/PlantedNoise-v0")
+    policy, critic = make_policy(
+        envs.get_env_attr("observation_space")[0], envs.get_env_attr("action_space")[0]
+    )
+    options = {"critic": critic} if algorithm is A2C else {}
+    trained = algorithm(policy=policy, optim=AdamOptimizerFactory(lr=1e-2), **options)
+    collector = Collector(trained, envs, VectorReplayBuffer(64, len(envs)))
+    collector.reset()
+    before = {name: tensor.clone() for name, tensor in policy.actor.model.policy.state_dict().items()}
+    with policy_within_training_step(policy):
+        collector.collect(n_step=4 * len(envs))
+        trained.update(collector.buffer, batch_size=None, repeat=1)
+    after = policy.actor.model.policy.state_dict()
+    assert not any(torch.equal(tensor, after[name]) for name, tensor in before.items() if "bias" not in name)
 
 
 def test_distribution_is_that_of_all_bits() -> None:
