@@ -1,0 +1,37 @@
+"""Stable-Baselines3 and sb3-contrib: environments, policies and checkpoints.
+
+sb3-contrib is imported only with ``HybridAttentionMaskableActorCriticPolicy`` or a checkpoint of its algorithms.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+try:
+    import stable_baselines3  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'rlld_agents.sb3 needs stable-baselines3 ({error}): pip install "rlld-gym[sb3]"'
+    ) from error
+
+from .policy import HybridAttentionActorCriticPolicy as HybridAttentionActorCriticPolicy
+from .saving import load as load
+from .saving import save as save
+from .vec_env import PerVideoVecEnv as PerVideoVecEnv
+
+if TYPE_CHECKING:
+    from .maskable import HybridAttentionMaskableActorCriticPolicy as HybridAttentionMaskableActorCriticPolicy
+
+__all__ = [
+    "HybridAttentionActorCriticPolicy",
+    "HybridAttentionMaskableActorCriticPolicy",
+    "PerVideoVecEnv",
+    "load",
+    "save",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the policy for MaskablePPO on first use."""
+    if name != "HybridAttentionMaskableActorCriticPolicy":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(".maskable", __name__).HybridAttentionMaskableActorCriticPolicy
