@@ -1,76 +1,108 @@
-"""The hybrid attention policy for MaskablePPO of sb3-contrib."""
+"""The hybrid attention policy for sb3-contrib's MaskablePPO."""
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3.common.type_aliases import Schedule
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.distributions import Bernoulli, Independent
+
+from .network import HybridAttentionMixin
 
 try:
+    from sb3_contrib.common.maskable.distributions import MaskableDistribution
     from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 except ImportError as error:
-    raise ImportError(
-        'rlld_agents.sb3.maskable needs sb3-contrib: pip install "rlld-gym[sb3]" (from a checkout: ".[sb3]")'
-    ) from error
+    raise ImportError(f'MaskablePPO needs sb3-contrib ({error}): pip install "rlld-gym[sb3]"') from error
 
-from rlld_agents.actor_critic import HybridAttentionActorCritic
-
-from .network import ActorCriticNetwork, PassThrough, make_network, split_options
+CLOSED_LOGIT = 1e8
+"""Log-odds of a choice that is masked out: its probability is exactly 0."""
 
 
-class HybridAttentionMaskableActorCriticPolicy(MaskableActorCriticPolicy):
-    """As `rlld_agents.sb3.HybridAttentionActorCriticPolicy`, with the masks that MaskablePPO hands over.
+class MaskableRemovalDistribution(MaskableDistribution):
+    """Independent bits with masks, all bits in one tensor.
 
-    Those come from the environment (``action_masks``), so the network itself masks nothing unless
-    ``mask_absent=True`` is asked for. It is the policy to use where observations do not show labels.
-
-    Args:
-        observation_space: Dict of features or indices.
-        action_space: MultiBinary(n).
-        lr_schedule: learning rate over the training progress.
-        **options: ``policy_kwargs``.
-
-    Raises:
-        ValueError: spaces of another environment, or indices without ``data``.
+    sb3-contrib's own distribution is a list of categorical distributions, one Python object for each bit, which
+    takes seconds for the 6 400 bits of a batch.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Schedule,
-        **options: Any,
-    ) -> None:
-        self._network_options, options = split_options({"mask_absent": False} | options)
-        options |= {"features_extractor_class": PassThrough, "ortho_init": False, "net_arch": []}
-        super().__init__(observation_space, action_space, lr_schedule, **options)
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = torch.zeros(0)
+        self.distribution: Any = None
 
-    @property
-    def actor_critic(self) -> HybridAttentionActorCritic:
-        """The network; its ``policy`` is what `rlld_agents.denoise` takes."""
-        network: Any = self.mlp_extractor
-        assert isinstance(network, ActorCriticNetwork)
-        return network.model
+    def proba_distribution_net(self, latent_dim: int) -> nn.Module:
+        """Return an identity: the network's outputs are logits."""
+        return nn.Identity()
 
-    def _build(self, lr_schedule: Schedule) -> None:
-        network: Any = make_network(self.observation_space, self.action_space, self._network_options)
-        self.mlp_extractor = network
-        values: Any = nn.Identity()
-        self.action_net, self.value_net = LogitPairs(), values
-        rate = lr_schedule(1)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=rate, **self.optimizer_kwargs)  # type: ignore[call-arg]
+    def proba_distribution(self, action_logits: Tensor) -> "MaskableRemovalDistribution":
+        """Take logits (N, bits) of removal, unmasked."""
+        self.logits = action_logits
+        self.apply_masking(None)
+        return self
 
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        parameters = super()._get_constructor_parameters()
-        for name in ("features_extractor_class", "ortho_init", "net_arch"):
-            parameters.pop(name)
-        return parameters | self._network_options
+    def apply_masking(self, masks: Tensor | NDArray[Any] | None) -> None:
+        """Close choices.
+
+        Args:
+            masks: (N, 2 * bits) of True or 1 for open: a pair for each bit, whether 0 and whether 1 is open. 0 is
+                chosen where neither is. None opens everything.
+        """
+        logits = self.logits
+        if masks is not None:
+            pairs = torch.as_tensor(np.asarray(masks) if isinstance(masks, list) else masks)
+            pairs = pairs.to(logits.device).bool().reshape(*logits.shape, 2)
+            logits = torch.where(pairs[..., 0], logits, CLOSED_LOGIT)
+            logits = torch.where(pairs[..., 1], logits, -CLOSED_LOGIT)
+        self.distribution = Independent(Bernoulli(logits=logits), 1)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Return log-probabilities (N,) of actions (N, bits)."""
+        return self.distribution.log_prob(actions.float())  # type: ignore[no-any-return]
+
+    def entropy(self) -> Tensor:
+        """Return entropies (N,)."""
+        return self.distribution.entropy()  # type: ignore[no-any-return]
+
+    def sample(self) -> Tensor:
+        """Return random actions (N, bits) of 0 and 1."""
+        return self.distribution.sample()  # type: ignore[no-any-return]
+
+    def mode(self) -> Tensor:
+        """Return the likeliest actions (N, bits) of 0 and 1."""
+        return torch.round(self.distribution.mean)
+
+    def actions_from_params(self, action_logits: Tensor, deterministic: bool = False) -> Tensor:
+        """Return actions for logits (N, bits)."""
+        return self.proba_distribution(action_logits).get_actions(deterministic=deterministic)
+
+    def log_prob_from_params(self, action_logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return random actions for logits (N, bits), and their log-probabilities."""
+        actions = self.actions_from_params(action_logits)
+        return actions, self.log_prob(actions)
 
 
-class LogitPairs(nn.Module):
-    """Turns log-odds of bits (N, n) into logits of both their values (N, 2n), as sb3-contrib wants them."""
+class HybridAttentionMaskableActorCriticPolicy(HybridAttentionMixin, MaskableActorCriticPolicy):
+    """`HybridAttentionActorCriticPolicy` for MaskablePPO, which asks the environment for masks.
 
-    def forward(self, logits: Tensor) -> Tensor:
-        """Return (N, 2n): for each bit 0 and its log-odds."""
-        return torch.stack((torch.zeros_like(logits), logits), dim=-1).flatten(1)
+    `PerVideoVecEnv` has them. Masks come from outside, so that ``mask_absent`` is False unless it is given.
+
+    Args:
+        *arguments: as `HybridAttentionActorCriticPolicy` takes them.
+        mask_absent: as there.
+        **options: as there.
+
+    Raises:
+        ValueError: as there.
+    """
+
+    def __init__(self, *arguments: Any, mask_absent: bool = False, **options: Any) -> None:
+        super().__init__(*arguments, mask_absent=mask_absent, **options)
+
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        assert isinstance(self.action_space, spaces.MultiBinary)
+        self.action_dist = MaskableRemovalDistribution()
+        super()._build(lr_schedule)

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 
 from rlld_agents.actor_critic import HybridAttentionActorCritic
 
@@ -51,7 +51,7 @@ class RemovalNetwork(nn.Module):
 
 
 class HybridAttentionMixin:
-    """Builds the network and the optimizer of an SB3 policy in place of its multi-layer perceptron.
+    """Builds the hybrid attention network in place of an SB3 policy's multi-layer perceptron.
 
     Stable-Baselines3 would put a linear layer over all bits on top of a latent vector, which for a whole batch at
     LLP's sizes has more weights than everything else together.
@@ -66,16 +66,52 @@ class HybridAttentionMixin:
     optimizer_class: type[Optimizer]
     optimizer_kwargs: dict[str, Any]
     parameters: Callable[[], Any]
-    network_options: dict[str, Any]
+    _dummy_schedule: Callable[[float], float]
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Callable[[float], float],
+        *,
+        data: str | None = None,
+        data_seed: int = 0,
+        seed: int | None = None,
+        mask_absent: bool = True,
+        use_sde: bool = False,
+        optimizer_class: type[Optimizer] = Adam,
+        optimizer_kwargs: dict[str, Any] | None = None,
+        **policy_options: Any,
+    ) -> None:
+        _check_action_space(action_space)
+        if use_sde:
+            raise ValueError("use_sde is True; expected False: actions are bits")
+        self._options = {
+            "data": data,
+            "data_seed": data_seed,
+            "seed": seed,
+            "mask_absent": mask_absent,
+            **policy_options,
+        }
+        super().__init__(
+            observation_space,  # type: ignore[call-arg]
+            action_space,
+            lr_schedule,
+            ortho_init=False,
+            features_extractor_class=PassThrough,
+            normalize_images=False,
+            optimizer_class=optimizer_class,
+            optimizer_kwargs=optimizer_kwargs,
+        )
 
     @property
     def actor_critic(self) -> HybridAttentionActorCritic:
-        """The network; ``actor_critic.policy`` is what `rlld_agents.denoise` and ``save_policy`` take."""
+        """The network; its ``policy`` is what `rlld_agents.denoise` and ``rlld_agents.save_policy`` take."""
         network: HybridAttentionActorCritic = self.mlp_extractor.actor_critic
         return network
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
-        options = dict(self.network_options)
+        options = dict(self._options)
         if options["seed"] is None:  # the algorithm's seed is in PyTorch's global generator
             options["seed"] = int(torch.randint(2**31, ()))
         self.mlp_extractor = RemovalNetwork(
@@ -85,13 +121,18 @@ class HybridAttentionMixin:
         arguments: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.parameters(), **arguments)
 
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {
+            "observation_space": self.observation_space,
+            "action_space": self.action_space,
+            "lr_schedule": self._dummy_schedule,
+            "optimizer_class": self.optimizer_class,
+            "optimizer_kwargs": self.optimizer_kwargs,
+            **self._options,
+        }
 
-def check_action_space(space: spaces.Space[Any]) -> None:
-    """Check that a policy's actions are a flat MultiBinary.
 
-    Raises:
-        ValueError: they are not.
-    """
+def _check_action_space(space: spaces.Space[Any]) -> None:
     if not isinstance(space, spaces.MultiBinary) or len(space.shape) != 1:
         raise ValueError(
             f"expected actions MultiBinary(n), found {space}; wrap the joint environment with "

@@ -9,9 +9,8 @@ from stable_baselines3.common.distributions import BernoulliDistribution
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
-from torch.optim import Adam, Optimizer
 
-from .network import HybridAttentionMixin, PassThrough, check_action_space
+from .network import HybridAttentionMixin
 
 
 class RemovalDistribution(BernoulliDistribution):
@@ -53,13 +52,12 @@ class HybridAttentionActorCriticPolicy(HybridAttentionMixin, ActorCriticPolicy):
         lr_schedule: learning rate given the remaining progress, from the algorithm.
         data: the environment's ``data``; needed with index observations only.
         data_seed: the environment's ``data_seed``.
-        network_seed: of the initial weights; None: draw it from PyTorch's generator, which the algorithm's
-            ``seed`` seeds.
+        seed: of the initial weights; None: draw it from PyTorch's generator, which the algorithm's ``seed`` seeds.
         mask_absent: never remove labels that the observation shows as absent; see `HybridAttentionActorCritic`.
-        network: options of `rlld_agents.HybridAttentionPolicy`, such as ``hidden_size``.
         use_sde: must be False.
         optimizer_class: the optimizer.
         optimizer_kwargs: its options but the learning rate.
+        **policy_options: of `rlld_agents.HybridAttentionPolicy`, such as ``hidden_size``.
 
     Raises:
         ValueError: other spaces, indices without ``data``, or ``use_sde``.
@@ -67,43 +65,12 @@ class HybridAttentionActorCriticPolicy(HybridAttentionMixin, ActorCriticPolicy):
     Example:
         >>> from stable_baselines3 import PPO
         >>> from rlld_agents.sb3 import HybridAttentionActorCriticPolicy, PerVideoVecEnv
-        >>> env = PerVideoVecEnv(16, data="twin-tiny")
-        >>> model = PPO(HybridAttentionActorCriticPolicy, env, policy_kwargs={"network": {"hidden_size": 16}})
+        >>> env = PerVideoVecEnv(16, data="twin-tiny", observation="indices")
+        >>> options = {"data": "twin-tiny", "hidden_size": 16}
+        >>> model = PPO(HybridAttentionActorCriticPolicy, env, n_steps=8, policy_kwargs=options)
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Callable[[float], float],
-        *,
-        data: str | None = None,
-        data_seed: int = 0,
-        network_seed: int | None = None,
-        mask_absent: bool = True,
-        network: dict[str, Any] | None = None,
-        use_sde: bool = False,
-        optimizer_class: type[Optimizer] = Adam,
-        optimizer_kwargs: dict[str, Any] | None = None,
-    ) -> None:
-        check_action_space(action_space)
-        if use_sde:
-            raise ValueError("use_sde is True; expected False: actions are bits")
-        self.own_arguments = {
-            "data": data,
-            "data_seed": data_seed,
-            "network_seed": network_seed,
-            "mask_absent": mask_absent,
-            "network": network,
-        }
-        super().__init__(
-            observation_space,
-            action_space,
-            lr_schedule,
-            ortho_init=False,
-            features_extractor_class=PassThrough,
-            normalize_images=False,
-            optimizer_class=optimizer_class,
-            optimizer_kwargs=optimizer_kwargs,
-        )
-        self.action_dist = RemovalDistribution(action_space.n)
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        assert isinstance(self.action_space, spaces.MultiBinary)
+        self.action_dist = RemovalDistribution(int(self.action_space.shape[0]))
+        super()._build(lr_schedule)
