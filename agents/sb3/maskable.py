@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -30,7 +29,7 @@ class MaskableRemovalDistribution(MaskableDistribution):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.logits = torch.zeros(0)
         self.distribution: Any = None
 
@@ -53,7 +52,7 @@ class MaskableRemovalDistribution(MaskableDistribution):
         """
         logits = self.logits
         if masks is not None:
-            pairs = torch.as_tensor(np.asarray(masks) if isinstance(masks, list) else masks)
+            pairs = torch.as_tensor(masks)
             pairs = pairs.to(logits.device).bool().reshape(*logits.shape, 2)
             logits = torch.where(pairs[..., 0], logits, CLOSED_LOGIT)
             logits = torch.where(pairs[..., 1], logits, -CLOSED_LOGIT)

@@ -65,7 +65,6 @@ class HybridAttentionMixin:
     optimizer: Optimizer
     optimizer_class: type[Optimizer]
     optimizer_kwargs: dict[str, Any]
-    parameters: Callable[[], Any]
     _dummy_schedule: Callable[[float], float]
 
     def __init__(
@@ -119,7 +118,8 @@ class HybridAttentionMixin:
         )
         self.action_net, self.value_net = nn.Identity(), nn.Identity()
         arguments: dict[str, Any] = {"lr": lr_schedule(1), **self.optimizer_kwargs}
-        self.optimizer = self.optimizer_class(self.parameters(), **arguments)
+        parameters = self.parameters()  # type: ignore[attr-defined]
+        self.optimizer = self.optimizer_class(parameters, **arguments)
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return {

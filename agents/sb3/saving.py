@@ -7,10 +7,11 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
-from stable_baselines3.common.vec_env import VecEnv
 
 from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 from rlld_gym.errors import InputError
@@ -85,7 +86,7 @@ def save(model: OnPolicyAlgorithm, path: str | os.PathLike[str]) -> None:
 
 
 def load(
-    path: str | os.PathLike[str], env: VecEnv | None = None, device: torch.device | str = "auto"
+    path: str | os.PathLike[str], env: GymEnv | None = None, device: torch.device | str = "auto"
 ) -> OnPolicyAlgorithm:
     """Read a model that `save` wrote.
 
@@ -110,7 +111,9 @@ def load(
     try:
         model = _blank_model(state, device)
         if env is not None:
+            env = model._wrap_env(env, model.verbose)
             _check_spaces(path, model, env)
+            model.n_envs = env.num_envs
             model.set_env(env)
         model._setup_model()
         model.policy.load_state_dict(state["policy"])
@@ -143,7 +146,7 @@ def _blank_model(state: dict[str, Any], device: torch.device | str) -> OnPolicyA
     return model
 
 
-def _check_spaces(path: Path, model: OnPolicyAlgorithm, env: VecEnv) -> None:
+def _check_spaces(path: Path, model: OnPolicyAlgorithm, env: Any) -> None:
     for what in ("observation_space", "action_space"):
         saved, found = getattr(model, what), getattr(env, what)
         if saved != found:
@@ -151,7 +154,6 @@ def _check_spaces(path: Path, model: OnPolicyAlgorithm, env: VecEnv) -> None:
                 f"{path}: the model's {what} is {_short(saved)}, the environment's is {_short(found)}; make the "
                 "environment with the arguments that the model was trained with"
             )
-    model.n_envs = env.num_envs
 
 
 def _short(space: Any) -> str:
@@ -173,7 +175,16 @@ def _policy(name: str) -> Any:
 def _arguments(model: OnPolicyAlgorithm) -> dict[str, Any]:
     """Return the constructor's arguments that a model still knows."""
     names = set(inspect.signature(type(model)).parameters) - _NOT_SAVED
-    known = {"stats_window_size": model._stats_window_size, **vars(model)}
+    # A2C's use_rms_prop is not kept; the policy knows the optimizer.
+    optimizer = {
+        "optimizer_class": model.policy.optimizer_class,
+        "optimizer_kwargs": model.policy.optimizer_kwargs,
+    }
+    known = {
+        **vars(model),
+        "stats_window_size": model._stats_window_size,
+        "policy_kwargs": {**model.policy_kwargs, **optimizer},
+    }
     return {name: known[name] for name in sorted(names) if name in known}
 
 
@@ -189,6 +200,8 @@ def _described(name: str, value: Any) -> Any:
         return {key: _described(f"{name}[{key!r}]", entry) for key, entry in value.items()}
     if isinstance(value, type) and value in [getattr(torch.optim, known) for known in OPTIMIZERS]:
         return {"__optimizer__": value.__name__}
+    if isinstance(value, np.generic):
+        return value.item()
     if isinstance(value, list | tuple | bool | int | float | str) or value is None:
         return value
     raise TypeError(

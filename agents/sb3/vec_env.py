@@ -41,7 +41,7 @@ class PerVideoVecEnv(VecEnv):
         MultiBinary(50)
     """
 
-    def __init__(self, num_envs: int = 128, *, id: str = PER_VIDEO_ID, **arguments: Any) -> None:  # noqa: A002
+    def __init__(self, num_envs: int = 128, *, id: str = PER_VIDEO_ID, **arguments: Any) -> None:
         # batch_size says that a single video is meant where num_envs is 1.
         envs: Any = gymnasium.make_vec(
             id, num_envs=num_envs, batch_size=num_envs, autoreset_mode="SameStep", **arguments
