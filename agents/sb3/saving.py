@@ -165,7 +165,11 @@ def _short(space: Any) -> str:
 
 
 def _algorithm(name: str) -> Any:
-    return getattr(importlib.import_module(ALGORITHMS[name][0]), name)
+    package = ALGORITHMS[name][0]
+    try:
+        return getattr(importlib.import_module(package), name)
+    except ImportError as error:
+        raise ImportError(f'{name} needs {package} ({error}): pip install "rlld-gym[sb3]"') from error
 
 
 def _policy(name: str) -> Any:
@@ -191,18 +195,16 @@ def _arguments(model: OnPolicyAlgorithm) -> dict[str, Any]:
 def _described(name: str, value: Any) -> Any:
     """Return an argument without objects: schedules and optimizers by name."""
     if isinstance(value, FloatSchedule):
-        return _described(name, value.value_schedule)
+        value = value.value_schedule
     if isinstance(value, ConstantSchedule):
-        return float(value.val)
+        value = value.val
     if isinstance(value, LinearSchedule):
         return {"__linear__": [float(value.start), float(value.end), float(value.end_fraction)]}
-    if isinstance(value, dict):
-        return {key: _described(f"{name}[{key!r}]", entry) for key, entry in value.items()}
     if isinstance(value, type) and value in [getattr(torch.optim, known) for known in OPTIMIZERS]:
         return {"__optimizer__": value.__name__}
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, list | tuple | bool | int | float | str) or value is None:
+    if isinstance(value, dict):
+        return {key: _described(f"{name}[{key!r}]", entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple | bool | int | float | str | np.generic) or value is None:
         return value
     raise TypeError(
         f"cannot save {name}={value!r}; expected numbers, strings, LinearSchedule, or an optimizer of torch.optim "
