@@ -84,7 +84,7 @@ def denoise(
     with torch.no_grad():
         for start in range(0, len(tensors), batch_size):
             indices = torch.arange(start, min(start + batch_size, len(tensors)), device=device)
-            pieces.append(torch.sigmoid(policy(*_observe(tensors, indices, with_labels))))
+            pieces.append(torch.sigmoid(policy(*observe(tensors, indices, with_labels))))
     policy.train(was_training)
     probability = torch.cat(pieces) * tensors.labels.unsqueeze(1)
     revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
@@ -95,7 +95,7 @@ def denoise(
     )
 
 
-def _observe(split: "SplitTensors", indices: "Tensor", with_labels: bool) -> "tuple[Tensor, Tensor]":
+def observe(split: "SplitTensors", indices: "Tensor", with_labels: bool) -> "tuple[Tensor, Tensor]":
     """Return the state of some videos (Eq. 1): features, then the labels repeated over the segments."""
     import torch  # noqa: PLC0415
 
