@@ -16,8 +16,8 @@ def start_from_parser(policy: HybridAttentionPolicy, network: TaskNetwork) -> No
 
     Policy and parser are of one make ("2 x MMIL" in the paper, RLLD, arXiv 2412.19563): stem and attention layer
     are copied. A head attends to segments as the parser's pooling does, and the log-odds of removal start as minus
-    half the parser's log-odds of the event. The label projections start at zero, so that at first only what is heard
-    and seen counts. Policy and parser stay separate networks.
+    half the parser's log-odds of the event. The label projections start at zero: at first only what is heard and
+    seen counts. Policy and parser stay separate networks.
 
     Args:
         policy: changed in place.
