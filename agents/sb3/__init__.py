@@ -13,6 +13,7 @@ except ImportError as error:
         f'rlld_agents.sb3 needs stable-baselines3 ({error}): pip install "rlld-gym[sb3]"'
     ) from error
 
+from .action_masks import ActionMasks as ActionMasks
 from .policy import HybridAttentionActorCriticPolicy as HybridAttentionActorCriticPolicy
 from .saving import load as load
 from .saving import save as save
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .maskable import HybridAttentionMaskableActorCriticPolicy as HybridAttentionMaskableActorCriticPolicy
 
 __all__ = [
+    "ActionMasks",
     "HybridAttentionActorCriticPolicy",
     "HybridAttentionMaskableActorCriticPolicy",
     "PerVideoVecEnv",

@@ -11,6 +11,8 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from rlld_gym.envs.per_video import PerVideoVectorEnv
 
+from .action_masks import pairs
+
 PER_VIDEO_ID = "rlld_gym:rlld/LabelDenoisingPerVideo-v0"
 
 
@@ -101,8 +103,7 @@ class PerVideoVecEnv(VecEnv):
         """
         if self._mask is None:
             raise RuntimeError("no state to mask yet: call reset() first")
-        # MultiBinary's 0 and 1 fix a bit to that value, 2 leaves it free.
-        return np.stack((self._mask != 1, self._mask != 0), axis=-1).reshape(self.num_envs, -1)
+        return pairs(self._mask)
 
     def get_state(self) -> dict[str, Any]:
         """Return everything that decides the future, as `PerVideoVectorEnv.get_state` does."""
