@@ -65,7 +65,8 @@ def main() -> None:
         print(f"saved and loaded {path.stat().st_size / 1e6:.2f} MB")
         restored = load(path, make_envs())
     restored.learn(2 * NUM_VIDEOS * EPISODE_LENGTH, callback=LearningCurve(), reset_num_timesteps=False)
-    labels = denoise(restored.policy.actor_critic.policy, open_data(DATA))  # type: ignore[union-attr, operator]
+    policy: Any = restored.policy
+    labels = denoise(policy.actor_critic.policy, open_data(DATA))
     print(f"denoised labels of {len(labels.audio)} videos")
 
 
