@@ -82,14 +82,14 @@ def plot_convergence(
     """
     if not any(len(next(iter(run.values()), ())) for group in runs.values() for run in group):
         raise ValueError("no episode to draw")
-    figure = _figure(10, 5.8)
+    figure = new_figure(10, 5.8)
     panels = figure.subplots(2, 3, sharex=True)
     for row, level in enumerate(LEVELS):
         for column, (key, text) in enumerate(CURVE_COLUMNS):
             axes = panels[row, column]
             for colour, (name, group) in zip(COLOURS, runs.items(), strict=False):
                 _draw_runs(axes, [run[f"{level}_{key}"] for run in group], name, colour, smoothing)
-            _style(axes, f"{text}, {level} level")
+            style_axes(axes, f"{text}, {level} level")
             axes.xaxis.get_major_locator().set_params(integer=True)
             if column == 0:
                 axes.set_ylabel("validation F (%)", color=INK)
@@ -103,7 +103,7 @@ def plot_convergence(
         f"episode    ({drawn}; line: moving average, newest weighs {smoothing:g})", fontsize=9, color=INK
     )
     figure.suptitle(title or "Validation scores during training", color=INK, fontsize=12, fontweight="bold")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]], title: str = "") -> None:
@@ -116,7 +116,7 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
         title: what was tested on what.
     """
     names = in_table_order(scores)
-    figure = _figure(11, 5.8)
+    figure = new_figure(11, 5.8)
     width = 0.84 / max(len(names), 1)
     for axes, level in zip(figure.subplots(2, 1, sharex=True), LEVELS, strict=True):
         for position, name in enumerate(names):
@@ -132,7 +132,7 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
                     f"{value:.1f}", (place, top), (0, 2), textcoords="offset points", ha="center",
                     va="bottom", fontsize=7, color=INK, rotation=90 if len(names) > 4 else 0,
                 )  # fmt: skip
-        _style(axes, f"{level.capitalize()} level")
+        style_axes(axes, f"{level.capitalize()} level")
         axes.margins(x=0.02, y=0.15)
         axes.set_ylabel("test F (%)", color=INK)
         axes.set_xticks(range(len(COLUMNS)), [text for _, text in COLUMNS])
@@ -142,7 +142,7 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
         handles, texts, loc="outside lower center", ncols=len(names), frameon=False, title="parser trained on"
     )
     figure.suptitle(title or "Test scores by training labels", color=INK, fontsize=12, fontweight="bold")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], title: str = "") -> None:
@@ -164,7 +164,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
         if modality.noisy is not None:
             columns.append((f"{name}\ntruly noisy", modality.noisy / total))
     rates = np.stack([rate for _, rate in columns], axis=1)
-    figure = _figure(2.6 + 1.15 * len(columns), 1.5 + 0.27 * len(classes))
+    figure = new_figure(2.6 + 1.15 * len(columns), 1.5 + 0.27 * len(classes))
     axes = figure.subplots()
     image = axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), rate in np.ndenumerate(rates):
@@ -190,7 +190,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
     bar = figure.colorbar(image, ax=axes, shrink=0.5, label="share of the class's weak labels")
     bar.outline.set_visible(False)
     figure.suptitle(title or "Removed labels per class", color=INK, fontsize=12, fontweight="bold")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def in_table_order(names: Iterable[str]) -> list[str]:
@@ -211,7 +211,8 @@ def _draw_runs(axes: "Axes", runs: Sequence[Any], name: str, colour: str, smooth
     axes.plot(episodes, mean, color=colour, linewidth=2, label=name)
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of a size in inches; InputError without matplotlib."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 (optional and slow to import)
     except ImportError as error:
@@ -219,7 +220,8 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _style(axes: "Axes", title: str) -> None:
+def style_axes(axes: "Axes", title: str) -> None:
+    """Give a panel its title, a grid and the look of all figures."""
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -228,6 +230,7 @@ def _style(axes: "Axes", title: str) -> None:
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save_figure(figure: "Figure", path: Path) -> None:
+    """Write a figure as PNG, atomically."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)

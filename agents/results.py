@@ -42,7 +42,7 @@ def score_table(scores: Scores) -> str:
         values = mean_scores(scores[label_set])
         text = LABEL_SET_STYLE.get(label_set, (label_set,))[0]
         rows.append([text, *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)])
-    return _markdown(["parser trained on", *heads], rows)
+    return markdown(["parser trained on", *heads], rows)
 
 
 def deviation_table(scores: Scores) -> str:
@@ -59,13 +59,13 @@ def deviation_table(scores: Scores) -> str:
         ]
         for n in names
     ]
-    return _markdown(["parser trained on", *heads], rows)
+    return markdown(["parser trained on", *heads], rows)
 
 
 def removal_table(quality: RemovalQuality) -> str:
     """Return how many labels were removed per modality, and how rightly where the truth is known."""
     rows = [_removal_row("audio", quality.audio), _removal_row("visual", quality.visual)]
-    return _markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
+    return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
 
 
 def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:
@@ -90,7 +90,8 @@ def _removal_row(name: str, modality: ModalityRemoval) -> list[str]:
     return [name, str(int(modality.labels.sum())), *texts, area]
 
 
-def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, first column to the left and all others to the right, with aligned cells."""
     widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
     lines = [_line(heads, widths)]
     lines.append(

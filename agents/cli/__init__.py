@@ -1,4 +1,4 @@
-"""The command ``rlld``: rlld train | evaluate | denoise | data import, check, info, twin.
+"""The command ``rlld``: rlld train | evaluate | compare | denoise | data import, check, info, twin.
 
 A command's module is imported only when the command is called: ``rlld --help`` does not wait for torch.
 """
@@ -20,6 +20,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "rlld_agents.cli.evaluate",
         "Evaluate",
         "scores of a trained parser or policy on a data set",
+    ),
+    "compare": (
+        "rlld_agents.cli.compare",
+        "Compare",
+        "agents of several libraries against controls, with seeds and intervals",
     ),
     "denoise": ("rlld_agents.cli.denoise", "Denoise", "let a trained policy revise the labels of a data set"),
 }

@@ -1,0 +1,201 @@
+"""One cell of a comparison: an agent or a control with one seed, from learning to test scores."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rlld_agents import controls
+from rlld_agents.denoise import observe
+from rlld_agents.experiment import choose_device
+from rlld_agents.parsers import ParserJob, ParserSetting, run_parser_job
+from rlld_agents.removal import RemovalQuality, removal_quality
+from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.labels import FREE, EmptyRule, revise_labels
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
+from rlld_gym.parsing.recipes import get_recipe
+
+from .bundled import AGENTS
+from .config import CompareConfig
+from .protocol import Agent, Task, load_agent_class
+
+Progress = Callable[[float], None]
+LEARNING_SHARE = 0.9
+"""Share of a cell's progress that learning takes; the rest is for the parser."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Which cell.
+
+    Attributes:
+        name: of a bundled agent or a control, or "module:Class".
+        seed: of everything random.
+    """
+
+    name: str
+    seed: int
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file with the cell's result."""
+        return f"{self.name.replace(':', '.')}-seed{self.seed}.json"
+
+
+CONTROLS = ("keep-all", "random", "no-visual-speech", "oracle")
+
+
+def cells_of(config: CompareConfig) -> list[Cell]:
+    """Return all cells of a comparison, seed by seed, so that all rows grow together."""
+    names = [*config.agents, *config.agent, *config.controls]
+    return [Cell(name, seed) for seed in range(config.seeds) for name in names]
+
+
+def run_cell(config: CompareConfig, cell: Cell, folder: Path, progress: Progress | None = None) -> None:
+    """Run a cell and write its result to ``cells/`` in the comparison's folder.
+
+    Args:
+        config: the comparison.
+        cell: which cell.
+        folder: the comparison's folder.
+        progress: called with the share that is done, in [0, 1].
+
+    Raises:
+        InputError: an agent took more steps than it may, or its actions are no actions.
+    """
+    start = time.perf_counter()
+    device = choose_device(config.device)
+    store = open_data(config.data, config.data_seed)
+    data = shared_tensors(config.data, str(device), config.data_seed)
+    curve: list[dict[str, float]] = []
+    scores = None
+    if cell.name in CONTROLS:
+        labels = control_labels(cell.name, store, cell.seed)
+    else:
+        labels, scores = _learned_labels(config, cell, store, data, curve, progress)
+    result: dict[str, Any] = {"agent": cell.name, "seed": cell.seed}
+    if labels is None:
+        result["skipped"] = "the data set cannot offer this control"
+    else:
+        truth = store.split("train").truth()
+        quality = removal_quality(store.split("train").labels, *labels, truth, scores)
+        test = _parser_scores(config, cell, labels, folder, store, data)
+        result |= {"curve": curve, "test": test, "removal": _summary(quality)}
+    write_json(folder / "cells" / cell.file_name, result | {"seconds": round(time.perf_counter() - start, 1)})
+
+
+def control_labels(name: str, store: FeatureStore, seed: int) -> controls.LabelSet | None:
+    """Return the labels of a control; None where the data set cannot offer it.
+
+    "random" removes as many labels of each modality as the oracle does where the truth is known, else as
+    many as "no-visual-speech" does.
+    """
+    train = store.split("train")
+    if name == "keep-all":
+        return controls.weak(train)
+    if name == "no-visual-speech":
+        return controls.no_visual_speech(train, store.classes)
+    oracle = controls.oracle(train)
+    if name == "oracle":
+        return oracle
+    matched = oracle or controls.no_visual_speech(train, store.classes)
+    return None if matched is None else controls.random_removal(train, *matched, seed)
+
+
+def _learned_labels(
+    config: CompareConfig,
+    cell: Cell,
+    store: FeatureStore,
+    data: StoreTensors,
+    curve: list[dict[str, float]],
+    progress: Progress | None,
+) -> tuple[controls.LabelSet, NDArray[np.float32] | None]:
+    """Let an agent learn, then act on all training videos."""
+
+    def report(row: dict[str, float]) -> None:
+        curve.append(row)
+        if row["steps"] > config.steps:
+            raise InputError(
+                f"{cell.name} took {row['steps']:.0f} environment steps, expected at most {config.steps}: "
+                "its learn(total_steps) must stop"
+            )
+        if progress is not None:
+            progress(LEARNING_SHARE * row["steps"] / config.steps)
+
+    task = Task(
+        environment=config.environment_arguments(),
+        seed=cell.seed,
+        device=str(data.device),
+        hidden_size=config.hidden_size or int(store.attributes["hidden_size"]),
+        visual_3d_size=store.visual_3d_size,
+        report=report,
+    )
+    make = AGENTS[cell.name] if cell.name in AGENTS else load_agent_class(cell.name)
+    agent = make(task)
+    agent.learn(config.steps)
+    return acted_labels(agent, data, config)
+
+
+def acted_labels(
+    agent: Agent, data: StoreTensors, config: CompareConfig
+) -> tuple[controls.LabelSet, NDArray[np.float32] | None]:
+    """Let an agent act once on every training video; return what is left and, if it has them, its probabilities.
+
+    Batches have the environment's size; the last one is filled up with the first videos.
+    """
+    train = data["train"]
+    size, number = config.environment.batch_size, len(train)
+    probability = getattr(agent, "removal_probability", None)
+    actions, scores = [], []
+    for start in range(0, number, size):
+        rows = torch.arange(start, start + size, device=data.device) % number
+        audio, visual = observe(train, rows, config.environment.initialized_labels)
+        observation = {"audio": audio.cpu().numpy(), "visual": visual.cpu().numpy()}
+        labels = train.labels[rows].bool().cpu().numpy()
+        mask = np.where(labels, FREE, 0).astype(np.int8)[:, None].repeat(2, axis=1)
+        action = np.asarray(agent.act(observation, {"action_mask": mask, "indices": rows.cpu().numpy()}))
+        if action.shape != mask.shape or not np.isin(action, (0, 1)).all():
+            raise InputError(
+                f"{type(agent).__name__}.act returned an array of shape {action.shape}; expected {mask.shape} of "
+                "0 and 1"
+            )
+        actions.append(torch.from_numpy(action.astype(np.bool_)))
+        if probability is not None:
+            scores.append(np.asarray(probability(observation), np.float32))
+    rule: EmptyRule = config.environment.empty_rule
+    weak = train.labels.bool().cpu()
+    revision = revise_labels(weak, weak, torch.cat(actions)[:number], rule)
+    left = controls.LabelSet(revision.audio.numpy(), revision.visual.numpy())
+    return left, np.concatenate(scores)[:number] if scores else None
+
+
+def _parser_scores(
+    config: CompareConfig,
+    cell: Cell,
+    labels: controls.LabelSet,
+    folder: Path,
+    store: FeatureStore,
+    data: StoreTensors,
+) -> dict[str, float]:
+    """Train one parser on the labels and test it."""
+    recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
+    if config.parser_epochs is not None:
+        recipe = recipe.shortened(config.parser_epochs)
+    hidden_size = config.hidden_size or int(store.attributes["hidden_size"])
+    setting = ParserSetting(folder, store, data, recipe, hidden_size)
+    return run_parser_job(ParserJob(cell.name.replace(":", "."), labels, cell.seed), setting)
+
+
+def _summary(quality: RemovalQuality) -> dict[str, dict[str, float | None]]:
+    return {
+        name: {"rate": part.removal_rate, **part.as_dict()}
+        for name, part in (("audio", quality.audio), ("visual", quality.visual))
+    }
