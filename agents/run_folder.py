@@ -21,8 +21,13 @@ VERSION = 1
 PACKAGES = ("rlld-gym", "torch", "numpy", "gymnasium", "safetensors", "h5py")
 
 
-def check_new(folder: str | os.PathLike[str]) -> None:
-    """Raise InputError unless a new run may be written to a folder: it is missing or empty."""
+def check_new(folder: str | os.PathLike[str], command: str = "rlld train") -> None:
+    """Raise InputError unless a new run may be written to a folder: it is missing or empty.
+
+    Args:
+        folder: the folder.
+        command: what resumes a run that is there, for the message.
+    """
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--out {folder}: is a file; name a folder")
@@ -30,7 +35,7 @@ def check_new(folder: str | os.PathLike[str]) -> None:
         raise InputError(f"--out {folder}: holds a finished run; choose another --out, or delete the folder")
     if (folder / CONFIG_NAME).exists():
         raise InputError(
-            f"--out {folder}: holds an unfinished run; go on with 'rlld train --resume {folder}' "
+            f"--out {folder}: holds an unfinished run; go on with '{command} --resume {folder}' "
             "or choose another --out"
         )
     if folder.is_dir() and any(folder.iterdir()):

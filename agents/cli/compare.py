@@ -54,7 +54,7 @@ class Compare:
         from rlld_agents.compare.comparison import Comparison  # noqa: PLC0415 (torch)
 
         if self.resume is None:
-            check_new(self.folder())
+            check_new(self.folder(), "rlld compare")
         else:
             self.comparison.check_resumes(_config_of(self.resume))
         return 1 if Comparison(self.comparison, self.folder()).run() else 0

@@ -80,14 +80,19 @@ def run_cell(config: CompareConfig, cell: Cell, folder: Path, progress: Progress
     if cell.name in CONTROLS:
         labels = control_labels(cell.name, store, cell.seed)
     else:
-        labels, scores = _learned_labels(config, cell, store, data, curve, progress)
+        agent = _learned_agent(config, cell, store, Reports(config.steps, cell.name, curve, progress))
+        labels, scores = acted_labels(agent, data, config)
     result: dict[str, Any] = {"agent": cell.name, "seed": cell.seed}
     if labels is None:
         result["skipped"] = "the data set cannot offer this control"
     else:
         truth = store.split("train").truth()
         quality = removal_quality(store.split("train").labels, *labels, truth, scores)
-        test = _parser_scores(config, cell, labels, folder, store, data)
+        recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
+        if config.parser_epochs is not None:
+            recipe = recipe.shortened(config.parser_epochs)
+        setting = ParserSetting(folder, store, data, recipe, _hidden_size(config, store))
+        test = run_parser_job(ParserJob(cell.name.replace(":", "."), labels, cell.seed), setting)
         result |= {"curve": curve, "test": test, "removal": _summary(quality)}
     write_json(folder / "cells" / cell.file_name, result | {"seconds": round(time.perf_counter() - start, 1)})
 
@@ -110,38 +115,56 @@ def control_labels(name: str, store: FeatureStore, seed: int) -> controls.LabelS
     return None if matched is None else controls.random_removal(train, *matched, seed)
 
 
-def _learned_labels(
-    config: CompareConfig,
-    cell: Cell,
-    store: FeatureStore,
-    data: StoreTensors,
-    curve: list[dict[str, float]],
-    progress: Progress | None,
-) -> tuple[controls.LabelSet, NDArray[np.float32] | None]:
-    """Let an agent learn, then act on all training videos."""
+@dataclass(frozen=True)
+class Reports:
+    """Takes the rows that an agent reports, and stops an agent that goes past its budget.
 
-    def report(row: dict[str, float]) -> None:
-        curve.append(row)
-        if row["steps"] > config.steps:
+    Attributes:
+        steps: environment steps that the agent may learn for.
+        name: of the agent, for the message.
+        curve: where rows are put.
+        progress: called with the share of the cell that is done.
+    """
+
+    steps: int
+    name: str
+    curve: list[dict[str, float]]
+    progress: Progress | None
+
+    def __call__(self, row: dict[str, float]) -> None:
+        """Take a row.
+
+        Raises:
+            InputError: the agent has taken more steps than it may.
+        """
+        if row["steps"] > self.steps:
             raise InputError(
-                f"{cell.name} took {row['steps']:.0f} environment steps, expected at most {config.steps}: "
-                "its learn(total_steps) must stop"
+                f"{self.name} took {row['steps']:.0f} environment steps, expected at most {self.steps}: its "
+                "learn(total_steps) must stop"
             )
-        if progress is not None:
-            progress(LEARNING_SHARE * row["steps"] / config.steps)
+        self.curve.append(row)
+        if self.progress is not None:
+            self.progress(LEARNING_SHARE * row["steps"] / self.steps)
 
+
+def _hidden_size(config: CompareConfig, store: FeatureStore) -> int:
+    return config.hidden_size or int(store.attributes["hidden_size"])
+
+
+def _learned_agent(config: CompareConfig, cell: Cell, store: FeatureStore, report: Reports) -> Agent:
+    """Make an agent and let it learn."""
     task = Task(
         environment=config.environment_arguments(),
         seed=cell.seed,
-        device=str(data.device),
-        hidden_size=config.hidden_size or int(store.attributes["hidden_size"]),
+        device=str(choose_device(config.device)),
+        hidden_size=_hidden_size(config, store),
         visual_3d_size=store.visual_3d_size,
         report=report,
     )
     make = AGENTS[cell.name] if cell.name in AGENTS else load_agent_class(cell.name)
     agent = make(task)
     agent.learn(config.steps)
-    return acted_labels(agent, data, config)
+    return agent
 
 
 def acted_labels(
@@ -175,23 +198,6 @@ def acted_labels(
     revision = revise_labels(weak, weak, torch.cat(actions)[:number], rule)
     left = controls.LabelSet(revision.audio.numpy(), revision.visual.numpy())
     return left, np.concatenate(scores)[:number] if scores else None
-
-
-def _parser_scores(
-    config: CompareConfig,
-    cell: Cell,
-    labels: controls.LabelSet,
-    folder: Path,
-    store: FeatureStore,
-    data: StoreTensors,
-) -> dict[str, float]:
-    """Train one parser on the labels and test it."""
-    recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
-    if config.parser_epochs is not None:
-        recipe = recipe.shortened(config.parser_epochs)
-    hidden_size = config.hidden_size or int(store.attributes["hidden_size"])
-    setting = ParserSetting(folder, store, data, recipe, hidden_size)
-    return run_parser_job(ParserJob(cell.name.replace(":", "."), labels, cell.seed), setting)
 
 
 def _summary(quality: RemovalQuality) -> dict[str, dict[str, float | None]]:

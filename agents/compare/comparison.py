@@ -46,8 +46,8 @@ class Comparison:
         self.progress = progress
         for name in config.agents:
             check_agent(name)
-        for name in config.agent:
-            load_agent_class(name)
+        for own in config.agent:
+            load_agent_class(own)
         choose_device(config.device)
         self.store = open_data(config.data, config.data_seed)
         get_recipe(config.recipe or str(self.store.attributes["recipe"]))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def run_with_ray(
             f'--backend ray: needs {error.name}; install it: pip install "rlld-gym[rllib]"'
         ) from error
     shared = folder.resolve()
+    if Path(config.data).exists():
+        config = replace(config, data=str(Path(config.data).resolve()))
 
     def trial(parameters: dict[str, Any]) -> None:
         cell = Cell(**parameters["cell"])
@@ -50,9 +53,14 @@ def run_with_ray(
             advance(sum(self.shares.values()))
 
     local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
+    paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
     started = not ray.is_initialized()
     if started:
-        ray.init(log_to_driver=False, **({} if "RAY_ADDRESS" in os.environ else local))
+        ray.init(
+            log_to_driver=False,
+            runtime_env={"env_vars": {"PYTHONPATH": paths}},  # agents of one's own are found as they are here
+            **({} if "RAY_ADDRESS" in os.environ else local),
+        )
     try:
         tune.Tuner(
             tune.with_resources(trial, {"cpu": 1}),

@@ -67,7 +67,8 @@ def table(results: Results) -> str:
     heads[0], heads[5] = "segment A", "event A"
     removals = [[agent, *_removal_cells(rows)] for agent, rows in results.items()]
     parts = [
-        "Test F-scores (%) of a parser trained on the labels: interquartile mean over seeds [95 % bootstrap interval]",
+        "Test F-scores (%) of a parser trained on the labels: interquartile mean over seeds "
+        "[95 % bootstrap interval]",
         markdown(["", *(text for _, text in TABLE_SCORES)], scores),
         "All ten scores, mean over seeds",
         markdown(["", *heads], means),
