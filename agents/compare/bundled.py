@@ -21,12 +21,10 @@ ON_POLICY: Mapping[str, Mapping[str, Any]] = {
     "ppo": {"learning_rate": 3e-4, "batch_size": 512, "n_epochs": 4},
     "maskable-ppo": {"learning_rate": 3e-4, "batch_size": 512, "n_epochs": 4},
     "a2c": {"learning_rate": 7e-4},
-    # Curvature from an eighth of the rollout: with all of it an update takes eight times as long. The divergence is
-    # that of a video's whole action, not of a bit.
+    # The divergence is that of a video's whole action, not of a bit.
     "trpo": {
         "learning_rate": 1e-3,
         "batch_size": 512,
-        "sub_sampling_factor": 8,
         "cg_max_steps": 5,
         "n_critic_updates": 2,
         "target_kl": 0.1,
@@ -105,7 +103,6 @@ class StableBaselinesAgent(PolicyAgent):
             self.num_videos,
             observation="indices",
             time_feature=True,
-            batch_size=self.num_videos,
             **environment,
         )
         self.env.seed(task.seed)

@@ -31,7 +31,7 @@ class CompareConfig:
     """Label sets without an agent; those that the data cannot offer are left out."""
     seeds: int = 5
     """Seeds 0, 1, ... of every agent and control."""
-    steps: int = 1280
+    steps: int = 640
     """Environment steps that every agent may learn for."""
     recipe: str | None = None
     """Training recipe of task network and parsers; None: what the data set recommends."""
