@@ -154,7 +154,7 @@ def _classes(name: str) -> tuple[Any, Any]:
     import sb3_contrib  # noqa: PLC0415
 
     if name == "trpo":
-        return sb3_contrib.TRPO, plain
+        return sb3.SinglePassTRPO, plain
     return sb3_contrib.MaskablePPO, sb3.HybridAttentionMaskableActorCriticPolicy
 
 

@@ -1,6 +1,7 @@
 """Stable-Baselines3 and sb3-contrib: environments, policies and checkpoints.
 
-sb3-contrib is imported only with ``HybridAttentionMaskableActorCriticPolicy`` or a checkpoint of its algorithms.
+sb3-contrib is imported only with ``HybridAttentionMaskableActorCriticPolicy``, ``SinglePassTRPO`` or a checkpoint
+of its algorithms.
 """
 
 import importlib
@@ -21,19 +22,24 @@ from .vec_env import PerVideoVecEnv as PerVideoVecEnv
 
 if TYPE_CHECKING:
     from .maskable import HybridAttentionMaskableActorCriticPolicy as HybridAttentionMaskableActorCriticPolicy
+    from .trpo import SinglePassTRPO as SinglePassTRPO
 
 __all__ = [
     "ActionMasks",
     "HybridAttentionActorCriticPolicy",
     "HybridAttentionMaskableActorCriticPolicy",
     "PerVideoVecEnv",
+    "SinglePassTRPO",
     "load",
     "save",
 ]
 
 
+_NEED_CONTRIB = {"HybridAttentionMaskableActorCriticPolicy": ".maskable", "SinglePassTRPO": ".trpo"}
+
+
 def __getattr__(name: str) -> Any:
-    """Import the policy for MaskablePPO on first use."""
-    if name != "HybridAttentionMaskableActorCriticPolicy":
+    """Import what needs sb3-contrib on first use."""
+    if name not in _NEED_CONTRIB:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module(".maskable", __name__).HybridAttentionMaskableActorCriticPolicy
+    return getattr(importlib.import_module(_NEED_CONTRIB[name], __name__), name)

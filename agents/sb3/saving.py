@@ -23,6 +23,7 @@ ALGORITHMS = {
     "PPO": ("stable_baselines3", "HybridAttentionActorCriticPolicy"),
     "A2C": ("stable_baselines3", "HybridAttentionActorCriticPolicy"),
     "TRPO": ("sb3_contrib", "HybridAttentionActorCriticPolicy"),
+    "SinglePassTRPO": ("rlld_agents.sb3", "HybridAttentionActorCriticPolicy"),
     "MaskablePPO": ("sb3_contrib", "HybridAttentionMaskableActorCriticPolicy"),
 }
 """Algorithms that can be saved: their package and the policy they take."""
@@ -51,7 +52,7 @@ def save(model: OnPolicyAlgorithm, path: str | os.PathLike[str]) -> None:
     stores spaces as a few numbers instead of up to 35 MB.
 
     Args:
-        model: PPO, A2C, TRPO or MaskablePPO with this package's policies.
+        model: PPO, A2C, TRPO, SinglePassTRPO or MaskablePPO with this package's policies.
         path: the file; no suffix is added.
 
     Raises:

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
-from sb3_contrib import TRPO, MaskablePPO
+from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
@@ -17,6 +17,7 @@ from rlld_agents.sb3 import (
     HybridAttentionActorCriticPolicy,
     HybridAttentionMaskableActorCriticPolicy,
     PerVideoVecEnv,
+    SinglePassTRPO,
 )
 from rlld_gym.envs.wrappers import FlattenAction
 
@@ -102,6 +103,6 @@ def test_maskable_ppo_learns_what_ppo_learns() -> None:
 
 
 def test_trpo_learns() -> None:
-    model, first, _ = train(TRPO, per_video(), 2048, 0, **TRPO_OPTIONS)
+    model, first, _ = train(SinglePassTRPO, per_video(), 2048, 0, **TRPO_OPTIONS)
     assert first < 0.8
     assert greedy_share(model, per_video()) >= 0.9

@@ -25,6 +25,7 @@ from rlld_agents.sb3 import (
     HybridAttentionActorCriticPolicy,
     HybridAttentionMaskableActorCriticPolicy,
     PerVideoVecEnv,
+    SinglePassTRPO,
 )
 from rlld_agents.sb3.maskable import MaskableRemovalDistribution
 from rlld_agents.sb3.policy import RemovalDistribution
@@ -246,3 +247,23 @@ def test_labels_may_be_hidden_where_masks_come_from_the_environment() -> None:
     actions, _ = model.predict(observation, action_masks=masks)
     assert not actions[~masks.reshape(8, 50, 2)[:, :, 1]].any()
     assert actions.any()
+
+
+def test_single_pass_trpo_makes_the_updates_of_sb3_contrib() -> None:
+    states = []
+    for algorithm in (TRPO, SinglePassTRPO):
+        arguments = {
+            "n_steps": 4,
+            "batch_size": 8,
+            "cg_max_steps": 4,
+            "n_critic_updates": 1,
+            "target_kl": 0.1,
+        }
+        model = make_model(algorithm, make_envs("per_video", observation="indices"), **arguments)
+        before = {name: value.clone() for name, value in model.policy.state_dict().items()}
+        states.append(model.learn(32).policy.state_dict())
+        heads = [name for name in before if "audio_head." in name and name.endswith("weight")]
+        assert heads
+        assert all(not torch.equal(states[-1][name], before[name]) for name in heads)
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-3, atol=1e-5, msg=name)

@@ -21,6 +21,7 @@ from rlld_agents.sb3 import (
     HybridAttentionActorCriticPolicy,
     HybridAttentionMaskableActorCriticPolicy,
     PerVideoVecEnv,
+    SinglePassTRPO,
     load,
     save,
 )
@@ -38,6 +39,7 @@ MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a2c": (A2C, {"n_steps": 4, "normalize_advantage": True}),
     "a2c-adam": (A2C, {"n_steps": 4, "use_rms_prop": False, "learning_rate": 2e-3}),
     "trpo": (TRPO, {**BATCHES, "cg_max_steps": 2, "n_critic_updates": 1, "target_kl": 0.05}),
+    "single-pass-trpo": (SinglePassTRPO, {**BATCHES, "cg_max_steps": 2, "n_critic_updates": 1}),
     "maskable-ppo": (MaskablePPO, {**BATCHES, "n_epochs": 2, "gamma": 0.7}),
 }
 

@@ -1,4 +1,4 @@
-"""TorchRL: the joint environment as one of its own, and an actor and a critic as its modules."""
+"""The joint environment as one of TorchRL's own."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,24 +7,14 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor, nn
-from torch.distributions import Bernoulli, Independent
+from tensordict import TensorDict, TensorDictBase
+from torchrl.data import Binary, Bounded, Composite, TensorSpec, Unbounded
+from torchrl.envs import EnvBase
 
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
-
-from .actor_critic import HybridAttentionActorCritic
-
-try:
-    from tensordict import TensorDict, TensorDictBase
-    from tensordict.nn import TensorDictModule
-    from torchrl.data import Binary, Bounded, Composite, TensorSpec, Unbounded
-    from torchrl.envs import EnvBase
-    from torchrl.modules import ProbabilisticActor, ValueOperator
-except ImportError as error:
-    raise ImportError(f'rlld_agents.torchrl needs TorchRL ({error}): pip install "rlld-gym[torchrl]"') from error
 
 STEP_INFO = (
     "inter_reward",
@@ -48,7 +38,8 @@ class JointEnv(EnvBase):
     measured (after a reset, and validation scores except where the environment validates); ``reward`` (1,) float32;
     ``done``, ``terminated`` and ``truncated`` (1,) bool. The action is ``Binary((B, 2, C))``, int8; 1 removes.
 
-    ``set_seed(seed)`` is for the next reset, which then is the wrapped environment's ``reset(seed=seed)``.
+    ``set_seed`` and `set_state` are for the next reset: it is the wrapped environment's ``reset(seed=seed)``, or goes
+    on from that state.
 
     Args:
         env: rlld/LabelDenoising-v0, rlld/PlantedNoise-v0, or one with their spaces and infos.
@@ -87,30 +78,33 @@ class JointEnv(EnvBase):
         self.action_space = env.action_space
         self.info_keys = tuple(info_keys)
         self._next_seed: int | None = None
-        self._has_begun = False
+        self._next_state: dict[str, Any] | None = None
+        self._ended = False
         self._set_specs(env.observation_space, env.action_space.shape)
 
     def get_state(self) -> dict[str, Any]:
-        """Return everything that decides the future, as the wrapped environment's ``get_state`` does."""
-        state: dict[str, Any] = self.env.get_wrapper_attr("get_state")()
-        return state
+        """Return everything that decides the future; `rlld_agents.checkpoint.save_checkpoint` can store it.
 
-    def set_state(self, state: dict[str, Any]) -> TensorDictBase:
-        """Go back to a state that `get_state` returned.
+        Raises:
+            ResetNeeded: before the first reset.
+        """
+        return {"environment": self.env.get_wrapper_attr("get_state")(), "ended": self._ended}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Make the next reset go on from a state that `get_state` returned instead of beginning an episode.
+
+        That reset is a collector's or a rollout's own first one, so that they go on like the ones before them.
 
         Args:
             state: of an environment with the same arguments and the same data.
 
-        Returns:
-            What `reset` would return: the observation that the next action is for.
-
         Raises:
-            InputError: it is no such state.
+            InputError: it is no such state; one of another environment is found out by the reset.
         """
-        if not self._has_begun:  # wrappers refuse to step an environment that they have not seen reset
-            self.env.reset()
-            self._has_begun = True
-        return self._tensors(*self.env.get_wrapper_attr("set_state")(state), ended=(False, False))
+        if not isinstance(state, dict) or state.keys() != {"environment", "ended"}:
+            found = sorted(state) if isinstance(state, dict) else type(state).__name__
+            raise InputError(f"the state is {found}; expected what JointEnv.get_state() returned")
+        self._next_state = state
 
     def close(self, *, raise_if_closed: bool = True) -> None:
         """Close the wrapped environment, too."""
@@ -137,18 +131,25 @@ class JointEnv(EnvBase):
         )
 
     def _reset(self, tensordict: TensorDictBase | None = None, **kwargs: Any) -> TensorDictBase:
-        observation, info = self.env.reset(seed=self._next_seed)
-        self._next_seed, self._has_begun = None, True
+        state, seed = self._next_state, self._next_seed
+        self._next_state, self._next_seed = None, None
+        if state is not None:
+            self.env.reset()  # wrappers refuse to step an environment that they have not seen reset
+            observation, info = self.env.get_wrapper_attr("set_state")(state["environment"])
+        if state is None or state["ended"]:
+            observation, info = self.env.reset(seed=seed)
+        self._ended = False
         return self._tensors(observation, info, ended=(False, False))
 
     def _step(self, tensordict: TensorDictBase) -> TensorDictBase:
         action = tensordict["action"].cpu().numpy()
         observation, reward, terminated, truncated, info = self.env.step(action)
+        self._ended = terminated or truncated
         outcome = self._tensors(observation, info, ended=(terminated, truncated))
         return outcome.set("reward", torch.tensor([reward], dtype=torch.float32))
 
     def _set_seed(self, seed: int | None) -> None:
-        self._next_seed = seed
+        self._next_seed, self._next_state = seed, None
 
     def _tensors(
         self, observation: dict[str, Any], info: dict[str, Any], *, ended: tuple[bool, bool]
@@ -168,111 +169,6 @@ class JointEnv(EnvBase):
             batch_size=[],
             device=self.device,
         )
-
-
-class RemovalDistribution(Independent):
-    """Independent Bernoulli variables, one for each bit of an action, as one distribution of int8 actions.
-
-    Args:
-        logits: (..., *action shape) log-odds of removing.
-        bits_dims: how many axes an action has: 3 for (B, 2, C), 1 for a flat action.
-    """
-
-    def __init__(self, logits: Tensor, bits_dims: int = 1) -> None:
-        super().__init__(Bernoulli(logits=logits, validate_args=False), bits_dims, validate_args=False)
-
-    def sample(self, sample_shape: Any = ()) -> Tensor:
-        """Draw actions, int8 of 0 and 1, as the environments' actions are."""
-        return super().sample(torch.Size(sample_shape)).to(torch.int8)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """Return log-probabilities of actions of any dtype, one for each action."""
-        log_probability: Tensor = super().log_prob(value.to(self.base_dist.logits.dtype))
-        return log_probability
-
-    @property
-    def mode(self) -> Tensor:
-        """The most probable action, int8; torch's own has NaN where the probability is exactly 1/2."""
-        return (self.base_dist.logits > 0).to(torch.int8)
-
-    @property
-    def deterministic_sample(self) -> Tensor:
-        """What TorchRL's ``ExplorationType.DETERMINISTIC`` takes: the mode."""
-        return self.mode
-
-
-class Logits(nn.Module):
-    """The removal logits of a `HybridAttentionActorCritic`, called with an observation's entries in order.
-
-    Args:
-        model: the network.
-        keys: names of the entries.
-    """
-
-    def __init__(self, model: HybridAttentionActorCritic, keys: Sequence[str]) -> None:
-        super().__init__()
-        self.model = model
-        self.keys = tuple(keys)
-
-    def forward(self, *entries: Tensor) -> Tensor:
-        """Return logits (N..., *action shape), float32."""
-        logits: Tensor = self.model(dict(zip(self.keys, entries, strict=True)))[0]
-        return logits
-
-
-class Value(Logits):
-    """The values of a `HybridAttentionActorCritic`, called with an observation's entries in order."""
-
-    def forward(self, *entries: Tensor) -> Tensor:
-        """Return values (N..., 1), float32."""
-        values: Tensor = self.model(dict(zip(self.keys, entries, strict=True)))[1]
-        return values.unsqueeze(-1)
-
-
-def make_policy(
-    observation_space: gymnasium.Space[Any], action_space: gymnasium.Space[Any], **options: Any
-) -> tuple[ProbabilisticActor, ValueOperator]:
-    """Make an actor and a critic for TorchRL's collectors and for its on-policy losses.
-
-    Both share one network, ``actor.get_submodule("0.module.model")``; see `network`.
-
-    Args:
-        observation_space: of the joint environment or of one video (``single_observation_space``), with features
-            or indices.
-        action_space: of the joint environment, also with `rlld_gym.envs.wrappers.FlattenAction`, or of one video
-            (``single_action_space``).
-        **options: of `HybridAttentionActorCritic.for_spaces`: ``data`` (needed with indices), ``seed``,
-            ``hidden_size``, ``initial_removal``, ...
-
-    Raises:
-        ValueError: other spaces, or indices without ``data``.
-    """
-    model = HybridAttentionActorCritic.for_spaces(observation_space, action_space, **options)
-    assert isinstance(observation_space, spaces.Dict)
-    keys = list(observation_space.spaces)
-    actor = ProbabilisticActor(
-        TensorDictModule(Logits(model, keys), in_keys=keys, out_keys=["logits"]),
-        in_keys=["logits"],
-        distribution_class=RemovalDistribution,
-        distribution_kwargs={"bits_dims": len(model.action_shape)},
-        return_log_prob=True,
-    )
-    return actor, ValueOperator(Value(model, keys), in_keys=keys)
-
-
-def network(actor: ProbabilisticActor) -> HybridAttentionActorCritic:
-    """Return an actor's network; its ``policy`` is what `rlld_agents.denoise` and ``save_policy`` take.
-
-    Args:
-        actor: of `make_policy`.
-
-    Raises:
-        InputError: another actor.
-    """
-    for module in actor.modules():
-        if isinstance(module, HybridAttentionActorCritic):
-            return module
-    raise InputError(f"found a {type(actor).__name__} without our network; expected an actor of make_policy")
 
 
 def _spec(space: spaces.Space[Any], device: torch.device) -> TensorSpec:
