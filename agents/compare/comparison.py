@@ -80,7 +80,7 @@ class Comparison:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
         write_text(self.folder / "compare.csv", report.csv_text(results))
         number = max(len(rows) for rows in results.values())
-        title = f"{self.store.name}, {self.config.steps} environment steps, {number} seeds"
+        title = f"{self.store.name}, {self.config.steps} environment steps, {number} seed{'s' * (number > 1)}"
         if any(rows[0]["curve"] for rows in results.values()):
             figures.plot_curves(self.folder / "figures" / "curves.png", results, title)
         figures.plot_scores(self.folder / "figures" / "scores.png", results, title)

@@ -38,8 +38,8 @@ class JointEnv(EnvBase):
     measured (after a reset, and validation scores except where the environment validates); ``reward`` (1,) float32;
     ``done``, ``terminated`` and ``truncated`` (1,) bool. The action is ``Binary((B, 2, C))``, int8; 1 removes.
 
-    ``set_seed`` and `set_state` are for the next reset: it is the wrapped environment's ``reset(seed=seed)``, or goes
-    on from that state.
+    ``set_seed`` and `set_state` are for the next reset: it is the wrapped environment's ``reset(seed=seed)``, or
+    goes on from that state.
 
     Args:
         env: rlld/LabelDenoising-v0, rlld/PlantedNoise-v0, or one with their spaces and infos.
