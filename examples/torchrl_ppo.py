@@ -28,9 +28,8 @@ def per_video(env_id: str = "rlld/LabelDenoisingPerVideo-v0", **options: Any) ->
 def joint(env_id: str = "rlld/LabelDenoising-v0", copies: int = 2, **options: Any) -> tuple[EnvBase, Spaces]:
     """Return independent copies of the joint environment, and its spaces."""
     make = lambda: JointEnv(gym.make(f"rlld_gym:{env_id}", **options))  # noqa: E731
-    envs = SerialEnv(copies, make)
-    single = make()
-    return envs, (single.observation_space, single.action_space)
+    one = make()
+    return SerialEnv(copies, make), (one.observation_space, one.action_space)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""TorchRL: the joint environment natively and through its wrapper, videos, learning, checkpoints."""
+"""TorchRL: learning, both observations, algorithms, distribution, checkpoints, the page."""
 
 import re
 import runpy
@@ -14,9 +14,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics
 
 pytest.importorskip("torchrl")
 from torchrl.collectors import Collector
-from torchrl.data import Binary
-from torchrl.envs import GymEnv, GymWrapper, ParallelEnv
-from torchrl.envs.utils import ExplorationType, check_env_specs, set_exploration_type
+from torchrl.envs.utils import ExplorationType, set_exploration_type
 from torchrl.objectives import ClipPPOLoss, ReinforceLoss
 from torchrl.objectives.value import GAE
 
@@ -24,15 +22,12 @@ from rlld_agents import denoise
 from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.torchrl import JointEnv, RemovalDistribution, make_policy, network
 from rlld_gym.data import open_data
-from rlld_gym.envs.wrappers import FlattenAction, ToMultiDiscrete
-from rlld_gym.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = runpy.run_path(str(ROOT / "examples" / "torchrl_ppo.py"))
 TINY = {"data": "twin-tiny", "episode_length": 2}
 PLANTED = "rlld_gym:rlld/PlantedNoise-v0"
 DENOISING = "rlld_gym:rlld/LabelDenoising-v0"
-VIDEOS = "rlld_gym:rlld/PlantedNoisePerVideo-v0"
 
 
 def planted(**options: Any) -> JointEnv:
@@ -65,81 +60,6 @@ def test_learns_planted_noise(view: str) -> None:
     env, _ = EXAMPLE[view](**arguments, episode_length=8)
     assert evaluated(env, actor, 40, ExplorationType.RANDOM) >= 0.9
     assert evaluated(env, actor, 40, ExplorationType.DETERMINISTIC) >= 0.9
-
-
-@pytest.mark.parametrize("options", [{}, {"observation": "indices"}, {"time_feature": True}])
-def test_specs_of_the_real_task_hold(options: dict[str, Any]) -> None:
-    env = JointEnv(gym.make(DENOISING, batch_size=4, **TINY, **options))
-    check_env_specs(env, seed=0)
-    check_env_specs(env, break_when_any_done="both")
-    assert env.action_spec == Binary(shape=torch.Size((4, 2, 25)), dtype=torch.int8)
-    steps = env.rollout(4, break_when_any_done=False)
-    measured = torch.isfinite(steps["next", "info", "segment_audio"]).squeeze(-1)
-    assert measured.tolist() == [False, True, False, True]  # the last steps of two episodes
-    assert not steps["info", "reward_audio"][0].isfinite()  # after a reset
-    branches = (steps["next", "info", "reward_audio"] + steps["next", "info", "reward_visual"]) / 2
-    torch.testing.assert_close(branches, steps["next", "reward"])
-
-
-@pytest.mark.parametrize(("env_id", "options"), [(PLANTED, {}), (DENOISING, {"batch_size": 4, **TINY})])
-def test_the_process_is_that_of_the_wrapped_environment(env_id: str, options: dict[str, Any]) -> None:
-    env, twin = JointEnv(gym.make(env_id, **options)), gym.make(env_id, **options)
-    env.set_seed(11)
-    steps = env.rollout(5, break_when_any_done=False)
-    observation, info = twin.reset(seed=11)
-    for row in steps:
-        for key, value in observation.items():
-            np.testing.assert_array_equal(row[key], value)
-        np.testing.assert_array_equal(row["indices"], info["indices"])
-        np.testing.assert_array_equal(row["action_mask"], info["action_mask"] == 2)
-        observation, reward, terminated, truncated, info = twin.step(row["action"].numpy())
-        assert row["next", "reward"].item() == np.float32(reward)
-        assert row["next", "terminated"].item() == row["next", "done"].item() == terminated
-        assert row["next", "truncated"].item() == truncated
-        if terminated:
-            observation, info = twin.reset()
-
-
-def test_flat_actions_go_through_the_wrapper_of_torchrl() -> None:
-    flat = FlattenAction(gym.make(DENOISING, batch_size=4, **TINY))
-    env = GymWrapper(flat)
-    check_env_specs(env)
-    assert env.action_spec.shape == (200,)
-    actor, _ = make_policy(flat.observation_space, flat.action_space)
-    assert env.rollout(2, actor)["action"].shape == (2, 200)
-
-
-@pytest.mark.parametrize("mode", ["Disabled", "SameStep"])
-@pytest.mark.parametrize("observation", ["features", "indices"])
-def test_videos_go_through_the_wrapper_of_torchrl(mode: str, observation: str) -> None:
-    envs = gym.make_vec(
-        "rlld_gym:rlld/LabelDenoisingPerVideo-v0",
-        num_envs=4,
-        observation=observation,
-        autoreset_mode=mode,
-        **TINY,
-    )
-    env = GymWrapper(envs)
-    check_env_specs(env, break_when_any_done="both")
-    actor, _ = make_policy(envs.single_observation_space, envs.single_action_space, data="twin-tiny")
-    data = collect(env, actor, 16)
-    assert data["action"].shape == (4, 4, 50)
-    assert data["next", "done"].squeeze(-1).tolist() == [[False, True] * 2] * 4
-
-
-def test_same_step_loses_what_the_page_says() -> None:
-    steps = {}
-    for mode in ("Disabled", "SameStep"):
-        env = GymWrapper(gym.make_vec(VIDEOS, num_envs=2, episode_length=2, autoreset_mode=mode))
-        env.set_seed(0)
-        steps[mode] = env.rollout(
-            3, lambda td: td.set("action", torch.zeros(2, 6)), break_when_any_done=False
-        )
-    one, other = steps["Disabled"], steps["SameStep"]
-    assert torch.equal(one["next", "reward"][:, :2], other["next", "reward"][:, :2])
-    assert not other["next", "audio"][:, 1].any()  # the last observation is zeros
-    assert one["next", "audio"][:, 1].any()
-    assert not torch.equal(one["audio"][:, 2], other["audio"][:, 2])  # an episode was begun and dropped
 
 
 @pytest.mark.parametrize("view", ["joint", "per_video"])
@@ -228,19 +148,6 @@ def test_a_restored_run_goes_on_bit_for_bit(env_id: str, options: dict[str, Any]
         assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
-def test_a_state_after_the_end_goes_on_with_the_next_episode() -> None:
-    env, other = planted(), planted()
-    env.set_seed(3)
-    assert env.rollout(4)["next", "done"][-1]
-    other.set_state(env.get_state())
-    assert torch.equal(env.reset()["audio"], other.reset()["audio"])
-
-
-def test_damaged_states_are_refused() -> None:
-    with pytest.raises(InputError, match=r"expected what JointEnv.get_state\(\) returned"):
-        planted().set_state({"steps": 3})
-
-
 def test_distribution_is_that_of_all_bits() -> None:
     logits = torch.tensor([[[2.0, -1.0, 0.0]], [[-20.0, 0.5, 1.0]]])
     distribution = RemovalDistribution(logits, bits_dims=2)
@@ -259,34 +166,6 @@ def test_absent_labels_are_never_removed(kind: ExplorationType) -> None:
         steps = env.rollout(40, actor, break_when_any_done=False)
     assert not steps["action"][~steps["action_mask"]].any()
     assert steps["action"][steps["action_mask"]].float().mean() > 0.8
-
-
-def make_planted() -> JointEnv:
-    return planted(episode_length=3)
-
-
-def test_runs_in_processes() -> None:
-    env = ParallelEnv(2, make_planted, mp_start_method="spawn")
-    single = make_planted()
-    actor, _ = make_policy(single.observation_space, single.action_space)
-    try:
-        data = collect(env, actor, 12)
-    finally:
-        env.close(raise_if_closed=False)
-    assert data["action"].shape == (2, 6, 4, 2, 3)
-
-
-def test_other_environments_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"found MultiDiscrete"):
-        JointEnv(ToMultiDiscrete(gym.make(PLANTED)))
-    with pytest.raises(TypeError, match=r"MultiBinary\(\(B, 2, C\)\)"):
-        JointEnv(FlattenAction(gym.make(PLANTED)))
-    with pytest.raises(TypeError, match="not 'tuple'"):  # the page says so; TorchRL may learn it
-        GymEnv(PLANTED)
-    with pytest.raises(RuntimeError, match="must be one of SAME_STEP or DISABLED"):
-        GymWrapper(gym.make_vec(VIDEOS, num_envs=4))
-    with pytest.raises(InputError, match="expected an actor of make_policy"):
-        network(torch.nn.Linear(1, 1))
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
