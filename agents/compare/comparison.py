@@ -1,5 +1,6 @@
 """A comparison in its folder: which cells are missing, running them, and the report of all."""
 
+import importlib
 import json
 import os
 import shlex
@@ -44,10 +45,15 @@ class Comparison:
         self.config = config
         self.folder = folder
         self.progress = progress
+        length = config.environment.episode_length
+        if config.steps < length:
+            raise InputError(f"--steps: found {config.steps}, expected at least one episode of {length}")
         for name in config.agents:
             check_agent(name)
         for own in config.agent:
             load_agent_class(own)
+        if config.backend == "ray":
+            importlib.import_module("rlld_agents.compare.ray_backend")
         choose_device(config.device)
         self.store = open_data(config.data, config.data_seed)
         get_recipe(config.recipe or str(self.store.attributes["recipe"]))
@@ -65,10 +71,8 @@ class Comparison:
         missing = [cell for cell in cells if not self._path(cell).is_file()]
         failed = self._run_cells(missing, len(cells)) if missing else []
         for cell in failed:
-            reason = error_path(self.folder, cell).read_text(encoding="utf-8").strip().splitlines()
             print(
-                f"rlld: warning: {cell.name}, seed {cell.seed} failed: {reason[-1] if reason else 'unknown'}",
-                file=sys.stderr,
+                f"rlld: warning: {cell.name}, seed {cell.seed} failed: {self._reason(cell)}", file=sys.stderr
             )
         self.report()
         return failed
@@ -120,6 +124,12 @@ class Comparison:
 
                 return run_with_ray(self.config, missing, self.folder, workers, advance)
             return run_in_processes(self.config, missing, self.folder, workers, advance)
+
+    def _reason(self, cell: Cell) -> str:
+        """Return the last line of a failed cell's report; a cell that was killed leaves none."""
+        path = error_path(self.folder, cell)
+        lines = path.read_text(encoding="utf-8").strip().splitlines() if path.exists() else []
+        return lines[-1] if lines else "its process ended without a report, perhaps for want of memory"
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / "cells" / cell.file_name

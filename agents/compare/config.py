@@ -52,10 +52,7 @@ class CompareConfig:
         """Refuse values that make no sense."""
         rules = {
             "seeds": (self.seeds >= 1, "at least 1"),
-            "steps": (
-                self.steps >= self.environment.episode_length,
-                f"at least one episode of {self.environment.episode_length}",
-            ),
+            "steps": (self.steps >= 1, "at least 1"),
             "workers": (self.workers is None or self.workers >= 1, "at least 1"),
             "parser_epochs": (self.parser_epochs is None or self.parser_epochs >= 1, "at least 1"),
             "hidden_size": (self.hidden_size is None or self.hidden_size >= 1, "at least 1"),

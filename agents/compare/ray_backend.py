@@ -8,9 +8,38 @@ from typing import Any
 
 from rlld_gym.errors import InputError
 
-from .backends import Advance, error_path, run_or_explain
+from .backends import Advance, run_or_explain
 from .cell import Cell
 from .config import CompareConfig
+
+try:
+    import ray
+    from ray import tune
+except ImportError as missing:
+    raise InputError(
+        f'--backend ray: needs {missing.name}; install it: pip install "rlld-gym[rllib]"'
+    ) from missing
+
+
+class Shares(tune.Callback):
+    """Adds up the shares that the trials report.
+
+    Args:
+        advance: called with the number of cells that are done; running ones count in part.
+    """
+
+    def __init__(self, advance: Advance) -> None:
+        self.advance = advance
+        self.shares: dict[str, float] = {}
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **_: Any) -> None:
+        """Take a trial's report."""
+        self.shares[trial.trial_id] = float(result.get("share", 0.0))
+        self.advance(sum(self.shares.values()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the progress bar out when Ray stores the experiment."""
+        return {"shares": self.shares}
 
 
 def run_with_ray(
@@ -19,18 +48,8 @@ def run_with_ray(
     """Run cells as trials of Ray Tune, ``workers`` at a time; arguments and result as `run_in_processes`.
 
     A cluster that is running is used if RAY_ADDRESS names it; else Ray starts on this machine. The comparison's
-    folder must be one that all machines see.
-
-    Raises:
-        InputError: Ray is not installed.
+    folder and a data file must be where all machines see them.
     """
-    try:
-        import ray  # noqa: PLC0415
-        from ray import tune  # noqa: PLC0415
-    except ImportError as error:
-        raise InputError(
-            f'--backend ray: needs {error.name}; install it: pip install "rlld-gym[rllib]"'
-        ) from error
     shared = folder.resolve()
     if Path(config.data).exists():
         config = replace(config, data=str(Path(config.data).resolve()))
@@ -40,27 +59,9 @@ def run_with_ray(
         run_or_explain(config, cell, shared, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 
-    class Bar(tune.Callback):
-        """Adds up the trials' shares."""
-
-        def __init__(self) -> None:
-            self.shares: dict[str, float] = {}
-
-        def on_trial_result(
-            self, iteration: int, trials: list[Any], trial: Any, result: Any, **_: Any
-        ) -> None:
-            self.shares[trial.trial_id] = float(result.get("share", 0.0))
-            advance(sum(self.shares.values()))
-
-    local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
-    paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
     started = not ray.is_initialized()
     if started:
-        ray.init(
-            log_to_driver=False,
-            runtime_env={"env_vars": {"PYTHONPATH": paths}},  # agents of one's own are found as they are here
-            **({} if "RAY_ADDRESS" in os.environ else local),
-        )
+        _start(workers)
     try:
         tune.Tuner(
             tune.with_resources(trial, {"cpu": 1}),
@@ -68,9 +69,22 @@ def run_with_ray(
                 "cell": tune.grid_search([{"name": cell.name, "seed": cell.seed} for cell in cells])
             },
             tune_config=tune.TuneConfig(max_concurrent_trials=workers),
-            run_config=tune.RunConfig(name="ray", storage_path=str(shared), callbacks=[Bar()], verbose=0),
+            run_config=tune.RunConfig(
+                name="ray", storage_path=str(shared), callbacks=[Shares(advance)], verbose=0
+            ),
         ).fit()
     finally:
         if started:
             ray.shutdown()
-    return [cell for cell in cells if error_path(shared, cell).exists()]
+    return [cell for cell in cells if not (shared / "cells" / cell.file_name).exists()]
+
+
+def _start(workers: int) -> None:
+    """Join the cluster of RAY_ADDRESS or start Ray here, so that agents of one's own are found as they are here."""
+    paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
+    local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
+    ray.init(
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": paths}},
+        **({} if "RAY_ADDRESS" in os.environ else local),
+    )

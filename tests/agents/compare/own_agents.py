@@ -19,7 +19,7 @@ class RemoveFirst:
     def learn(self, total_steps: int) -> None:
         _, info = self.env.reset(seed=self.seed)
         for _ in range(total_steps + self.more):
-            observation, _, terminated, _, info = self.env.step(self.act({}, info))
+            _, _, terminated, _, info = self.env.step(self.act({}, info))
             if terminated:
                 _, info = self.env.reset()
 

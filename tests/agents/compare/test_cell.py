@@ -49,7 +49,9 @@ def test_the_per_video_agents_report_the_return_of_the_joint_process() -> None:
     pytest.importorskip("stable_baselines3")
     rows: dict[str, list[dict[str, float]]] = {"reinforce": [], "ppo": []}
     for name, curve in rows.items():
-        task = Task(CONFIG.environment_arguments(), 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, curve.append)
+        task = Task(
+            CONFIG.environment_arguments(), 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, curve.append
+        )
         agent: Any = AGENTS[name](task)
         for parameter in agent.policy.parameters():
             parameter.data.zero_()
@@ -119,7 +121,9 @@ def test_without_truth_random_matches_the_speech_rule(monkeypatch: pytest.Monkey
     np.testing.assert_allclose(random.visual.sum(), rule.visual.sum(), rtol=0.02)
 
 
-def test_a_control_that_the_data_cannot_offer_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_control_that_the_data_cannot_offer_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(controls, "oracle", lambda _: None)
     assert "skipped" in result_of(tmp_path, Cell("oracle", 0))
 

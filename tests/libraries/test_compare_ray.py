@@ -1,0 +1,42 @@
+"""`rlld compare --backend ray`: the cells are Ray Tune's trials and come out as processes make them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray.tune")
+from rlld_agents.cli import main
+from rlld_agents.compare.cell import Cell, run_cell
+from rlld_agents.compare.config import CompareConfig
+from rlld_agents.run_folder import read_config
+
+OPTIONS = [
+    *("--data", "twin-tiny", "--steps", "4", "--batch-size", "24", "--episode-length", "2"),
+    *("--hidden-size", "16", "--parser-epochs", "1", "--seeds", "1", "--workers", "2"),
+]
+OWN = "tests.agents.compare.own_agents"
+
+
+def test_ray_tune_runs_the_cells_and_reports_failures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    agents = ["--agents", "reinforce", "--agent", f"{OWN}:Broken", "--controls", "keep-all"]
+    assert main(["compare", *OPTIONS, *agents, "--backend", "ray", "--out", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert f"{OWN}:Broken, seed 0 failed: ZeroDivisionError: no idea" in shown.err
+    assert "| reinforce" in shown.out
+    assert "| keep-all" in shown.out
+
+    config = CompareConfig.from_dict(read_config(out)["experiment"], "config.json")
+    run_cell(config, Cell("reinforce", 0), tmp_path / "alone")
+    alone, beside = (
+        json.loads((folder / "cells" / "reinforce-seed0.json").read_text())
+        for folder in (tmp_path / "alone", out)
+    )
+    assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
+    assert beside["test"] == pytest.approx(alone["test"], abs=1e-4)
+
+    assert main(["compare", "--resume", str(out), "--agent", f"{OWN}:RemoveFirst"]) == 0
+    assert (out / "cells" / f"{OWN}.RemoveFirst-seed0.json").exists()
