@@ -41,6 +41,9 @@ class JointEnv(EnvBase):
     ``set_seed`` and `set_state` are for the next reset: it is the wrapped environment's ``reset(seed=seed)``, or
     goes on from that state.
 
+    Closing it leaves the wrapped environment open: collectors close theirs before they hand out the last batch, and
+    then no state could be stored any more. ``env.env.close()`` closes that.
+
     Args:
         env: rlld/LabelDenoising-v0, rlld/PlantedNoise-v0, or one with their spaces and infos.
         info_keys: what to show of the infos. None: `STEP_INFO`, and of rlld/LabelDenoising-v0 also
@@ -106,11 +109,6 @@ class JointEnv(EnvBase):
             raise InputError(f"the state is {found}; expected what JointEnv.get_state() returned")
         self._next_state = state
 
-    def close(self, *, raise_if_closed: bool = True) -> None:
-        """Close the wrapped environment, too."""
-        super().close(raise_if_closed=raise_if_closed)
-        self.env.close()
-
     def _set_specs(self, observation_space: spaces.Dict, action_shape: tuple[int, ...]) -> None:
         device = self.device
         self.observation_spec = Composite(
@@ -174,7 +172,7 @@ class JointEnv(EnvBase):
 def _spec(space: spaces.Space[Any], device: torch.device) -> TensorSpec:
     """Return the spec of an observation's entry.
 
-    Features are unbounded: two bounds for each number would take 35 MB at LLP's sizes.
+    Features are unbounded: their bounds are the largest numbers of a type, whose difference can be infinite.
     """
     if not isinstance(space, spaces.Box):
         raise TypeError(f"JointEnv needs observations in a Dict of Box, found {space}")

@@ -14,6 +14,7 @@ from gymnasium.wrappers import RecordEpisodeStatistics
 
 pytest.importorskip("torchrl")
 from torchrl.collectors import Collector
+from torchrl.envs import GymWrapper
 from torchrl.envs.utils import ExplorationType, set_exploration_type
 from torchrl.objectives import ClipPPOLoss, ReinforceLoss
 from torchrl.objectives.value import GAE
@@ -148,6 +149,33 @@ def test_a_restored_run_goes_on_bit_for_bit(env_id: str, options: dict[str, Any]
         assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
+def test_videos_go_on_repeatably_with_a_new_episode() -> None:
+    def make() -> Any:
+        return gym.make_vec("rlld_gym:rlld/PlantedNoisePerVideo-v0", num_envs=4, autoreset_mode="Disabled")
+
+    envs = make()
+    actor, _ = make_policy(envs.single_observation_space, envs.single_action_space)
+    collect(GymWrapper(envs), actor, 24)
+    state, batches = envs.get_state(), []
+    for _ in range(2):
+        envs = make()
+        envs.set_state(state)
+        torch.manual_seed(0)
+        batches.append(collect(GymWrapper(envs), actor, 24))
+    assert torch.equal(batches[0]["audio"], batches[1]["audio"])
+    assert torch.equal(batches[0]["next", "reward"], batches[1]["next", "reward"])
+
+
+def test_a_finished_collector_leaves_the_state() -> None:
+    env = JointEnv(gym.make(DENOISING, batch_size=4, **TINY))
+    collector = Collector(
+        env, None, frames_per_batch=2, total_frames=4, auto_register_policy_transforms=False
+    )
+    assert len(list(collector)) == 2
+    assert env.is_closed
+    assert not env.get_state()["ended"]
+
+
 def test_distribution_is_that_of_all_bits() -> None:
     logits = torch.tensor([[[2.0, -1.0, 0.0]], [[-20.0, 0.5, 1.0]]])
     distribution = RemovalDistribution(logits, bits_dims=2)
@@ -181,5 +209,6 @@ def test_page_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     snippets = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert snippets
     monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}  # snippets go on from each other
     for snippet in snippets:
-        exec(compile(snippet, str(page), "exec"), {})
+        exec(compile(snippet, str(page), "exec"), names)
