@@ -29,7 +29,9 @@ def test_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/environment.md", "docs/planted_noise.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/environment.md", "docs/planted_noise.md", "docs/autoreset.md"]
+)
 def test_python_snippets_run(page: str) -> None:
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert snippets
