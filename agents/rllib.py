@@ -73,7 +73,9 @@ class HybridAttentionModule(TorchRLModule, ValueFunctionAPI):
             ValueError: other spaces, or indices without ``data``.
         """
         options = {name: value for name, value in self.model_config.items() if name not in _OF_RLLIB}
-        self.model = HybridAttentionActorCritic.for_spaces(self.observation_space, self.action_space, **options)
+        self.model = HybridAttentionActorCritic.for_spaces(
+            self.observation_space, self.action_space, **options
+        )
         self.action_dist_cls = RemovalDistribution
 
     def _forward(self, batch: dict[str, Any], **_: Any) -> dict[str, Tensor]:

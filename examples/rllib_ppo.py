@@ -58,7 +58,10 @@ def train(algorithm: PPO, iterations: int) -> list[float]:
     for _ in range(iterations):
         runners = algorithm.train()["env_runners"]
         returns.append(float(runners.get("episode_return_mean", np.nan)))
-        print(f"{runners['num_env_steps_sampled_lifetime']:7.0f} steps: mean return {returns[-1]:.3f}", flush=True)
+        print(
+            f"{runners['num_env_steps_sampled_lifetime']:7.0f} steps: mean return {returns[-1]:.3f}",
+            flush=True,
+        )
     return returns
 
 
