@@ -39,13 +39,15 @@ def plot_curves(path: Path, results: Results, title: str = "") -> None:
         for index, agent in enumerate(agents):
             steps, values = _curve(results[agent], key)
             colour = COLOURS[index % len(COLOURS)]
-            axis.plot(steps, values.mean(axis=0), color=colour, label=agent, linewidth=1.6)
+            # Alternating styles keep curves apart that lie on each other.
+            style = "--" if index % 2 else "-"
+            axis.plot(steps, values.mean(axis=0), style, color=colour, label=agent, linewidth=1.6)
             axis.fill_between(
                 steps, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
             )
         style_axes(axis, text)
         axis.set_xlabel("environment steps")
-    axes[-1].legend(frameon=False, fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
     figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
     save_figure(figure, path)
 
