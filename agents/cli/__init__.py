@@ -26,7 +26,12 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Compare",
         "agents of several libraries against controls, with seeds and intervals",
     ),
-    "denoise": ("rlld_agents.cli.denoise", "Denoise", "let a trained policy revise the labels of a data set"),
+    "denoise": (
+        "rlld_agents.cli.denoise",
+        "Denoise",
+        "let a policy or another method revise the labels of a data set",
+    ),
+    "train-parser": ("rlld_agents.cli.train_parser", "TrainParser", "train parsers on labels from a file"),
 }
 """Module, class and one line of help of every command."""
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import tyro
+from tqdm import tqdm
 
 from rlld_gym.errors import InputError
 
@@ -78,6 +80,22 @@ def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> i
     except KeyboardInterrupt as interruption:
         hint = parsed.resume_hint() if hasattr(parsed, "resume_hint") else None
         raise KeyboardInterrupt(hint or "") from interruption
+
+
+@contextlib.contextmanager
+def epochs_bar(name: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar of epochs on stderr; yield what to call after each.
+
+    Args:
+        name: what is trained.
+        total: epochs in all; None: not known, because several networks are trained one after another.
+    """
+    with tqdm(total=total, desc=name, unit="epoch", file=sys.stderr) as bar:
+
+        def advance(_done: int, _total: int) -> None:
+            bar.update(1)
+
+        yield advance
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:

@@ -2,61 +2,128 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from rlld_agents.cli.common import data_of, removal_rule_of
+import tyro
+
+from rlld_agents.cli.common import data_of, epochs_bar, removal_rule_of
 from rlld_gym.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rlld_gym.data import FeatureStore
+
+    Outcome = tuple[FeatureStore, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32] | None]
+
+ROWS_NAME = "removed_rows.tsv"
 
 
 @dataclass(frozen=True)
 class Denoise:
-    """Let a trained policy revise the labels of the training videos and write them as CSV files.
+    """Let a trained policy, or another method, revise the labels of the training videos; write them as files.
 
     Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases, the
-    pair denoised_train_audio.csv and denoised_train_visual.csv in the layout of LLP's AVVP_train.csv; a video
-    without a label has no row in these.
+    pair denoised_train_audio.csv and denoised_train_visual.csv in the layout of LLP's AVVP_train.csv, where a video
+    without a label has no row, and removed_rows.tsv, the list of removals in the form of MA's code.
     """
 
-    checkpoint: Path
-    """A run folder or a policy.safetensors."""
     out: Path
     """Folder for the files."""
+    checkpoint: Path | None = None
+    """A run folder or a policy.safetensors; either this or --with."""
+    with_: Annotated[str | None, tyro.conf.arg(name="with")] = None
+    """A method of the benchmark, trained on the spot: weak, no_visual_speech, jomold, ma, supervised, ..."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     threshold: float | None = None
-    """Labels whose removal probability is above this are removed; None: that of the checkpoint's run, else 0.5."""
+    """A policy removes labels whose removal probability is above this; None: that of its run, else 0.5."""
     empty_rule: Literal["video", "modality"] | None = None
-    """Undo the removals of a video that would lose all its labels, or of a modality that would; None: as in the
-    checkpoint's run, else video."""
+    """Undo a policy's removals of a video that would lose all its labels, or of a modality that would; None: as in
+    its run, else video."""
+    recipe: str | None = None
+    """How a method trains its parsers; None: what the data set recommends."""
+    epochs: int | None = None
+    """Epochs of a method's parsers, the recipe's schedule shrunk to fit; None: the recipe's own."""
+    hidden_size: int | None = None
+    """Width of a method's parsers; None: what the data set recommends."""
     device: str = "auto"
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
-    """Seed of a twin; None: that of the checkpoint's run, else 0. Denoising itself draws nothing."""
+    """Seed of a twin and of a method; None: that of the checkpoint's run, else 0."""
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
-        from rlld_agents.denoise import denoise  # noqa: PLC0415 (torch)
-        from rlld_agents.experiment import LABELS_NAME, choose_device  # noqa: PLC0415
+        from rlld_agents.baselines.row_lists import write_row_lists  # noqa: PLC0415 (torch)
+        from rlld_agents.experiment import LABELS_NAME  # noqa: PLC0415
         from rlld_agents.labels_file import write_labels, write_pair  # noqa: PLC0415
-        from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
         from rlld_agents.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.results import removal_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
 
-        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
+        if (self.checkpoint is None) == (self.with_ is None):
+            raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
+        store, audio, visual, scores = (
+            self._by_policy() if self.with_ is None else self._by_method(self.with_)
+        )
+        train = store.split("train")
+        paths = [self.out / LABELS_NAME, self.out / ROWS_NAME]
+        write_labels(paths[0], train.filenames, store.classes, audio, visual)
+        write_row_lists(paths[1], train.labels, audio, visual)
+        paths += write_pair(self.out, train.filenames, store.classes, audio, visual)
+        quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
+        print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
+        print("\n".join(f"wrote {path}" for path in paths))
+        return 0
+
+    def _by_policy(self) -> "Outcome":
+        """Return the data set and what a trained policy leaves of its labels."""
+        from rlld_agents.denoise import denoise  # noqa: PLC0415
+        from rlld_agents.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
+        from rlld_gym.data import open_data  # noqa: PLC0415
+
+        assert self.checkpoint is not None
+        for option in ("recipe", "epochs", "hidden_size"):
+            if getattr(self, option) is not None:
+                raise InputError(f"--{option.replace('_', '-')}: is for --with; a policy trains no parser")
+        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         policy = load_policy(self.checkpoint, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(self.checkpoint))
         revised = denoise(policy, store, threshold=threshold, empty_rule=empty_rule)
-        train = store.split("train")
-        paths = [self.out / LABELS_NAME]
-        write_labels(paths[0], train.filenames, store.classes, revised.audio, revised.visual)
-        paths += write_pair(self.out, train.filenames, store.classes, revised.audio, revised.visual)
-        quality = removal_quality(
-            train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
-        )
-        print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
-        print("\n".join(f"wrote {path}" for path in paths))
-        return 0
+        return store, revised.audio, revised.visual, revised.removal_probability
+
+    def _by_method(self, name: str) -> "Outcome":
+        """Return the data set and what a method of the benchmark leaves of its labels."""
+        from rlld_agents.baselines import Context, check_denoised, make  # noqa: PLC0415
+        from rlld_agents.experiment import choose_device  # noqa: PLC0415
+        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+
+        for option in ("threshold", "empty_rule"):
+            if getattr(self, option) is not None:
+                raise InputError(
+                    f"--{option.replace('_', '-')}: is for --checkpoint; {name} has its own rule"
+                )
+        for option in ("epochs", "hidden_size"):
+            value = getattr(self, option)
+            if value is not None and value < 1:
+                raise InputError(f"--{option.replace('_', '-')}: found {value}, expected at least 1")
+        if self.data is None:
+            raise InputError("--data: needed with --with")
+        method = make(name)
+        device = choose_device(self.device)
+        store = open_data(self.data, self.seed or 0)
+        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
+        if self.epochs is not None:
+            recipe = recipe.shortened(self.epochs)
+        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
+        tensors = store.to(device)
+        with epochs_bar(name) as advance:
+            context = Context(tensors, recipe, hidden_size, self.seed or 0, store.classes, advance)
+            denoised = method.denoise(context)
+        check_denoised(denoised, store.split("train").labels)
+        return store, denoised.audio, denoised.visual, denoised.removal_score

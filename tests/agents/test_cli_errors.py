@@ -51,7 +51,7 @@ def test_unknown_commands_end_with_2(words: list[str], capsys: pytest.CaptureFix
         (["train", "--episodes", "many"], "'many'"),
         (["train", "--episodes", "0"], "option episodes: found 0, expected at least 1"),
         (["train", "--label-sets", "weak", "week"], "week"),
-        (["denoise"], "--checkpoint"),
+        (["denoise"], "--out"),
     ],
 )
 def test_usage_errors_are_one_line(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:

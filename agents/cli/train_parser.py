@@ -1,0 +1,113 @@
+"""``rlld train-parser``: parsers trained on labels from a file, tested."""
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlld_agents.cli.common import epochs_bar
+from rlld_gym.errors import InputError
+
+if TYPE_CHECKING:
+    from rlld_agents.controls import LabelSet
+    from rlld_gym.data.split import Split
+
+
+@dataclass(frozen=True)
+class TrainParser:
+    """Train parsers on revised labels and score them on the test split (ten F-scores).
+
+    Labels come from denoised_labels.csv, as 'rlld denoise' and 'rlld train' write it, or from a list of removed
+    rows, as 'rlld denoise' and MA's code keep it: tab-separated, columns modality, class_index, train_row.
+    """
+
+    data: str
+    """Data set: twin-tiny, twin-small, twin-full, or the path of a store."""
+    out: Path
+    """Folder for parser-seedN.safetensors, result.json and results.md."""
+    labels: Path | None = None
+    """The file; None: the weak labels of the data set."""
+    recipe: str | None = None
+    """How to train: rlld, han, jomold, ...; None: what the data set recommends."""
+    epochs: int | None = None
+    """Epochs, the recipe's schedule shrunk to fit; None: the recipe's own."""
+    hidden_size: int | None = None
+    """Width of the parser; None: what the data set recommends."""
+    seeds: int = 1
+    """Parsers to train, with seeds 0, 1, ...; the table shows their means."""
+    device: str = "auto"
+    """cpu, cuda, ...; auto takes the first GPU there is."""
+    data_seed: int = 0
+    """Seed of a twin; no effect on a file."""
+
+    def run(self) -> int:
+        """Train, test, write and print; return the exit status."""
+        from rlld_agents.experiment import choose_device  # noqa: PLC0415 (torch)
+        from rlld_agents.parsers import ParserJob, ParserSetting, run_parser_job  # noqa: PLC0415
+        from rlld_agents.results import deviation_table, score_table  # noqa: PLC0415
+        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.files import write_json, write_text  # noqa: PLC0415
+        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+
+        self._check()
+        device = choose_device(self.device)
+        store = open_data(self.data, self.data_seed)
+        labels = labels_from(self.labels, store.split("train"), store.classes)
+        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
+        if self.epochs is not None:
+            recipe = recipe.shortened(self.epochs)
+        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
+        setting = ParserSetting(self.out, store, store.to(device), recipe, hidden_size)
+        name = "weak" if self.labels is None else self.labels.stem
+        scores = []
+        for seed in range(self.seeds):
+            job = ParserJob(name, labels, seed, self.out / f"parser-seed{seed}.safetensors")
+            with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
+                scores.append(run_parser_job(job, setting, advance))
+        options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
+        write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
+        title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"
+        tables = [score_table({name: scores}), deviation_table({name: scores})]
+        text = (
+            f"{title}\n\n" + "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables)) + "\n"
+        )
+        write_text(self.out / "results.md", text)
+        print(text)
+        print(f"files are in {self.out}", file=sys.stderr)
+        return 0
+
+    def _check(self) -> None:
+        for name in ("epochs", "hidden_size", "seeds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name.replace('_', '-')}: found {value}, expected at least 1")
+        if self.out.exists() and not self.out.is_dir():
+            raise InputError(f"--out {self.out}: is a file; name a folder")
+
+
+def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> "LabelSet":
+    """Return the labels in a file, of either form; the weak labels for None.
+
+    Args:
+        path: denoised_labels.csv or a list of removed rows; told apart by the first line.
+        train: the training split that the labels are for.
+        classes: the class names.
+
+    Raises:
+        InputError: an unreadable file, or one that does not fit the data set.
+    """
+    from rlld_agents import controls  # noqa: PLC0415
+    from rlld_agents.baselines.row_lists import COLUMNS, read_row_lists  # noqa: PLC0415
+    from rlld_agents.labels_file import read_labels  # noqa: PLC0415
+
+    if path is None:
+        return controls.weak(train)
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            first = file.readline(1000)
+    except OSError as error:
+        raise InputError(f"--labels {path}: cannot read it ({error.strerror}); check the path") from error
+    if first.strip().split("\t")[0] == COLUMNS[0]:
+        return controls.LabelSet(*read_row_lists(path, train.labels))
+    return controls.LabelSet(*read_labels(path, classes, train.filenames, train.labels))
