@@ -57,6 +57,10 @@ METHODS: Final[dict[str, Method]] = {
     "jocor": Method(f"{_HERE}.jocor:JoCoR"),
     "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab"),
     "supervised": Method(f"{_HERE}.supervised:SupervisedOnValidation"),
+    "rlld": Method(f"{_HERE}.rlld:RLLD"),
+    "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),
+    "joint": Method(f"{_HERE}.rlld:Joint"),
+    "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
     "oracle": Method(f"{_HERE}.controls:Oracle"),
 }
 """Every method by the name that commands and tables use."""

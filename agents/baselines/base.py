@@ -55,6 +55,7 @@ class Context:
         seed: of everything random in the method.
         classes: the C class names.
         progress: called with (epochs done, epochs in all) after every epoch of a network.
+        source: name or path and twin seed of the data set, for methods that make the environment on it.
     """
 
     data: "StoreTensors"
@@ -63,6 +64,7 @@ class Context:
     seed: int
     classes: tuple[str, ...]
     progress: Callable[[int, int], None] | None = None
+    source: tuple[str, int] | None = None
 
 
 class Denoiser(Protocol):

@@ -123,7 +123,10 @@ class Denoise:
         hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
         tensors = store.to(device)
         with epochs_bar(name) as advance:
-            context = Context(tensors, recipe, hidden_size, self.seed or 0, store.classes, advance)
+            seed = self.seed or 0
+            context = Context(
+                tensors, recipe, hidden_size, seed, store.classes, advance, source=(self.data, seed)
+            )
             denoised = method.denoise(context)
         check_denoised(denoised, store.split("train").labels)
         return store, denoised.audio, denoised.visual, denoised.removal_score

@@ -1,0 +1,153 @@
+"""RLLD itself as methods of the benchmark: the paper's agent, its ablations, and the joint loop."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+
+from rlld_agents.baselines.base import Context, Denoised
+from rlld_agents.denoise import RevisedLabels, denoise
+from rlld_agents.joint import JointConfig, joint_rounds
+from rlld_agents.policy import HybridAttentionPolicy
+from rlld_agents.reinforce import Reinforce, ReinforceConfig
+from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.training import train_parser
+
+ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
+INTER_WEIGHTS = (0.6, 0.4)
+"""Weights of divergence and cosine in the soft inter-reward (Eq. 9)."""
+
+
+@dataclass(frozen=True)
+class RLLD:
+    """Reinforced label denoising as published (arXiv 2412.19563): REINFORCE, scalar return, no baseline."""
+
+    episodes: int = 60
+    """Episodes of REINFORCE."""
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the final parser; the paper's "+ CL" is 1."""
+    initialized_labels: bool = True
+    """Whether the policy sees the weak labels; False is Table 2's "w/o initialized labels"."""
+    soft_inter_reward: bool = True
+    """Whether every step is paid (Eq. 9); False is Table 2's "w/o soft inter-reward"."""
+    threshold: float = 0.5
+    """Labels whose removal probability is above it are removed."""
+
+    def __post_init__(self) -> None:
+        """Check the options (InputError)."""
+        if self.episodes < 1:
+            raise InputError(f"episodes is {self.episodes}, expected at least 1")
+        if not 0 < self.threshold < 1:
+            raise InputError(f"threshold is {self.threshold}, expected a probability between 0 and 1")
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "rlld+cl" if self.contrastive_weight else "rlld"
+
+    def denoise(self, context: Context) -> Denoised:
+        """Train the policy in the environment, then let it denoise.
+
+        Raises:
+            InputError: the context does not say where the data set is.
+        """
+        policy = self._train_policy(context)
+        revised = denoise(policy, context.data, threshold=self.threshold)
+        return _outcome(
+            revised,
+            context,
+            self.contrastive_weight,
+            "dense, as the reward and to choose the epoch of the parser",
+            {"policy_parameters": _size(policy)},
+        )
+
+    def _train_policy(self, context: Context) -> HybridAttentionPolicy:
+        if context.source is None:
+            raise InputError(
+                f"method {self.name!r}: needs a data set by name or path, to make the environment"
+            )
+        env = gymnasium.make(
+            ENVIRONMENT_ID,
+            data=context.source[0],
+            data_seed=context.source[1],
+            hidden_size=context.hidden_size,
+            initialized_labels=self.initialized_labels,
+            inter_weights=INTER_WEIGHTS if self.soft_inter_reward else (0.0, 0.0),
+            device=str(context.data.device),
+        )
+        train = context.data["train"]
+        policy = HybridAttentionPolicy.for_spaces(
+            env.observation_space,
+            env.action_space,
+            seed=context.seed,
+            hidden_size=context.hidden_size,
+            visual_3d_size=train.visual.shape[-1] - train.visual_2d_size,
+            initialized_labels=self.initialized_labels,
+        ).to(context.data.device)
+        config = ReinforceConfig(episodes=self.episodes, seed=context.seed)
+        Reinforce(policy, env, config).learn(progress=False)
+        env.close()
+        return policy
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Parser and policy take turns; the policy imitates the validation videos' truth (`rlld_agents.joint`)."""
+
+    config: JointConfig = field(default_factory=JointConfig)
+    """Options of the loop."""
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the final parser."""
+    threshold: float = 0.5
+    """Labels whose removal probability is above it are removed."""
+    empty_rule: EmptyRule = "video"
+    """What to do where a video would lose its last label."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "joint+cl" if self.contrastive_weight else "joint"
+
+    def denoise(self, context: Context) -> Denoised:
+        """Play the rounds; the labels are those of the last one."""
+        *_, last = joint_rounds(
+            context.data,
+            context.recipe,
+            self.config,
+            hidden_size=context.hidden_size,
+            seed=context.seed,
+            threshold=self.threshold,
+            empty_rule=self.empty_rule,
+            progress=context.progress,
+        )
+        return _outcome(
+            last.revised,
+            context,
+            self.contrastive_weight,
+            "dense, to fit the policy and to choose the epoch of the parsers",
+            {"policy_parameters": _size(last.policy), "validation": last.validation},
+        )
+
+
+def _outcome(
+    revised: RevisedLabels, context: Context, contrastive_weight: float, used: str, details: dict[str, Any]
+) -> Denoised:
+    """Return the labels; with the contrastive loss, also the parser that it trains on them."""
+    network = None
+    if contrastive_weight:
+        recipe = context.recipe.replace(contrastive_weight=contrastive_weight, contrastive="jomold")
+        network = train_parser(
+            context.data,
+            revised.audio,
+            revised.visual,
+            recipe,
+            hidden_size=context.hidden_size,
+            seed=context.seed,
+            progress=context.progress,
+        ).network
+    return Denoised(revised.audio, revised.visual, revised.removal_probability, network, used, details)
+
+
+def _size(policy: HybridAttentionPolicy) -> int:
+    return sum(parameter.numel() for parameter in policy.parameters())

@@ -1,0 +1,71 @@
+"""RLLD's own methods: the paper's agent, its ablations and the joint loop."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from rlld_agents.baselines import Context, make
+from rlld_agents.baselines.base import to_numpy
+from rlld_agents.removal import removal_quality
+from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.recipes import get_recipe
+from tests.agents.baselines.contexts import assert_keeps_its_promises, small_context
+
+
+def whole_context(seed: int = 0) -> Context:
+    """Return all of twin-tiny, with a short recipe and narrow networks."""
+    recipe = get_recipe("compact-tiny").shortened(2)
+    data = shared_tensors("twin-tiny", "cpu")
+    return Context(data, recipe, 8, seed, open_data("twin-tiny").classes, source=("twin-tiny", 0))
+
+
+@pytest.mark.parametrize("name", ["rlld", "rlld+cl"])
+def test_the_agent_keeps_its_promises(name: str) -> None:
+    method = make(name, episodes=1)
+    assert method.name == name
+    denoised = assert_keeps_its_promises(method, whole_context())
+    assert "reward" in denoised.validation_labels
+    assert (denoised.network is not None) == name.endswith("+cl")
+
+
+def test_ablations_change_what_is_learned() -> None:
+    options = ({}, {"initialized_labels": False}, {"soft_inter_reward": False})
+    scores = []
+    for option in options:
+        denoised = make("rlld", episodes=1, **option).denoise(whole_context())
+        assert denoised.removal_score is not None
+        scores.append(denoised.removal_score)
+    assert not np.array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
+
+
+@pytest.mark.parametrize("name", ["joint", "joint+cl"])
+def test_the_joint_loop_keeps_its_promises(name: str) -> None:
+    denoised = assert_keeps_its_promises(make(name), small_context(videos=64))
+    assert (denoised.network is not None) == name.endswith("+cl")
+
+
+def test_the_joint_loop_finds_noise() -> None:
+    context = dataclasses.replace(whole_context(), recipe=get_recipe("compact-tiny"), hidden_size=32)
+    denoised = make("joint").denoise(context)
+    train = open_data("twin-tiny").split("train")
+    quality = removal_quality(
+        train.labels, denoised.audio, denoised.visual, train.truth(), denoised.removal_score
+    )
+    assert quality.visual.auc is not None
+    assert quality.visual.auc > 0.9
+    assert (quality.visual.precision or 0) > 0.8
+    assert to_numpy(context.data["train"].labels).shape == denoised.audio.shape
+
+
+def test_the_agent_needs_to_know_the_data_set() -> None:
+    with pytest.raises(InputError, match="needs a data set by name or path"):
+        make("rlld").denoise(dataclasses.replace(whole_context(), source=None))
+
+
+@pytest.mark.parametrize(("option", "value"), [("episodes", 0), ("threshold", 1.0)])
+def test_options_that_make_no_sense(option: str, value: float) -> None:
+    with pytest.raises(InputError, match=option):
+        make("rlld", **{option: value})
