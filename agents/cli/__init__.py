@@ -26,6 +26,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "Compare",
         "agents of several libraries against controls, with seeds and intervals",
     ),
+    "benchmark": (
+        "rlld_agents.cli.benchmark",
+        "Benchmark",
+        "label denoisers against each other and against controls, one table",
+    ),
     "denoise": (
         "rlld_agents.cli.denoise",
         "Denoise",

@@ -1,0 +1,94 @@
+"""A benchmark in its folder: running the cells that are missing, and the report of all."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from rlld_agents.baselines import METHODS
+from rlld_agents.experiment import choose_device
+from rlld_agents.run_folder import write_config
+from rlld_agents.sweep.cells import Cell
+from rlld_agents.sweep.sweep import check_backend, results_of, run_missing
+from rlld_gym.data import open_data
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_text
+from rlld_gym.parsing.recipes import get_recipe
+
+from . import figures, report
+from .cell import BenchmarkCell
+from .config import BenchmarkConfig
+from .rows import row_of
+
+
+class Benchmark:
+    """Runs the cells of a benchmark that are not done yet, and reports all that are.
+
+    A folder holds config.json, ``cells/`` with a JSON file for each cell, ``labels/`` with the labels that each
+    left, results.csv, results.md, results.tex and figures.
+
+    Args:
+        config: the options.
+        folder: the folder.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        InputError: a row is unknown or lacks its library, or the data set cannot be used; before anything is
+            written.
+    """
+
+    def __init__(self, config: BenchmarkConfig, folder: Path, progress: bool = True):
+        self.config = config
+        self.folder = folder
+        self.progress = progress
+        for name in config.row_names():
+            try:
+                METHODS[row_of(name).method].load()
+            except ImportError as error:
+                raise InputError(f"--methods {name}: {error}") from error
+        check_backend(config.backend)
+        choose_device(config.device)
+        self.store = open_data(config.data, config.data_seed)
+        get_recipe(config.recipe or str(self.store.attributes["recipe"]))
+
+    @property
+    def command(self) -> str:
+        """The command line that makes this benchmark anew."""
+        return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def cells(self) -> list[BenchmarkCell]:
+        """Return all cells, seed by seed, so that all rows grow together."""
+        names = self.config.row_names()
+        return [BenchmarkCell(self.config, name, seed) for seed in range(self.config.seeds) for name in names]
+
+    def run(self) -> list[Cell]:
+        """Run what is missing, report, and return the cells that failed."""
+        data = {"name": self.store.name, "videos": len(self.store.split("train"))}
+        write_config(self.folder, self.config.as_dict(), self.command, data)
+        failed = run_missing(
+            self.cells(),
+            self.folder,
+            backend=self.config.backend,
+            workers=self.config.workers,
+            progress=self.progress,
+        )
+        self.report()
+        return failed
+
+    def report(self) -> None:
+        """Write tables and figures of the cells that are done, and print the tables."""
+        results = results_of(self.cells(), self.folder)
+        if not results:
+            raise InputError(f"{self.folder}: no cell is done; nothing to report")
+        number = max(len(rows) for rows in results.values())
+        title = (
+            f"{self.store.name}, {len(self.store.split('train'))} training videos, "
+            f"{number} seed{'s' * (number > 1)}"
+        )
+        tables = report.markdown_text(results, title)
+        write_text(self.folder / "results.csv", report.csv_text(results, self.store.classes))
+        write_text(self.folder / "results.md", f"{tables}\nMade with\n\n    {self.command}\n")
+        write_text(self.folder / "results.tex", report.latex_text(results, title))
+        figures.plot_scores(self.folder / "figures" / "scores.png", results, title)
+        figures.plot_removal(self.folder / "figures" / "removal.png", results, self.store.classes, title)
+        print(tables)
+        print(f"files and figures are in {self.folder}", file=sys.stderr)
