@@ -1,7 +1,6 @@
 """One cell of a comparison: an agent or a control with one seed, from learning to test scores."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,86 +14,73 @@ from rlld_agents.denoise import observe
 from rlld_agents.experiment import choose_device
 from rlld_agents.parsers import ParserJob, ParserSetting, run_parser_job
 from rlld_agents.removal import RemovalQuality, removal_quality
+from rlld_agents.sweep.cells import Progress
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.labels import FREE, EmptyRule, revise_labels
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_json
 from rlld_gym.parsing.recipes import get_recipe
 
 from .bundled import AGENTS
 from .config import CompareConfig
 from .protocol import Agent, Task, load_agent_class
 
-Progress = Callable[[float], None]
 LEARNING_SHARE = 0.9
 """Share of a cell's progress that learning takes; the rest is for the parser."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """Which cell.
-
-    Attributes:
-        name: of a bundled agent or a control, or "module:Class".
-        seed: of everything random.
-    """
-
-    name: str
-    seed: int
-
-    @property
-    def file_name(self) -> str:
-        """Name of the file with the cell's result."""
-        return f"{self.name.replace(':', '.')}-seed{self.seed}.json"
-
 
 CONTROLS = ("keep-all", "random", "no-visual-speech", "oracle")
 
 
-def cells_of(config: CompareConfig) -> list[Cell]:
-    """Return all cells of a comparison, seed by seed, so that all rows grow together."""
-    names = [*config.agents, *config.agent, *config.controls]
-    return [Cell(name, seed) for seed in range(config.seeds) for name in names]
+@dataclass(frozen=True)
+class CompareCell:
+    """An agent or a control with one seed.
 
-
-def run_cell(config: CompareConfig, cell: Cell, folder: Path, progress: Progress | None = None) -> None:
-    """Run a cell and write its result to ``cells/`` in the comparison's folder.
-
-    Args:
+    Attributes:
         config: the comparison.
-        cell: which cell.
-        folder: the comparison's folder.
-        progress: called with the share that is done, in [0, 1].
-
-    Raises:
-        InputError: an agent took more steps than it may, or its actions are no actions.
+        name: of a bundled agent or a control, or "module:Class".
+        seed: of everything random.
     """
-    start = time.perf_counter()
-    device = choose_device(config.device)
-    store = open_data(config.data, config.data_seed)
-    data = shared_tensors(config.data, str(device), config.data_seed)
-    curve: list[dict[str, float]] = []
-    scores = None
-    if cell.name in CONTROLS:
-        labels = control_labels(cell.name, store, cell.seed)
-    else:
-        agent = _learned_agent(config, cell, store, Reports(config.steps, cell.name, curve, progress))
-        labels, scores = acted_labels(agent, data, config)
-    result: dict[str, Any] = {"agent": cell.name, "seed": cell.seed}
-    if labels is None:
-        result["skipped"] = "the data set cannot offer this control"
-    else:
+
+    config: CompareConfig
+    name: str
+    seed: int
+
+    def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
+        """Let the agent learn and act, train a parser on what is left, test it.
+
+        Raises:
+            InputError: an agent took more steps than it may, or its actions are no actions.
+        """
+        start = time.perf_counter()
+        config = self.config
+        store = open_data(config.data, config.data_seed)
+        data = shared_tensors(config.data, str(choose_device(config.device)), config.data_seed)
+        curve: list[dict[str, float]] = []
+        scores = None
+        if self.name in CONTROLS:
+            labels = control_labels(self.name, store, self.seed)
+        else:
+            agent = _learned_agent(self, store, Reports(config.steps, self.name, curve, progress))
+            labels, scores = acted_labels(agent, data, config)
+        result: dict[str, Any] = {"agent": self.name, "seed": self.seed}
+        if labels is None:
+            return result | {"skipped": "the data set cannot offer this control"}
         truth = store.split("train").truth()
         quality = removal_quality(store.split("train").labels, *labels, truth, scores)
         recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
         if config.parser_epochs is not None:
             recipe = recipe.shortened(config.parser_epochs)
         setting = ParserSetting(folder, store, data, recipe, _hidden_size(config, store))
-        test = run_parser_job(ParserJob(cell.name.replace(":", "."), labels, cell.seed), setting)
+        test = run_parser_job(ParserJob(self.name.replace(":", "."), labels, self.seed), setting)
         result |= {"curve": curve, "test": test, "removal": _summary(quality)}
-    write_json(folder / "cells" / cell.file_name, result | {"seconds": round(time.perf_counter() - start, 1)})
+        return result | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def cells_of(config: CompareConfig) -> list[CompareCell]:
+    """Return all cells of a comparison, seed by seed, so that all rows grow together."""
+    names = [*config.agents, *config.agent, *config.controls]
+    return [CompareCell(config, name, seed) for seed in range(config.seeds) for name in names]
 
 
 def control_labels(name: str, store: FeatureStore, seed: int) -> controls.LabelSet | None:
@@ -129,7 +115,7 @@ class Reports:
     steps: int
     name: str
     curve: list[dict[str, float]]
-    progress: Progress | None
+    progress: Progress
 
     def __call__(self, row: dict[str, float]) -> None:
         """Take a row.
@@ -143,16 +129,16 @@ class Reports:
                 "learn(total_steps) must stop"
             )
         self.curve.append(row)
-        if self.progress is not None:
-            self.progress(LEARNING_SHARE * row["steps"] / self.steps)
+        self.progress(LEARNING_SHARE * row["steps"] / self.steps)
 
 
 def _hidden_size(config: CompareConfig, store: FeatureStore) -> int:
     return config.hidden_size or int(store.attributes["hidden_size"])
 
 
-def _learned_agent(config: CompareConfig, cell: Cell, store: FeatureStore, report: Reports) -> Agent:
+def _learned_agent(cell: CompareCell, store: FeatureStore, report: Reports) -> Agent:
     """Make an agent and let it learn."""
+    config = cell.config
     task = Task(
         environment=config.environment_arguments(),
         seed=cell.seed,

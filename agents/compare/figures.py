@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.figures import COLOURS, INK, Path, new_figure, save_figure, style_axes
-
-from .statistics import bootstrap_interval, interquartile_mean
+from rlld_agents.sweep.statistics import bootstrap_interval, interquartile_mean
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 CONTROL_COLOUR = "#9a9a9a"

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from rlld_agents.results import SCORE_COLUMNS, markdown
-
-from .statistics import bootstrap_interval, interquartile_mean
+from rlld_agents.sweep.statistics import bootstrap_interval, interquartile_mean
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 """The cells' results by agent or control, in table order, one for each seed."""

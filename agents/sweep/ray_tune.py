@@ -43,12 +43,13 @@ class Shares(tune.Callback):
 def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
     """Run cells as trials of Ray Tune, ``workers`` at a time; arguments as `run_in_processes`.
 
-    A cluster that is running is used if RAY_ADDRESS names it; else Ray starts on this machine. The study's folder
-    must be one that all machines see.
+    A cluster that is running is used if RAY_ADDRESS names it; else Ray starts on this machine. The study's folder,
+    the working directory and data files must be where all machines see them.
     """
-    shared = folder.resolve()
+    shared, here = folder.resolve(), Path.cwd()
 
     def trial(parameters: dict[str, Any]) -> None:
+        os.chdir(here)  # Ray starts trials elsewhere; relative paths of data files are meant from here
         run_or_explain(cells[parameters["cell"]], shared, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("ray.tune")
 from rlld_agents.cli import main
-from rlld_agents.compare.cell import Cell, run_cell
+from rlld_agents.compare.cell import CompareCell
 from rlld_agents.compare.config import CompareConfig
 from rlld_agents.run_folder import read_config
 
@@ -30,11 +30,8 @@ def test_ray_tune_runs_the_cells_and_reports_failures(
     assert "| keep-all" in shown.out
 
     config = CompareConfig.from_dict(read_config(out)["experiment"], "config.json")
-    run_cell(config, Cell("reinforce", 0), tmp_path / "alone")
-    alone, beside = (
-        json.loads((folder / "cells" / "reinforce-seed0.json").read_text())
-        for folder in (tmp_path / "alone", out)
-    )
+    alone = CompareCell(config, "reinforce", 0).run(tmp_path / "alone", lambda _: None)
+    beside = json.loads((out / "cells" / "reinforce-seed0.json").read_text())
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
     assert beside["test"] == pytest.approx(alone["test"], abs=1e-4)
 

@@ -8,7 +8,7 @@ import pytest
 
 from rlld_agents import controls
 from rlld_agents.compare.bundled import AGENTS, check_agent
-from rlld_agents.compare.cell import CONTROLS, Cell, control_labels, run_cell
+from rlld_agents.compare.cell import CONTROLS, CompareCell, control_labels
 from rlld_agents.compare.config import CompareConfig
 from rlld_agents.compare.protocol import Task, load_agent_class
 from rlld_agents.experiment_config import EnvironmentOptions
@@ -23,9 +23,11 @@ CONFIG = CompareConfig(
 )
 
 
-def result_of(folder: Path, cell: Cell, config: CompareConfig = CONFIG) -> dict[str, Any]:
-    run_cell(config, cell, folder)
-    result: dict[str, Any] = json.loads((folder / "cells" / cell.file_name).read_text())
+def result_of(folder: Path, name: str, seed: int = 0) -> dict[str, Any]:
+    shares: list[float] = []
+    result = CompareCell(CONFIG, name, seed).run(folder, shares.append)
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
     return result
 
 
@@ -35,13 +37,13 @@ def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path:
         check_agent(name)
     except InputError as error:
         pytest.skip(str(error))
-    result = result_of(tmp_path, Cell(name, 0))
+    result = result_of(tmp_path, name)
     assert [row["steps"] for row in result["curve"]] == [2, 4]
     assert all({"return", "removed_per_step", "segment_visual"} <= set(row) for row in result["curve"])
     assert set(result["test"]) == set(SCORE_NAMES)
     assert 0 < result["removal"]["visual"]["auc"] < 1
-    assert result == result_of(tmp_path / "again", Cell(name, 0)) | {"seconds": result["seconds"]}
-    assert result["curve"] != result_of(tmp_path / "other", Cell(name, 1))["curve"]
+    assert result == result_of(tmp_path / "again", name) | {"seconds": result["seconds"]}
+    assert result["curve"] != result_of(tmp_path / "other", name, 1)["curve"]
 
 
 def test_the_per_video_agents_report_the_return_of_the_joint_process() -> None:
@@ -65,7 +67,7 @@ def test_the_per_video_agents_report_the_return_of_the_joint_process() -> None:
 
 
 def test_an_agent_of_ones_own_decides_the_labels(tmp_path: Path) -> None:
-    result = result_of(tmp_path, Cell(f"{OWN}:RemoveFirst", 0))
+    result = result_of(tmp_path, f"{OWN}:RemoveFirst")
     train = open_data("twin-tiny").split("train")
     first = train.labels[:, 0]
     # A video whose only label is the first class loses nothing of audio, so its visual label does go.
@@ -81,7 +83,7 @@ def test_an_agent_of_ones_own_decides_the_labels(tmp_path: Path) -> None:
 )
 def test_agents_that_break_the_rules_are_told_so(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
-        run_cell(CONFIG, Cell(f"{OWN}:{name}", 0), tmp_path)
+        result_of(tmp_path, f"{OWN}:{name}")
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -125,7 +127,7 @@ def test_a_control_that_the_data_cannot_offer_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controls, "oracle", lambda _: None)
-    assert "skipped" in result_of(tmp_path, Cell("oracle", 0))
+    assert "skipped" in result_of(tmp_path, "oracle")
 
 
 def test_controls_and_agents_have_the_names_of_the_options() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from rlld_agents.cli import main
-from rlld_agents.compare.cell import Cell, cells_of, run_cell
+from rlld_agents.compare.cell import CompareCell, cells_of
 from rlld_agents.compare.comparison import Comparison
 from rlld_agents.compare.config import CompareConfig
 from rlld_agents.experiment_config import EnvironmentOptions
+from rlld_agents.sweep.cells import result_path
 
 OWN = "tests.agents.compare.own_agents"
 OPTIONS = [
@@ -111,8 +112,7 @@ def test_processes_get_the_results_of_this_process(folder: Path, tmp_path: Path)
     config = CompareConfig(
         data="twin-tiny", steps=4, hidden_size=16, parser_epochs=1, environment=environment, controls=()
     )
-    run_cell(config, Cell("reinforce", 0), tmp_path)
-    alone = json.loads((tmp_path / "cells" / "reinforce-seed0.json").read_text())
+    alone = CompareCell(config, "reinforce", 0).run(tmp_path, lambda _: None)
     beside = json.loads((folder / "cells" / "reinforce-seed0.json").read_text())
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
 
@@ -154,7 +154,7 @@ def test_cells_grow_seed_by_seed() -> None:
     config = CompareConfig(agents=("ppo",), controls=("oracle",), agent=("a:B",), seeds=2)
     names = [(cell.name, cell.seed) for cell in cells_of(config)]
     assert names == [(name, seed) for seed in (0, 1) for name in ("ppo", "a:B", "oracle")]
-    assert Cell("a:B", 1).file_name == "a.B-seed1.json"
+    assert result_path(Path("run"), CompareCell(config, "a:B", 1)) == Path("run/cells/a.B-seed1.json")
 
 
 def test_a_comparison_without_results_says_so(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlld_agents.compare.statistics import bootstrap_interval, interquartile_mean
+from rlld_agents.sweep.statistics import bootstrap_interval, interquartile_mean
 
 NUMBERS = st.lists(st.floats(-100, 100), min_size=1, max_size=13)
 
