@@ -28,7 +28,7 @@ def resident(process: int) -> float:
 
 
 def measure(workers: int, options: argparse.Namespace) -> list[Any]:
-    """Return steps of the whole batch per second, memory of driver and of a worker, bytes of an iteration."""
+    """Return steps of a batch per second, seconds of an iteration, memory of driver and worker, bytes sent."""
     steps = options.num_videos * options.episode_length * max(workers, 1)
     algorithm = MAKE(
         num_envs=options.num_videos,
@@ -53,6 +53,10 @@ def measure(workers: int, options: argparse.Namespace) -> list[Any]:
         lambda _: os.getpid(), local_env_runner=workers == 0
     )
     memory = max(resident(process) for process in processes)
+    timers = [
+        algorithm.metrics.peek(("timers", name))
+        for name in ("env_runner_sampling_timer", "learner_update_timer")
+    ]
     episodes = algorithm.env_runner_group.foreach_env_runner(
         lambda runner: len(
             pickle.dumps([e.get_state() for e in runner.sample(num_episodes=options.num_videos)])
@@ -61,8 +65,9 @@ def measure(workers: int, options: argparse.Namespace) -> list[Any]:
     )
     algorithm.stop()
     return [
-        workers,
+        str(workers),
         f"{rate:.1f}",
+        *(f"{timer:.1f}" for timer in timers),
         f"{resident(os.getpid()):.0f}",
         f"{memory:.0f}",
         f"{max(episodes) / 1e6:.2f}",
@@ -82,9 +87,8 @@ def main() -> None:
     options = parser.parse_args()
     ray.init(num_cpus=max(options.workers) + 1, include_dashboard=False, log_to_driver=False)
     rows = [measure(workers, options) for workers in options.workers]
-    print(
-        markdown(["remote workers", "steps/s", "driver (MB)", "worker (MB)", "episode, pickled (MB)"], rows)
-    )
+    heads = ["remote workers", "steps/s", "sampling (s)", "learning (s)"]
+    print(markdown([*heads, "driver (MB)", "worker (MB)", "episode, pickled (MB)"], rows))
     ray.shutdown()
 
 
