@@ -34,7 +34,7 @@ def test_method_keeps_its_promises(library, seed: int, videos: int) -> None:
 
 
 def test_decisions_are_those_of_cleanlab_on_each_class(library) -> None:
-    from cleanlab.filter import find_label_issues
+    find_label_issues = library.filter.find_label_issues
 
     context = small_context(videos=96, epochs=3)
     method = Cleanlab(folds=2)

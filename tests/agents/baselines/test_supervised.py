@@ -68,7 +68,7 @@ def test_labels_above_the_threshold_go_unless_nothing_would_be_left() -> None:
     context = small_context()
     weak = weak_labels(context)
     removed = []
-    for threshold in (0.199, 0.201, 0.9):
+    for threshold in (0.2005, 0.202, 0.9):
         method = make("supervised", threshold=threshold, folds=0, imitation=QUICK, start="scratch")
         denoised = method.denoise(context)
         assert denoised.removal_score is not None
