@@ -4,6 +4,7 @@ Parsers predict the training videos that they were not trained on; cleanlab comp
 labels, class by class, and says which labels it takes for errors. Needs the extra "cleanlab".
 """
 
+import warnings
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -162,7 +163,10 @@ def _judged(
         return issues, scores
     labels: list[list[int]] = [np.flatnonzero(row).tolist() for row in weak[:, known]]
     chosen = probability[:, known].astype(np.float64)
-    issues[:, known] = find_multilabel_issues_per_class(labels, chosen, filter_by=filter_by, n_jobs=1)
+    with warnings.catch_warnings():
+        # Once for every class with few videos or few confident ones; it then keeps those labels, as documented.
+        warnings.filterwarnings("ignore", message="May not flag all label issues", category=UserWarning)
+        issues[:, known] = find_multilabel_issues_per_class(labels, chosen, filter_by=filter_by, n_jobs=1)
     quality: NDArray[Any] = get_label_quality_scores_per_class(labels, chosen, method="self_confidence")
     scores[:, known] = 1.0 - quality
     return issues, np.where(weak, scores, np.float32(0.0))
