@@ -10,6 +10,7 @@ from rlld_agents.denoise import RevisedLabels, denoise
 from rlld_agents.joint import JointConfig, joint_rounds
 from rlld_agents.policy import HybridAttentionPolicy
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
+from rlld_agents.results import SCORE_COLUMNS
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.training import train_parser
@@ -52,17 +53,18 @@ class RLLD:
         Raises:
             InputError: the context does not say where the data set is.
         """
-        policy = self._train_policy(context)
+        policy, curve = self._train_policy(context)
         revised = denoise(policy, context.data, threshold=self.threshold)
         return _outcome(
             revised,
             context,
             self.contrastive_weight,
             "dense, as the reward and to choose the epoch of the parser",
-            {"policy_parameters": _size(policy)},
+            {"policy_parameters": _size(policy), "curve": curve},
         )
 
-    def _train_policy(self, context: Context) -> HybridAttentionPolicy:
+    def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
+        """Return the policy and its episodes' returns and validation scores, by name."""
         if context.source is None:
             raise InputError(
                 f"method {self.name!r}: needs a data set by name or path, to make the environment"
@@ -86,9 +88,13 @@ class RLLD:
             initialized_labels=self.initialized_labels,
         ).to(context.data.device)
         config = ReinforceConfig(episodes=self.episodes, seed=context.seed)
-        Reinforce(policy, env, config).learn(progress=False)
+        progress = context.progress
+        rows = Reinforce(policy, env, config).learn(
+            callback=None if progress is None else lambda row: progress(int(row["episode"]), self.episodes)
+        )
         env.close()
-        return policy
+        columns = {name: f"env/{name}" for name, _ in SCORE_COLUMNS} | {"return": "rollout/ep_rew_mean"}
+        return policy, {name: [row[column] for row in rows] for name, column in columns.items()}
 
 
 @dataclass(frozen=True)

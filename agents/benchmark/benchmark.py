@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rlld_agents.baselines import METHODS
 from rlld_agents.experiment import choose_device
+from rlld_agents.figures import plot_convergence
 from rlld_agents.run_folder import write_config
 from rlld_agents.sweep.cells import Cell
 from rlld_agents.sweep.sweep import check_backend, results_of, run_missing
@@ -90,5 +91,9 @@ class Benchmark:
         write_text(self.folder / "results.tex", report.latex_text(results, title))
         figures.plot_scores(self.folder / "figures" / "scores.png", results, title)
         figures.plot_removal(self.folder / "figures" / "removal.png", results, self.store.classes, title)
+        curves = report.curves_of(results)
+        if curves:
+            runs = {row_of(name).label: of_row for name, of_row in curves.items()}
+            plot_convergence(self.folder / "figures" / "convergence.png", runs, title)
         print(tables)
         print(f"files and figures are in {self.folder}", file=sys.stderr)

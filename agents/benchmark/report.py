@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_agents.figures import Curves
 from rlld_agents.results import SCORE_COLUMNS, markdown
 from rlld_agents.sweep.statistics import bootstrap_mean_interval
 
@@ -22,6 +23,9 @@ NOT_RANKED = ("oracle",)
 
 FEWEST_SEEDS = 4
 """Seeds that a claim to be best needs: the bootstrap interval of two or three is little more than their range."""
+
+LAST_EPISODES = 100
+"""Episodes whose mean stands for an agent's convergence (Figures 6-11 of RLLD, arXiv 2412.19563)."""
 
 SCORES = tuple(name for name, _ in SCORE_COLUMNS)
 QUALITIES = ("rate", "precision", "recall", "auc")
@@ -122,6 +126,16 @@ def markdown_text(results: Results, title: str) -> str:
         "Cost: seconds of removal and of all, peak memory of the process, parameters; which validation labels",
         markdown(["", "removal (s)", "all (s)", "memory (MB)", "parameters", "validation labels"], cost),
     ]
+    curves = curves_of(results)
+    if curves:
+        number = min(LAST_EPISODES, *(len(run["return"]) for runs in curves.values() for run in runs))
+        parts += [
+            "Convergence: validation F-scores (%) of the environment's parser and return, mean of the last "
+            f"{number} episodes, ± standard deviation over the seeds",
+            markdown(
+                ["", *heads, "return"], [_convergence_row(n, runs, number) for n, runs in curves.items()]
+            ),
+        ]
     published = published_rows(results)
     if published:
         parts += [
@@ -129,6 +143,16 @@ def markdown_text(results: Results, title: str) -> str:
             markdown(["", *heads], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]),
         ]
     return "\n\n".join(parts) + "\n"
+
+
+def curves_of(results: Results) -> dict[str, list[Curves]]:
+    """Return the learning curves of the rows that have some: scores and "return", (E,) numbers per episode."""
+    curves = {name: [row["details"].get("curve") for row in rows] for name, rows in results.items()}
+    return {
+        name: [{key: np.array(values) for key, values in run.items()} for run in runs if run]
+        for name, runs in curves.items()
+        if any(runs)
+    }
 
 
 def published_rows(results: Results) -> list[tuple[str, tuple[float, ...]]]:
@@ -176,6 +200,14 @@ def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
             texts.append(
                 "-" if not known else f"{100 * np.mean(known):.1f} %" if share else f"{np.mean(known):.3f}"
             )
+    return texts
+
+
+def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
+    texts = [row_of(name).label]
+    for key in (*SCORES, "return"):
+        means = np.array([np.mean(run[key][-number:]) for run in runs])
+        texts.append(f"{means.mean():.1f} ± {means.std(ddof=1) if len(means) > 1 else 0.0:.1f}")
     return texts
 
 

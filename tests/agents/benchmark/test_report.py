@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from rlld_agents.benchmark.published import PUBLISHED
-from rlld_agents.benchmark.report import csv_text, latex_text, markdown_text, published_rows, score_cells
+from rlld_agents.benchmark.report import (
+    csv_text,
+    curves_of,
+    latex_text,
+    markdown_text,
+    published_rows,
+    score_cells,
+)
 from rlld_agents.benchmark.rows import PRESETS, row_of
 from rlld_agents.results import SCORE_COLUMNS
 from rlld_gym.errors import InputError
@@ -27,6 +34,7 @@ def cell(seed: int, score: float, truth: bool = True) -> dict[str, Any]:
         "validation": dict.fromkeys(KEYS, score + 1),
         "removal": {"audio": removal, "visual": removal},
         "validation_labels": "none",
+        "details": {},
         "seconds": 4.0,
         "removal_seconds": 1.0,
         "peak_memory_mb": 512,
@@ -103,6 +111,17 @@ def test_published_scores_obey_their_definition() -> None:
         for level in (scores[:5], scores[5:]):
             if name != "MA + CL" or level is scores[5:]:  # misprinted in the paper by more than rounding
                 assert level[3] == pytest.approx(np.mean(level[:3]), abs=0.11), name
+
+
+def test_convergence_is_the_mean_of_the_last_episodes_of_rows_that_learn() -> None:
+    results = {"weak": rows(50, 60), "rlld": rows(50, 60)}
+    for seed, cell_ in enumerate(results["rlld"]):
+        cell_["details"] = {"curve": {key: [90.0] * 7 + [seed + 1.0] * 100 for key in (*KEYS, "return")}}
+    assert list(curves_of(results)) == ["rlld"]
+    table = markdown_text(results, "title").split("Convergence:")[1].split("published")[0]
+    assert "mean of the last 100 episodes" in table
+    assert table.count("1.5 ± 0.7") == 11
+    assert "Convergence" not in markdown_text({"weak": rows(50)}, "title")
 
 
 def test_every_row_has_a_method_and_a_published_name_that_exists() -> None:
