@@ -1,8 +1,10 @@
 """PPO of RLlib on the per-video environment or on the joint one, with any number of remote workers.
 
-python examples/rllib_ppo.py
+python examples/rllib_ppo.py [REMOTE_WORKERS]     (on a cluster that is running: set RAY_ADDRESS)
 """
 
+import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,11 @@ def train(algorithm: PPO, iterations: int) -> list[float]:
 
 
 if __name__ == "__main__":
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    ppo = make(data="twin-tiny", episode_length=8, observation="indices", policy={"data": "twin-tiny"})
+    remote = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+    local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": 2 + remote, "include_dashboard": False}
+    ray.init(log_to_driver=False, **local)
+    options = {"data": "twin-tiny", "episode_length": 8, "observation": "indices"}
+    ppo = make(**options, workers=remote, steps=128 * max(remote, 1), policy={"data": "twin-tiny"})
     train(ppo, 8)
     ppo.stop()
     ray.shutdown()

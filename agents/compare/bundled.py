@@ -118,7 +118,7 @@ class StableBaselinesAgent(PolicyAgent):
         self.model = algorithm(
             policy,
             self.env,
-            n_steps=max(1, episode_length // 4) if name == "a2c" else episode_length,
+            n_steps=_quarter(episode_length) if name == "a2c" else episode_length,
             gamma=0.99,
             seed=task.seed,
             device=task.device,
@@ -135,6 +135,11 @@ class StableBaselinesAgent(PolicyAgent):
         callback = EpisodeCallback(self.task.report, self.num_videos, CURVE_SCORES)
         self.model.learn(total_steps * self.num_videos, callback=callback)
         self.env.close()
+
+
+def _quarter(episode_length: int) -> int:
+    """Return the longest rollout of which a whole number makes an episode, up to a quarter of it."""
+    return next(n for n in range(max(1, episode_length // 4), 0, -1) if episode_length % n == 0)
 
 
 def _fitting(options: Mapping[str, Any], rollout: int) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _learned_agent(cell: CompareCell, store: FeatureStore, report: Reports) -> A
     )
     make = AGENTS[cell.name] if cell.name in AGENTS else load_agent_class(cell.name)
     agent = make(task)
-    agent.learn(config.steps)
+    agent.learn(config.budget)
     return agent
 
 

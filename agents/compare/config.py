@@ -62,6 +62,12 @@ class CompareConfig:
                 option = name.replace("_", "-")
                 raise InputError(f"--{option}: found {getattr(self, name)}, expected {expected}")
 
+    @property
+    def budget(self) -> int:
+        """Return the steps of the whole episodes that fit into ``steps``."""
+        length = self.environment.episode_length
+        return self.steps // length * length
+
     def environment_arguments(self) -> dict[str, Any]:
         """Return the arguments of the environment, but for the device and what an agent chooses itself."""
         own = {name: getattr(self, name) for name in ("data", "data_seed", "recipe", "hidden_size")}

@@ -56,9 +56,12 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
     started = not ray.is_initialized()
     if started:
         _start(workers)
+    cores = max(
+        1, int(ray.cluster_resources().get("CPU", 1)) // workers
+    )  # Ray allows a trial as many threads
     try:
         tune.Tuner(
-            tune.with_resources(trial, {"cpu": 1}),
+            tune.with_resources(trial, {"cpu": cores}),
             param_space={"cell": tune.grid_search(list(range(len(cells))))},
             tune_config=tune.TuneConfig(max_concurrent_trials=workers),
             run_config=tune.RunConfig(
@@ -73,7 +76,8 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
 def _start(workers: int) -> None:
     """Join the cluster of RAY_ADDRESS or start Ray here, so that agents of one's own are found as they are here."""
     paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
-    local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
+    cores = max(workers, os.cpu_count() or 1)
+    local: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False}
     ray.init(
         log_to_driver=False,
         runtime_env={"env_vars": {"PYTHONPATH": paths}},

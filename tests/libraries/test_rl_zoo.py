@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 pytest.importorskip("rl_zoo3")
+from stable_baselines3 import PPO
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,10 +40,13 @@ def test_ppo_learns_planted_noise(tmp_path: Path) -> None:
 
 
 def test_ppo_runs_on_label_denoising(tmp_path: Path) -> None:
-    arguments = ["data:'twin-tiny'", "episode_length:8", "batch_size:16"]
-    result = train(tmp_path, "rlld/LabelDenoising-v0", "--env-kwargs", *arguments)
+    arguments = ["data:'twin-tiny'", "episode_length:8", "batch_size:16", "observation:'indices'"]
+    policy = ["--hyperparams", "policy_kwargs:\"dict(hidden_size=32, data='twin-tiny')\""]
+    result = train(tmp_path, "rlld/LabelDenoising-v0", "--env-kwargs", *arguments, *policy)
     rows = episodes(result)
     assert len(rows) == 8
     assert (rows[:, 1] == 8).all()
     assert np.isfinite(rows[:, 0]).all()
-    assert (result / "rlld-LabelDenoising-v0.zip").exists()
+    model = PPO.load(result / "rlld-LabelDenoising-v0.zip")
+    observation = {name: space.sample() for name, space in model.observation_space.items()}
+    assert model.predict(observation)[0].shape == (16 * 2 * 25,)

@@ -154,13 +154,15 @@ def test_every_reward_counts_once_across_the_seam_of_episodes() -> None:
     algorithm.stop()
 
 
-def test_features_and_indices_train_the_same_policy() -> None:
+@pytest.mark.parametrize("form", [VIDEOS, JOINT], ids=["per_video", "joint"])
+def test_features_and_indices_train_the_same_policy(form: str) -> None:
     states = []
     for observation in ("features", "indices"):
-        options = {**TINY, "observation": observation}
-        algorithm = make(
-            VIDEOS, num_envs=8, steps=16, minibatch=16, policy={"data": "twin-tiny", **SMALL}, **options
+        sizes = (
+            {"num_envs": 8, "steps": 16} if form == VIDEOS else {"num_envs": 1, "steps": 4, "batch_size": 8}
         )
+        options = {**TINY, **sizes, "observation": observation}
+        algorithm = make(form, minibatch=options["steps"], policy={"data": "twin-tiny", **SMALL}, **options)
         algorithm.train()
         states.append(weights(algorithm))
         algorithm.stop()

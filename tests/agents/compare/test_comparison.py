@@ -162,3 +162,14 @@ def test_a_comparison_without_results_says_so(tmp_path: Path) -> None:
     config = CompareConfig(data="twin-tiny", agents=(), controls=(), steps=4, environment=environment)
     with pytest.raises(Exception, match="no cell is done"):
         Comparison(config, tmp_path / "run", progress=False).run()
+
+
+@pytest.mark.parametrize("agent", ["ppo", "a2c"])
+def test_budgets_are_whole_episodes(agent: str, tmp_path: Path) -> None:
+    """The sixth of seven steps ends the second episode of three: there the agent stops."""
+    environment = EnvironmentOptions(batch_size=24, episode_length=3)
+    config = CompareConfig(
+        data="twin-tiny", steps=7, hidden_size=16, parser_epochs=1, environment=environment
+    )
+    result = CompareCell(config, agent, 0).run(tmp_path, lambda _: None)
+    assert [row["steps"] for row in result["curve"]] == [3, 6]
