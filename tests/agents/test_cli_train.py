@@ -187,7 +187,12 @@ def test_denoise_writes_the_run_s_labels_and_the_pair(run: Path, tmp_path: Path)
     assert (tmp_path / "labels" / "denoised_labels.csv").read_bytes() == (
         run / "denoised_labels.csv"
     ).read_bytes()
-    assert len(list((tmp_path / "labels").iterdir())) == 3
+    assert {path.name for path in (tmp_path / "labels").iterdir()} == {
+        "denoised_labels.csv",
+        "denoised_train_audio.csv",
+        "denoised_train_visual.csv",
+        "removed_rows.tsv",
+    }
     options = ["--data", "twin-tiny", "--seed", "1", "--threshold", "0.2"]
     assert main(["denoise", "--checkpoint", str(run), *options, "--out", str(tmp_path / "other")]) == 0
     other = data.twin("tiny", seed=1)

@@ -131,7 +131,9 @@ def test_ctrl_c_leaves_a_comparison_that_can_be_resumed(tmp_path: Path) -> None:
         "--out",
         str(out),
     ]
-    program = "import sys; from rlld_agents.cli import main; sys.exit(main(sys.argv[1:]))"
+    # A shell's background jobs ignore SIGINT and hand that down.
+    program = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from rlld_agents.cli import main; sys.exit(main(sys.argv[1:]))"
     process = subprocess.Popen(
         [sys.executable, "-c", program, "compare", *words],
         stderr=subprocess.PIPE,
