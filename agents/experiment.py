@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -20,19 +19,16 @@ from rlld_gym.files import write_json, write_text
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
 from . import controls, figures, results
-from .checkpoint import CHECKPOINT_NAME
 from .denoise import RevisedLabels, denoise
 from .experiment_config import ExperimentConfig
 from .labels_file import write_labels
 from .parsers import ParserJob, ParserSetting, run_parser_job
-from .policy import HybridAttentionPolicy
-from .reinforce import Reinforce
+from .presets import Setting, make_preset
 from .removal import RemovalQuality, removal_quality
 from .run_folder import RESULT_NAME, Stopwatch, write_config
 from .runlog import read_rows
 from .task_file import NAME as TASK_NAME
 
-ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
 LABELS_NAME = "denoised_labels.csv"
 
 Scores = dict[str, list[dict[str, float]]]
@@ -65,13 +61,12 @@ class Experiment:
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json."""
-        agent, policy = self.make_agent()  # before anything is written: bad options must leave no folder
+        preset = make_preset(self._setting())  # before anything is written: bad options must leave no folder
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data())
         clock = Stopwatch(self.folder)
-        self._say(f"REINFORCE on {self.store.name}: {self.config.agent.episodes} episodes on {self.device}")
-        with clock.stage("reinforce"):
-            resume = (self.folder / CHECKPOINT_NAME).exists()
-            agent.learn(self.folder, resume=resume, progress=self.progress)
+        self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
+        with clock.stage(preset.stage):
+            policy = preset.learn(self.folder, self.progress)
         self._say("denoising the training videos")
         with clock.stage("denoise"):
             revised = denoise(
@@ -91,29 +86,6 @@ class Experiment:
         return self._report(scores, quality, clock.seconds)
 
     # ------------------------------------------------------------------ stages
-
-    def make_agent(self) -> tuple[Reinforce, HybridAttentionPolicy]:
-        """Return REINFORCE and the policy that it trains, on the run's environment."""
-        config = self.config
-        env = gymnasium.make(
-            ENVIRONMENT_ID,
-            data=config.data,
-            data_seed=config.data_seed,
-            recipe=config.recipe,
-            hidden_size=config.hidden_size,
-            device=str(self.device),
-            **dataclasses.asdict(config.environment),
-        )
-        policy = HybridAttentionPolicy.for_spaces(
-            env.observation_space,
-            env.action_space,
-            seed=config.agent.seed,
-            hidden_size=self.hidden_size,
-            visual_3d_size=self.store.visual_3d_size,
-            initial_removal=config.initial_removal,
-            initialized_labels=config.environment.initialized_labels,
-        ).to(self.device)
-        return Reinforce(policy, env, config.agent), policy
 
     def label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
         """Return the label sets that were asked for and that the data can offer, in table order."""
@@ -221,6 +193,9 @@ class Experiment:
     def command(self) -> str:
         """The command line that makes this run anew."""
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def _setting(self) -> Setting:
+        return Setting(self.config, self.store, self._tensors, self.recipe, self.hidden_size, self.device)
 
     @property
     def _empty_rule(self) -> EmptyRule:

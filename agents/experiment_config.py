@@ -10,6 +10,8 @@ from .reinforce import ReinforceConfig
 
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
 
+_AGENT = ReinforceConfig(episodes=20)
+
 CHANGEABLE = (
     "episodes",
     "checkpoint_every",
@@ -58,6 +60,12 @@ class ExperimentConfig:
     """Data set: twin-tiny, twin-small, twin-full, or the path of a store that 'rlld data' wrote."""
     data_seed: int = 0
     """Seed of a twin; no effect on a file."""
+    preset: Literal["joint", "paper"] = "joint"
+    """How the policy learns. "joint": from the validation videos' dense labels, in rounds with a parser; options of
+    the environment and of REINFORCE are not used, but --seed and --empty-rule. "paper": REINFORCE in the
+    environment, as published."""
+    rounds: int = 2
+    """Rounds of the preset "joint"."""
     recipe: str | None = None
     """Training recipe of task network and parsers; None: what the data set recommends."""
     hidden_size: int | None = None
@@ -76,12 +84,13 @@ class ExperimentConfig:
     """cpu, cuda, cuda:1, ...; auto takes the first GPU there is."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
-    agent: ReinforceConfig = field(default_factory=lambda: ReinforceConfig(episodes=20))
+    agent: ReinforceConfig = _AGENT
     """Options of REINFORCE; its seed is also the policy's, and the first parser's."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
         rules = {
+            "rounds": (self.rounds >= 1, "at least 1"),
             "parser_seeds": (self.parser_seeds >= 1, "at least 1"),
             "parser_epochs": (self.parser_epochs is None or self.parser_epochs >= 1, "at least 1"),
             "hidden_size": (self.hidden_size is None or self.hidden_size >= 1, "at least 1"),
@@ -93,6 +102,16 @@ class ExperimentConfig:
             if not holds:
                 option = name.replace("_", "-")
                 raise InputError(f"--{option}: found {getattr(self, name)}, expected {expected}")
+
+    def check_used(self) -> None:
+        """Raise InputError for an option that the preset would silently ignore."""
+        unused, other = (PAPER_ONLY, "paper") if self.preset == "joint" else (JOINT_ONLY, "joint")
+        for name, value in _flat(self).items():
+            if name in unused and value != unused[name]:
+                raise InputError(
+                    f"--{name.replace('_', '-')} {value}: the preset {self.preset} does not use it; leave it away, "
+                    f"or use --preset {other}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as nested plain values, for JSON."""
@@ -145,6 +164,17 @@ class ExperimentConfig:
                     f"--{option} {value}: the run was started with {theirs[name]}; resume without this "
                     "option, or start a new run in another folder"
                 )
+
+
+PAPER_ONLY: Mapping[str, Any] = {
+    name: value
+    for name, value in {**asdict(EnvironmentOptions()), **asdict(_AGENT), "initial_removal": 0.2}.items()
+    if name not in ("seed", "empty_rule")
+}
+"""Options that only the preset "paper" uses, with their defaults."""
+
+JOINT_ONLY: Mapping[str, Any] = {"rounds": 2}
+"""Options that only the preset "joint" uses, with their defaults."""
 
 
 def _flat(config: ExperimentConfig) -> dict[str, Any]:

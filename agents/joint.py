@@ -97,7 +97,7 @@ def joint_rounds(
         The rounds. Parser and policy of a round are not changed by later ones.
     """
     train = data["train"]
-    short = recipe.shortened(max(1, round(config.parser_share * recipe.epochs)))
+    short = _shortened(recipe, config)
     per_round = short.epochs + config.imitation.epochs
     audio = visual = train.labels
     parser: TaskNetwork | None = None
@@ -127,6 +127,16 @@ def joint_rounds(
         revised = denoise(policy, data, threshold=threshold, empty_rule=empty_rule)
         audio, visual = (torch.from_numpy(part) for part in (revised.audio, revised.visual))
         yield JointRound(number, parser, policy, revised, trained.history[trained.best_epoch - 1])
+
+
+def epochs_of_rounds(recipe: Recipe, config: JointConfig) -> int:
+    """Return how many epochs of parser and policy `joint_rounds` counts."""
+    return config.rounds * (_shortened(recipe, config).epochs + config.imitation.epochs)
+
+
+def _shortened(recipe: Recipe, config: JointConfig) -> Recipe:
+    """Return the recipe of the parser in a round."""
+    return recipe.shortened(max(1, round(config.parser_share * recipe.epochs)))
 
 
 def make_policy(split: SplitTensors, hidden_size: int, seed: int) -> HybridAttentionPolicy:

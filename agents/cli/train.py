@@ -5,23 +5,17 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlld_agents.experiment_config import EnvironmentOptions, ExperimentConfig
-from rlld_agents.reinforce import ReinforceConfig
+from rlld_agents.experiment_config import ExperimentConfig
 from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
 from rlld_gym.errors import InputError
 
-QUICK = ExperimentConfig(
-    data="twin-tiny",
-    parser_epochs=3,
-    environment=EnvironmentOptions(episode_length=8),
-    agent=ReinforceConfig(episodes=3),
-)
+QUICK = ExperimentConfig(data="twin-tiny", parser_epochs=3)
 """What --quick changes."""
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a denoiser with REINFORCE, denoise the training videos, train parsers on the outcome, test them.
+    """Train a denoiser, denoise the training videos, train parsers on the outcome, test them.
 
     Parsers are trained on the weak labels, on the rule "no visual Speech", on the denoised labels and, where
     the truth is known, on the true labels. Tables and figures are written to the run folder.
@@ -32,7 +26,7 @@ class Train:
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
-    """Small defaults for a check in seconds: twin-tiny, 3 episodes of 8 steps, parsers of 3 epochs."""
+    """Small defaults for a check in seconds: twin-tiny, parsers of 3 epochs."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     """Options of the experiment."""
 
@@ -51,6 +45,7 @@ class Train:
         """Run or resume the experiment; return the exit status."""
         from rlld_agents.experiment import Experiment  # noqa: PLC0415
 
+        self.experiment.check_used()
         if self.resume is None:
             folder = self.folder()
             check_new(folder)

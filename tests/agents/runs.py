@@ -4,7 +4,19 @@ from pathlib import Path
 
 from rlld_agents.cli import main
 
-SMALL = ("--quick", "--episodes", "2", "--episode-length", "3", "--batch-size", "32", "--parser-epochs", "1")
+SMALL = (
+    "--quick",
+    "--preset",
+    "paper",
+    "--episodes",
+    "2",
+    "--episode-length",
+    "3",
+    "--batch-size",
+    "32",
+    "--parser-epochs",
+    "1",
+)
 
 
 def small_run(folder: Path, *options: str) -> Path:

@@ -67,7 +67,7 @@ def test_usage_errors_are_one_line(words: list[str], named: str, capsys: pytest.
         (["--data", "twin-huge"], "unknown twin"),
         (["--recipe", "cake"], "unknown recipe 'cake'"),
         (["--device", "warp"], "--device warp: not usable here"),
-        (["--overlap", "1.5"], "overlap"),
+        (["--preset", "paper", "--overlap", "1.5"], "overlap is 1.5"),
         (["--resume", "nowhere"], "nowhere: not a run folder"),
     ],
 )

@@ -1,0 +1,122 @@
+"""The preset "joint" of the main job, from the command line."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from rlld_agents import presets
+from rlld_agents.cli import main
+from rlld_agents.joint import JointConfig, JointRound
+from rlld_agents.run_folder import read_config
+from rlld_gym import data
+
+JOINT = ("train", "--quick", "--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run with the default preset."""
+    folder = tmp_path_factory.mktemp("joint") / "run"
+    assert main([*JOINT, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_default_preset_finds_noise(run: Path) -> None:
+    """Better than the rule "no visual Speech", whose area is .79 by construction of the twin."""
+    assert read_config(run)["experiment"]["preset"] == "joint"
+    removal = json.loads((run / "result.json").read_text())["removal"]["visual"]
+    assert removal["auc"] > 0.85
+    assert removal["precision"] > 0.7
+
+
+def test_a_row_is_logged_for_every_round(run: Path) -> None:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    config = JointConfig()
+    assert [row["episode"] for row in rows] == list(range(1, config.rounds + 1))
+    assert [row["time/total_timesteps"] for row in rows] == [21, 42], (
+        "an epoch of the parser, 20 of the policy"
+    )
+    for row in rows:
+        assert 0 < row["removed/visual"] < 1
+        assert 0 <= row["validation/segment_visual"] <= 100
+    names = {path.name for path in (run / "figures").iterdir()}
+    assert names == {"scores.png", "removal.png"}
+
+
+def test_an_interrupted_run_resumes_to_the_same_result(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = presets.joint_rounds
+
+    def interrupted(*arguments: Any, **options: Any) -> Iterator[JointRound]:
+        yield next(iter(real(*arguments, **options)))
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    monkeypatch.setattr(presets, "joint_rounds", interrupted)
+    assert main([*JOINT, "--out", str(folder)]) == 130
+    assert f"rlld train --resume {folder}" in capsys.readouterr().err
+    assert not (folder / "policy.safetensors").exists()
+    monkeypatch.setattr(presets, "joint_rounds", real)
+    assert main(["train", "--resume", str(folder)]) == 0
+    for name, weights in load_file(run / "policy.safetensors").items():
+        np.testing.assert_array_equal(weights, load_file(folder / "policy.safetensors")[name])
+    results = [json.loads((path / "result.json").read_text()) for path in (run, folder)]
+    assert results[0]["test"] == results[1]["test"]
+    assert (folder / "metrics.jsonl").read_text() == (run / "metrics.jsonl").read_text()
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("the policy is there already")
+
+    monkeypatch.setattr(presets, "joint_rounds", never)
+    (folder / "result.json").unlink()
+    assert main(["train", "--resume", str(folder)]) == 0
+
+
+def test_options_that_shape_the_policy_cannot_change(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", str(run), "--preset", "paper"]) == 2
+    assert "--preset paper: the run was started with joint" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--rounds", "3"]) == 2
+    assert "--rounds 3: the run was started with 2" in capsys.readouterr().err
+
+
+def test_data_without_dense_validation_labels_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twin = data.twin("tiny", seed=0)
+    splits = {name: twin.split(name) for name in ("train", "val", "test")}
+    splits["val"] = dataclasses.replace(splits["val"], dense_audio=None, dense_visual=None)
+    data.FeatureStore(
+        splits,
+        classes=twin.classes,
+        visual_2d_size=twin.visual_2d_size,
+        attributes=dict(twin.attributes),
+        name="mine",
+    ).save(tmp_path / "mine.h5")
+    assert main([*JOINT, "--data", str(tmp_path / "mine.h5"), "--out", str(tmp_path / "run")]) == 2
+    message = capsys.readouterr().err
+    assert "no dense labels to learn from; use --preset paper" in message
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--overlap", "0.5"], "--overlap 0.5: the preset joint does not use it"),
+        (["--episodes", "30"], "use --preset paper"),
+        (["--initial-removal", "0.3"], "--initial-removal 0.3"),
+        (["--preset", "paper", "--rounds", "3"], "--rounds 3: the preset paper does not use it"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--quick", *words, "--out", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
