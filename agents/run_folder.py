@@ -35,7 +35,7 @@ def check_new(folder: str | os.PathLike[str], command: str = "rlld train") -> No
         raise InputError(f"--out {folder}: holds a finished run; choose another --out, or delete the folder")
     if (folder / CONFIG_NAME).exists():
         raise InputError(
-            f"--out {folder}: holds an unfinished run; go on with '{command} --resume {folder}' "
+            f"--out {folder}: holds a run already; go on with '{command} --resume {folder}' "
             "or choose another --out"
         )
     if folder.is_dir() and any(folder.iterdir()):
@@ -59,18 +59,23 @@ def write_config(
     )
 
 
-def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
+def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> dict[str, Any]:
     """Return the content of a run folder's config.json.
 
+    Args:
+        folder: the run folder.
+        command: that must have made the run.
+
     Raises:
-        InputError: if the folder is no run, or of a newer version.
+        InputError: if the folder is no run, of another command, or of a newer version.
     """
     path = Path(folder) / CONFIG_NAME
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"{folder}: not a run folder, {CONFIG_NAME} cannot be read ({error.strerror})"
+            f"{folder}: not a run folder, {CONFIG_NAME} cannot be read ({error.strerror}); name a folder that "
+            "'rlld train', 'rlld compare' or 'rlld benchmark' wrote"
         ) from error
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from error
@@ -78,6 +83,11 @@ def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
         raise InputError(f"{path}: not the configuration of a run; expected a folder that rlld train wrote")
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version {config.get('version')}, this program reads {VERSION}; upgrade")
+    made_with = " ".join(str(config.get("command", "")).split()[:2])
+    if made_with != command:
+        raise InputError(
+            f"{folder}: is a run of '{made_with}', expected one of '{command}'; use '{made_with} --resume'"
+        )
     if not isinstance(config.get("experiment"), dict):
         raise InputError(f"{path}: holds no options of an experiment; the file is damaged")
     return config

@@ -5,6 +5,7 @@ A new method is a frozen dataclass with the interface of :class:`Denoiser`, and 
 
 import dataclasses
 import importlib
+import importlib.util
 from typing import Any, Final
 
 from rlld_agents.baselines.base import Context, Denoised, Denoiser, check_denoised
@@ -18,15 +19,21 @@ class Method:
 
     Args:
         home: "module:class", imported on the first call.
+        extra: a library that the method needs beyond this package's own; also the name of the extra.
         **preset: options that make the method; calls may override them.
     """
 
-    def __init__(self, home: str, **preset: Any) -> None:
+    def __init__(self, home: str, *, extra: str | None = None, **preset: Any) -> None:
         self.home = home
+        self.extra = extra
         self.preset = preset
 
     def load(self) -> Any:
         """Import and return the dataclass; ImportError where a library it needs is missing."""
+        if self.extra is not None and importlib.util.find_spec(self.extra) is None:
+            raise ImportError(
+                f"needs {self.extra}; install it: pip install -e '.[{self.extra}]' in your clone"
+            )
         module, _, name = self.home.partition(":")
         return getattr(importlib.import_module(module), name)
 
@@ -55,7 +62,7 @@ METHODS: Final[dict[str, Method]] = {
     "ma+cl": Method(f"{_HERE}.modality_aware:ModalityAware", contrastive_weight=1.0),
     "co_teaching": Method(f"{_HERE}.co_teaching:CoTeachingPlus"),
     "jocor": Method(f"{_HERE}.jocor:JoCoR"),
-    "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab"),
+    "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab", extra="cleanlab"),
     "supervised": Method(f"{_HERE}.supervised:SupervisedOnValidation"),
     "rlld": Method(f"{_HERE}.rlld:RLLD"),
     "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),

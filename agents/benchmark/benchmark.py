@@ -41,11 +41,7 @@ class Benchmark:
         self.config = config
         self.folder = folder
         self.progress = progress
-        for name in config.row_names():
-            try:
-                METHODS[row_of(name).method].load()
-            except ImportError as error:
-                raise InputError(f"--methods {name}: {error}") from error
+        self.names = _available(config)
         check_backend(config.backend)
         choose_device(config.device)
         self.store = open_data(config.data, config.data_seed)
@@ -58,8 +54,7 @@ class Benchmark:
 
     def cells(self) -> list[BenchmarkCell]:
         """Return all cells, seed by seed, so that all rows grow together."""
-        names = self.config.row_names()
-        return [BenchmarkCell(self.config, name, seed) for seed in range(self.config.seeds) for name in names]
+        return [BenchmarkCell(self.config, name, s) for s in range(self.config.seeds) for name in self.names]
 
     def run(self) -> list[Cell]:
         """Run what is missing, report, and return the cells that failed."""
@@ -97,3 +92,18 @@ class Benchmark:
             plot_convergence(self.folder / "figures" / "convergence.png", runs, title)
         print(tables)
         print(f"files and figures are in {self.folder}", file=sys.stderr)
+
+
+def _available(config: BenchmarkConfig) -> tuple[str, ...]:
+    """Return the rows whose libraries are there; InputError where a missing one was asked for by name."""
+    names = []
+    for name in config.row_names():
+        try:
+            METHODS[row_of(name).method].load()
+        except ImportError as error:
+            if config.methods is not None:
+                raise InputError(f"--methods {name}: {error}") from error
+            print(f"rlld: warning: the row {name} is left out: {error}", file=sys.stderr)
+        else:
+            names.append(name)
+    return tuple(names)

@@ -35,8 +35,7 @@ def plot_scores(path: Path, results: Results, title: str) -> None:
             colour = CONTROL_COLOUR if name in CONTROLS else COLOURS[0]
             axis.barh(place, np.mean(seeds), color=colour, height=0.66)
             axis.plot(seeds, np.full(len(seeds), place), ".", color=INK, markersize=4, alpha=0.6)
-        everything = np.concatenate(values)
-        axis.set_xlim(max(0.0, everything.min() - 3), min(100.0, everything.max() + 1))
+        axis.set_xlim(0.0, min(100.0, np.concatenate(values).max() + 3))
         axis.set_yticks(places, [row_of(name).label for name in names], fontsize=8)
         style_axes(axis, f"{'Segment' if key.startswith('segment') else 'Event'}-level {text}")
         axis.grid(axis="y", visible=False)

@@ -126,7 +126,7 @@ def _call(module: str, class_name: str, program: str, arguments: list[str]) -> i
         from .common import run_command  # noqa: PLC0415 (tyro is an extra)
     except ImportError as error:
         raise InputError(
-            f"the command line needs {error.name}; install it: pip install 'rlld-gym[train]'"
+            f"the command line needs {error.name}; install it: pip install -e '.[train]' in your clone"
         ) from error
     return run_command(getattr(importlib.import_module(module), class_name), program, arguments)
 

@@ -71,4 +71,6 @@ class Benchmark:
 
 def _config_of(folder: Path) -> BenchmarkConfig:
     """Return the options of a benchmark."""
-    return BenchmarkConfig.from_dict(read_config(folder)["experiment"], str(folder / CONFIG_NAME))
+    return BenchmarkConfig.from_dict(
+        read_config(folder, "rlld benchmark")["experiment"], str(folder / CONFIG_NAME)
+    )

@@ -73,4 +73,6 @@ class Compare:
 
 def _config_of(folder: Path) -> CompareConfig:
     """Return the options of a comparison."""
-    return CompareConfig.from_dict(read_config(folder)["experiment"], str(folder / CONFIG_NAME))
+    return CompareConfig.from_dict(
+        read_config(folder, "rlld compare")["experiment"], str(folder / CONFIG_NAME)
+    )

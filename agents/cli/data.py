@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tqdm import tqdm
 
+from rlld_gym.data.catalog import TWIN_NAMES
 from rlld_gym.data.store import FeatureStore, StoreHeader
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
@@ -95,7 +96,7 @@ class Check:
         problems = check_store(self.file)
         for problem in problems:
             print(problem)
-        print(f"{self.file}: {f'{len(problems)} problems' if problems else 'ok'}")
+        print(f"{self.file}: {f'problems found: {len(problems)}' if problems else 'ok'}")
         return 1 if problems else 0
 
 
@@ -108,6 +109,12 @@ class Info:
 
     def run(self) -> int:
         """Print the table and return the exit status 0; InputError where the file cannot be used."""
+        if str(self.file) in TWIN_NAMES:
+            scale = str(self.file).removeprefix("twin-")
+            raise InputError(
+                f"{self.file} is no file: it is made in memory; 'rlld data twin --scale {scale} --out FILE' "
+                "writes it and prints this table"
+            )
         print(store_table(self.file, FeatureStore.open(self.file).header))
         return 0
 

@@ -9,7 +9,7 @@ from rlld_agents.experiment_config import ExperimentConfig
 from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
 from rlld_gym.errors import InputError
 
-QUICK = ExperimentConfig(data="twin-tiny", parser_epochs=3)
+QUICK = ExperimentConfig(data="twin-tiny")
 """What --quick changes."""
 
 
@@ -26,7 +26,7 @@ class Train:
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
-    """Small defaults for a check in seconds: twin-tiny, parsers of 3 epochs."""
+    """A small data set for a check in half a minute: twin-tiny."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     """Options of the experiment."""
 

@@ -78,6 +78,10 @@ class TrainParser:
         return 0
 
     def _check(self) -> None:
+        if (self.out / "result.json").exists():
+            raise InputError(
+                f"--out {self.out}: holds results already; choose another --out, or delete the folder"
+            )
         for name in ("epochs", "hidden_size", "seeds"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -188,4 +188,6 @@ def check_agent(name: str) -> None:
         raise InputError(f"--agents {name}: unknown; expected some of {', '.join(AGENTS)}")
     library = LIBRARIES.get(name)
     if library is not None and importlib.util.find_spec(library) is None:
-        raise InputError(f'--agents {name}: needs {library}; install it: pip install "rlld-gym[sb3]"')
+        raise InputError(
+            f'--agents {name}: needs {library}; install it: pip install -e ".[sb3]" in your clone'
+        )

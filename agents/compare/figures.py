@@ -74,7 +74,7 @@ def plot_scores(path: Path, results: Results, title: str = "") -> None:
             axis.barh(place, middle, color=colour, height=0.62)
             axis.plot([low, high], [place, place], color=INK, linewidth=1.4)
             axis.plot(values, np.full(len(values), place), ".", color=INK, markersize=4, alpha=0.5)
-        axis.set_xlim(max(0.0, min(everything) - 4), min(100.0, max(everything) + 1.5))
+        axis.set_xlim(0.0, min(100.0, max(everything) + 3))
         axis.set_yticks(places, names)
         style_axes(axis, text)
         axis.set_xlabel("F-score (%)")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from .cells import Cell, failure_of, result_path
+from .cells import Cell, error_path, failure_of, result_path
 from .processes import run_in_processes
 
 Backend = Literal["process", "ray"]
@@ -72,7 +72,8 @@ def run_missing(
     failed = [cell for cell in missing if not result_path(folder, cell).is_file()]
     for cell in failed:
         print(
-            f"rlld: warning: {cell.name}, seed {cell.seed} failed: {failure_of(folder, cell)}",
+            f"rlld: warning: {cell.name}, seed {cell.seed} failed: {failure_of(folder, cell)} "
+            f"(see {error_path(folder, cell)})",
             file=sys.stderr,
         )
     return failed

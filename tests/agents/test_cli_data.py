@@ -84,7 +84,7 @@ def test_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "NaN or infinity in 1 videos" in printed
     assert "checksum differs" in printed
-    assert printed.endswith("2 problems\n")
+    assert printed.endswith("problems found: 2\n")
 
 
 def test_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,3 +110,10 @@ def test_rows_of_another_data_set_are_refused(tmp_path: Path, capsys: pytest.Cap
     write_row_lists(path, original, kept, original)
     assert main(["train-parser", *SMALL, "--labels", str(path), "--out", str(tmp_path / "out")]) == 2
     assert "is this the training split" in capsys.readouterr().err
+
+
+def test_results_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train-parser", *SMALL, "--out", str(tmp_path / "parser")]
+    assert main(words) == 0
+    assert main(words) == 2
+    assert "holds results already; choose another --out" in capsys.readouterr().err

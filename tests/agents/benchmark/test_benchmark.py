@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rlld_agents.baselines import METHODS as METHODS_BY_NAME
+from rlld_agents.benchmark.benchmark import Benchmark
 from rlld_agents.benchmark.cell import BenchmarkCell
 from rlld_agents.benchmark.config import BenchmarkConfig
 from rlld_agents.cli import main
@@ -130,3 +132,23 @@ def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
     for row in (full, bare, hard):
         assert [len(values) for values in row["details"]["curve"].values()] == [1] * 11
         assert row["validation_labels"].startswith("dense")
+
+
+def test_rows_whose_library_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(METHODS_BY_NAME["cleanlab"], "extra", "no_such_library")
+    words = ["--methods", "weak", "cleanlab", "--out", "nowhere"]
+    assert benchmark(*OPTIONS, *words) == 2
+    assert "--methods cleanlab: needs no_such_library; install it" in capsys.readouterr().err
+    run = Benchmark(BenchmarkConfig(data="twin-tiny"), Path("nowhere"), progress=False)
+    assert "cleanlab" not in run.names
+    assert "jomold" in run.names
+    assert "the row cleanlab is left out" in capsys.readouterr().err
+
+
+def test_runs_of_other_commands_are_told_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("train", "compare"):
+        assert main([command, "--resume", str(folder)]) == 2
+        message = capsys.readouterr().err
+        assert f"is a run of 'rlld benchmark', expected one of 'rlld {command}'" in message
