@@ -15,7 +15,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 from rlld_gym.parsing.recipes import get_recipe
 
-from . import figures, report
+from . import figures, report, tables
 from .cell import BenchmarkCell
 from .config import BenchmarkConfig
 from .rows import row_of
@@ -80,17 +80,17 @@ class Benchmark:
             f"{self.store.name}, {len(self.store.split('train'))} training videos, "
             f"{number} seed{'s' * (number > 1)}"
         )
-        tables = report.markdown_text(results, title)
+        text = tables.markdown_text(results, title)
         write_text(self.folder / "results.csv", report.csv_text(results, self.store.classes))
-        write_text(self.folder / "results.md", f"{tables}\nMade with\n\n    {self.command}\n")
+        write_text(self.folder / "results.md", f"{text}\nMade with\n\n    {self.command}\n")
         write_text(self.folder / "results.tex", report.latex_text(results, title))
         figures.plot_scores(self.folder / "figures" / "scores.png", results, title)
         figures.plot_removal(self.folder / "figures" / "removal.png", results, self.store.classes, title)
-        curves = report.curves_of(results)
+        curves = tables.curves_of(results)
         if curves:
             runs = {row_of(name).label: of_row for name, of_row in curves.items()}
             plot_convergence(self.folder / "figures" / "convergence.png", runs, title)
-        print(tables)
+        print(text)
         print(f"files and figures are in {self.folder}", file=sys.stderr)
 
 

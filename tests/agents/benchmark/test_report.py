@@ -6,15 +6,9 @@ import numpy as np
 import pytest
 
 from rlld_agents.benchmark.published import PUBLISHED
-from rlld_agents.benchmark.report import (
-    csv_text,
-    curves_of,
-    latex_text,
-    markdown_text,
-    published_rows,
-    score_cells,
-)
+from rlld_agents.benchmark.report import csv_text, latex_text, published_rows, score_cells
 from rlld_agents.benchmark.rows import PRESETS, row_of
+from rlld_agents.benchmark.tables import curves_of, markdown_text
 from rlld_agents.results import SCORE_COLUMNS
 from rlld_gym.errors import InputError
 
@@ -122,6 +116,17 @@ def test_convergence_is_the_mean_of_the_last_episodes_of_rows_that_learn() -> No
     assert "mean of the last 100 episodes" in table
     assert table.count("1.5 ± 0.7") == 11
     assert "Convergence" not in markdown_text({"weak": rows(50)}, "title")
+
+
+def test_gains_over_the_rule_are_paired_by_seed() -> None:
+    rule, ours = rows(50, 60, 55, 70), rows(52, 62, 57, 72)
+    text = markdown_text({"weak": rows(50, 60, 55, 70), "no_visual_speech": rule, "jomold": ours}, "title")
+    table = text.split("Gain over no visual Speech")[1].split("Removed labels")[0]
+    assert table.count("+2.0 [+2.0, +2.0]") == 5, "JoMoLD's"
+    assert table.count("+0.0 [+0.0, +0.0]") == 5, "the weak labels'"
+    assert "| no visual Speech" not in table
+    few = {"no_visual_speech": rule[:3], "jomold": ours[:3]}
+    assert "Gain over" not in markdown_text(few, "title")
 
 
 def test_every_row_has_a_method_and_a_published_name_that_exists() -> None:
