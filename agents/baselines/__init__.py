@@ -29,9 +29,9 @@ class Method:
         self.preset = preset
 
     def load(self) -> Any:
-        """Import and return the dataclass; ImportError where a library it needs is missing."""
+        """Import and return the dataclass; InputError where a library it needs is missing."""
         if self.extra is not None and importlib.util.find_spec(self.extra) is None:
-            raise ImportError(
+            raise InputError(
                 f"needs {self.extra}; install it: pip install -e '.[{self.extra}]' in your clone"
             )
         module, _, name = self.home.partition(":")
@@ -81,8 +81,7 @@ def make(name: str, **options: Any) -> Denoiser:
         **options: fields of its dataclass.
 
     Raises:
-        InputError: no method has that name, or the method no such option.
-        ImportError: a library that the method needs is missing.
+        InputError: no method has that name, the method no such option, or a library that it needs is missing.
     """
     if name not in METHODS:
         raise InputError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")

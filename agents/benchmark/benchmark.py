@@ -100,7 +100,7 @@ def _available(config: BenchmarkConfig) -> tuple[str, ...]:
     for name in config.row_names():
         try:
             METHODS[row_of(name).method].load()
-        except ImportError as error:
+        except InputError as error:
             if config.methods is not None:
                 raise InputError(f"--methods {name}: {error}") from error
             print(f"rlld: warning: the row {name} is left out: {error}", file=sys.stderr)
