@@ -127,7 +127,7 @@ def test_missing_library_is_named_with_the_way_to_install_it(monkeypatch: pytest
 @pytest.mark.parametrize("options", [{"folds": 1}, {"filter_by": "magic"}])
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
-        make("cleanlab", **options)
+        Cleanlab(**options)
 
 
 def test_one_video_is_too_few() -> None:
