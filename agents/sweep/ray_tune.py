@@ -56,9 +56,7 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
     started = not ray.is_initialized()
     if started:
         _start(workers)
-    cores = max(
-        1, int(ray.cluster_resources().get("CPU", 1)) // workers
-    )  # Ray allows a trial as many threads
+    cores = max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)  # also the threads of a trial
     try:
         tune.Tuner(
             tune.with_resources(trial, {"cpu": cores}),

@@ -29,7 +29,7 @@ def test_ray_tune_runs_the_cells_and_reports_failures(
     assert "| reinforce" in shown.out
     assert "| keep-all" in shown.out
 
-    config = CompareConfig.from_dict(read_config(out)["experiment"], "config.json")
+    config = CompareConfig.from_dict(read_config(out, "rlld compare")["experiment"], "config.json")
     alone = CompareCell(config, "reinforce", 0).run(tmp_path / "alone", lambda _: None)
     beside = json.loads((out / "cells" / "reinforce-seed0.json").read_text())
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
