@@ -110,7 +110,8 @@ def latex_text(results: Results, title: str) -> str:
     ]
     for name, cells in score_cells(results).items():
         texts = [
-            (rf"\textbf{{{m:.1f}}}" if best else f"{m:.1f}") + rf"{{\scriptsize$\pm${s:.1f}}}"
+            (rf"\textbf{{{m:.1f}}}" if best else f"{m:.1f}")
+            + (rf"{{\scriptsize$\pm${s:.1f}}}" if len(results[name]) > 1 else "")
             for m, s, best in cells
         ]
         lines.append(f"{row_of(name).label} & " + " & ".join(texts) + r" \\")

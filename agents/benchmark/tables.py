@@ -38,7 +38,10 @@ def markdown_text(results: Results, title: str) -> str:
     rows = [
         [
             row_of(name).label,
-            *(f"**{m:.1f}** ± {s:.1f}" if best else f"{m:.1f} ± {s:.1f}" for m, s, best in cells),
+            *(
+                _with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s, len(results[name]))
+                for m, s, best in cells
+            ),
         ]
         for name, cells in bold.items()
     ]
@@ -113,6 +116,11 @@ def _differences(results: Results) -> list[str]:
         return []
     title = f"Gain over {row_of(BAR_TO_CLEAR).label}, paired by seed: mean [95 % bootstrap interval]"
     return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
+
+
+def _with_spread(mean: str, spread: float, seeds: int) -> str:
+    """Return the mean alone where one seed says nothing about spread."""
+    return f"{mean} ± {spread:.1f}" if seeds > 1 else mean
 
 
 def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:

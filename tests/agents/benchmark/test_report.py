@@ -70,6 +70,8 @@ def test_mean_and_spread() -> None:
     mean, spread, _ = score_cells({"weak": rows(*values)})["weak"][3]
     assert (mean, spread) == pytest.approx((np.mean(values), np.std(values, ddof=1)))
     assert score_cells({"weak": rows(50)})["weak"][0][:2] == (50.0, 0.0)
+    assert "±" not in markdown_text({"weak": rows(50)}, "title").split("Bold")[1]
+    assert "pm" not in latex_text({"weak": rows(50)}, "title")
 
 
 def test_the_csv_has_a_line_for_every_run_and_blanks_where_nothing_is_known() -> None:
