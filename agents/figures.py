@@ -95,7 +95,7 @@ def plot_convergence(
                 axes.set_ylabel("validation F (%)", color=INK)
     if len(runs) > 1:
         handles, names = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(len(runs), 4), frameon=False)
+        figure.legend(handles, names, loc="outside right upper", frameon=False)
     drawn = (
         "dots: episodes" if all(len(group) == 1 for group in runs.values()) else "band: standard deviation"
     )
