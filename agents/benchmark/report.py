@@ -37,7 +37,7 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
         for ending in ("", "_without_speech")
         for kind in QUALITIES
     ]
-    counts = [(m, kind) for m in ("audio", "visual") for kind in ("removed", "correct")]
+    counts = [(m, kind) for m in ("audio", "visual") for kind in ("labels", "noisy", "removed", "correct")]
     head = [
         "method",
         "seed",

@@ -82,7 +82,8 @@ def test_the_csv_has_a_line_for_every_run_and_blanks_where_nothing_is_known() ->
     assert (lines[1]["test_segment_visual"], lines[1]["validation_event_event"]) == ("60", "61")
     assert (lines[0]["precision_audio"], lines[2]["precision_audio"]) == ("0.333333", "")
     assert (lines[0]["removed_visual_Speech"], lines[0]["correct_visual_Dog"]) == ("3", "0")
-    assert lines[2]["correct_visual_Dog"] == ""
+    assert lines[2]["correct_visual_Dog"] == lines[2]["noisy_visual_Dog"] == ""
+    assert (lines[0]["labels_audio_Dog"], lines[0]["noisy_audio_Speech"]) == ("5", "2")
     assert all(None not in line and None not in line.values() for line in lines), "as many values as heads"
 
 
