@@ -65,10 +65,10 @@ class SupervisedOnValidation:
         imitate(policy, validation, self.imitation, seed=context.seed)
         revised = denoise(policy, context.data, threshold=self.threshold)
         used = f"dense, per modality, all {len(validation)} videos, to learn which labels are wrong"
-        details: dict[str, Any] = {}
+        details: dict[str, Any] = {"policy_parameters": sum(part.numel() for part in policy.parameters())}
         if parser is not None:
             used += ", and to choose the epoch of the parser that the policy starts from"
-            details = {"parser": {"best_epoch": parser.best_epoch, "validation": parser.history}}
+            details["parser"] = {"best_epoch": parser.best_epoch, "validation": parser.history}
         if self.folds:
             details["cross_validation"] = self._cross_validate(context, parser)
         return Denoised(

@@ -14,7 +14,7 @@ from rlld_agents.baselines import Context, check_denoised
 from rlld_agents.baselines.base import EPOCH_SELECTION, NO_VALIDATION_LABELS, Denoised
 from rlld_agents.experiment import choose_device
 from rlld_agents.labels_file import write_labels
-from rlld_agents.removal import ModalityRemoval, removal_quality
+from rlld_agents.removal import ModalityRemoval, rank_auc, removal_quality
 from rlld_agents.sweep.cells import Progress
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -119,7 +119,7 @@ def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) 
 
     Returns:
         "audio" and "visual", each with "rate", "precision", "recall", "auc" (None where unknown), the same with
-        the ending "_without_speech", and lists of C counts: "labels", "removed", "noisy", "correct".
+        the ending "_without_speech", lists of C counts: "labels", "removed", "noisy", "correct", and "class_auc".
     """
     truth, scores = train.truth(), denoised.removal_score
     quality = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores)
@@ -136,11 +136,26 @@ def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) 
         name: _ratios(whole)
         | {f"{key}_without_speech": v for key, v in _ratios(part).items()}
         | _counts(whole)
-        for name, whole, part in (
-            ("audio", quality.audio, rest.audio),
-            ("visual", quality.visual, rest.visual),
+        | {"class_auc": _class_auc(train.labels, truth, scores, modality)}
+        for modality, (name, whole, part) in enumerate(
+            (("audio", quality.audio, rest.audio), ("visual", quality.visual, rest.visual))
         )
     }
+
+
+def _class_auc(
+    labels: NDArray[np.bool_],
+    truth: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None,
+    scores: NDArray[np.float32] | None,
+    modality: int,
+) -> list[float | None] | None:
+    """Return for each class how well its noisy labels are ranked; None where nobody knows."""
+    if truth is None or scores is None:
+        return None
+    return [
+        rank_auc(score[present], ~true[present])
+        for present, true, score in zip(labels.T, truth[modality].T, scores[:, modality].T, strict=True)
+    ]
 
 
 def _ratios(quality: ModalityRemoval) -> dict[str, float | None]:

@@ -46,6 +46,7 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
     ]
     head += [f"{kind}_{modality}" for modality, kind in qualities]
     head += [f"{kind}_{modality}_{name}" for modality, kind in counts for name in classes]
+    head += [f"auc_{modality}_{name}" for modality in ("audio", "visual") for name in classes]
     writer.writerow(
         [*head, "seconds", "removal_seconds", "peak_memory_mb", "parameters", "validation_labels"]
     )
@@ -56,6 +57,8 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
             values += [row["removal"][modality][kind] for modality, kind in qualities]
             for modality, kind in counts:
                 values += row["removal"][modality][kind] or [None] * len(classes)
+            for modality in ("audio", "visual"):
+                values += row["removal"][modality].get("class_auc") or [None] * len(classes)
             values += [row[key] for key in ("seconds", "removal_seconds", "peak_memory_mb", "parameters")]
             writer.writerow([_plain(value) for value in [*values, row["validation_labels"]]])
     return text.getvalue()

@@ -58,6 +58,11 @@ def test_rows_remove_what_they_should(folder: Path) -> None:
     )
     for modality in ("audio", "visual"):
         assert float(oracle[f"precision_{modality}"]) == float(oracle[f"recall_{modality}"]) == 1
+    classes = open_data("twin-tiny").classes
+    known = [float(oracle[name]) for label in classes if oracle[name := f"auc_visual_{label}"]]
+    assert len(known) > 10, "classes with right and wrong labels"
+    assert set(known) == {1.0}
+    assert weak["auc_visual_Speech"] == "", "no scores"
     assert all(float(line["seconds"]) >= float(line["removal_seconds"]) for line in lines)
 
 
