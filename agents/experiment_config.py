@@ -106,8 +106,9 @@ class ExperimentConfig:
     def check_used(self) -> None:
         """Raise InputError for an option that the preset would silently ignore."""
         unused, other = (PAPER_ONLY, "paper") if self.preset == "joint" else (JOINT_ONLY, "joint")
+        defaults = _flat(ExperimentConfig())
         for name, value in _flat(self).items():
-            if name in unused and value != unused[name]:
+            if name in unused and value != defaults[name]:
                 raise InputError(
                     f"--{name.replace('_', '-')} {value}: the preset {self.preset} does not use it; leave it away, "
                     f"or use --preset {other}"
@@ -166,15 +167,14 @@ class ExperimentConfig:
                 )
 
 
-PAPER_ONLY: Mapping[str, Any] = {
-    name: value
-    for name, value in {**asdict(EnvironmentOptions()), **asdict(_AGENT), "initial_removal": 0.2}.items()
-    if name not in ("seed", "empty_rule")
-}
-"""Options that only the preset "paper" uses, with their defaults."""
+PAPER_ONLY = {
+    "initial_removal",
+    *(option.name for part in (EnvironmentOptions, ReinforceConfig) for option in fields(part)),
+} - {"seed", "empty_rule"}
+"""Options that only the preset "paper" uses."""
 
-JOINT_ONLY: Mapping[str, Any] = {"rounds": 2}
-"""Options that only the preset "joint" uses, with their defaults."""
+JOINT_ONLY = {"rounds"}
+"""Options that only the preset "joint" uses."""
 
 
 def _flat(config: ExperimentConfig) -> dict[str, Any]:

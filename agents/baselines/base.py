@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from rlld_gym.data.tensors import StoreTensors
     from rlld_gym.parsing.networks import TaskNetwork
@@ -89,6 +89,11 @@ def weak_labels(context: Context) -> NDArray[np.bool_]:
 def to_numpy(values: "Tensor") -> NDArray[Any]:
     """Return a tensor as an array of its own memory."""
     return np.array(values.detach().cpu().numpy())
+
+
+def number_of_parameters(network: "nn.Module") -> int:
+    """Return how many numbers a network learns."""
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:

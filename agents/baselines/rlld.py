@@ -5,7 +5,7 @@ from typing import Any
 
 import gymnasium
 
-from rlld_agents.baselines.base import Context, Denoised
+from rlld_agents.baselines.base import Context, Denoised, number_of_parameters
 from rlld_agents.denoise import RevisedLabels, denoise
 from rlld_agents.joint import JointConfig, joint_rounds
 from rlld_agents.policy import HybridAttentionPolicy
@@ -60,7 +60,7 @@ class RLLD:
             context,
             self.contrastive_weight,
             "dense, as the reward and to choose the epoch of the parser",
-            {"policy_parameters": _size(policy), "curve": curve},
+            {"policy_parameters": number_of_parameters(policy), "curve": curve},
         )
 
     def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
@@ -132,7 +132,7 @@ class Joint:
             context,
             self.contrastive_weight,
             "dense, to fit the policy and to choose the epoch of the parsers",
-            {"policy_parameters": _size(last.policy), "validation": last.validation},
+            {"policy_parameters": number_of_parameters(last.policy), "validation": last.validation},
         )
 
 
@@ -153,7 +153,3 @@ def _outcome(
             progress=context.progress,
         ).network
     return Denoised(revised.audio, revised.visual, revised.removal_probability, network, used, details)
-
-
-def _size(policy: HybridAttentionPolicy) -> int:
-    return sum(parameter.numel() for parameter in policy.parameters())

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlld_agents.baselines.base import Context, Denoised, to_numpy
+from rlld_agents.baselines.base import Context, Denoised, number_of_parameters, to_numpy
 from rlld_agents.denoise import denoise
 from rlld_agents.imitation import ImitationConfig, cross_validate, imitate
 from rlld_agents.policy import HybridAttentionPolicy
@@ -65,7 +65,7 @@ class SupervisedOnValidation:
         imitate(policy, validation, self.imitation, seed=context.seed)
         revised = denoise(policy, context.data, threshold=self.threshold)
         used = f"dense, per modality, all {len(validation)} videos, to learn which labels are wrong"
-        details: dict[str, Any] = {"policy_parameters": sum(part.numel() for part in policy.parameters())}
+        details: dict[str, Any] = {"policy_parameters": number_of_parameters(policy)}
         if parser is not None:
             used += ", and to choose the epoch of the parser that the policy starts from"
             details["parser"] = {"best_epoch": parser.best_epoch, "validation": parser.history}

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.baselines import Context, check_denoised
-from rlld_agents.baselines.base import EPOCH_SELECTION, NO_VALIDATION_LABELS, Denoised
+from rlld_agents.baselines.base import (
+    EPOCH_SELECTION,
+    NO_VALIDATION_LABELS,
+    Denoised,
+    number_of_parameters,
+)
 from rlld_agents.experiment import choose_device
 from rlld_agents.labels_file import write_labels
 from rlld_agents.removal import ModalityRemoval, rank_auc, removal_quality
@@ -82,7 +87,7 @@ class BenchmarkCell:
             "seconds": round(seconds, 1),
             "removal_seconds": round(removed_after, 1),
             "peak_memory_mb": round(_peak_memory()),
-            "parameters": _parameters(network) + int(denoised.details.get("policy_parameters", 0)),
+            "parameters": number_of_parameters(network) + int(denoised.details.get("policy_parameters", 0)),
             "details": denoised.details,
         }
 
@@ -183,7 +188,3 @@ def _peak_memory() -> float:
     """Return the peak of this process's memory in MB."""
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6
-
-
-def _parameters(network: TaskNetwork) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
