@@ -170,7 +170,7 @@ def test_masked_distribution_is_a_bernoulli_over_the_free_bits(seed: int) -> Non
     assert torch.equal(action[~free], mask[~free])
     reference = Bernoulli(logits=logits)
     log_probability = (reference.log_prob(action.float()) * free).sum(-1)
-    assert torch.allclose(distribution.log_probability(action), log_probability, atol=1e-5)
+    assert torch.allclose(distribution.log_probabilities(action).sum(-1), log_probability, atol=1e-5)
     assert torch.allclose(distribution.entropy(), (reference.entropy() * free).sum(-1), atol=1e-5)
     assert torch.equal(distribution.mode()[free], (logits > 0).to(torch.int8)[free])
 
@@ -184,7 +184,7 @@ def test_samples_have_the_right_frequency() -> None:
 def test_extreme_logits_stay_finite() -> None:
     logits = torch.tensor([-200.0, 200.0, 0.0]).expand(1, 2, 3).clone().requires_grad_()
     distribution = MaskedBernoulli(logits)
-    (distribution.log_probability(torch.ones(1, 2, 3)).sum() + distribution.entropy().sum()).backward()
+    (distribution.log_probabilities(torch.ones(1, 2, 3)).sum() + distribution.entropy().sum()).backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
 
