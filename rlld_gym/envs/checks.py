@@ -72,6 +72,12 @@ def resolved_device(device: str) -> str:
     return f"cuda:{index}"
 
 
+def require_flag(name: str, value: Any) -> None:
+    """Raise InputError where an option is not True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}; expected True or False")
+
+
 def process_state(state: Any) -> dict[str, Any]:
     """Return the decision process's part of a state that the environment's ``get_state`` returned.
 

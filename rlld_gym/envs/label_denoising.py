@@ -23,12 +23,11 @@ from rlld_gym.denoising.config import (
 from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.denoising.labels import FREE, EmptyRule
 from rlld_gym.denoising.process import DenoisingProcess
-from rlld_gym.envs.checks import checked_action, checked_device, data_header, process_state, resolved_device
+from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
-from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import network_names
 from rlld_gym.parsing.recipes import get_recipe
 
@@ -107,19 +106,17 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     - *Terminal reward* (Eq. 10): 0.1 per percent of validation F-score, segment-level audio F for the audio branch
       and event-level visual F for the visual branch.
 
-    That one number for thousands of decisions says little about any of them. `reward="credit"` pays for each label
-    instead, `reward="paper+credit"` in addition:
+    `reward="credit"` pays for every single label instead, `reward="paper+credit"` in addition:
 
     - *Credit* of a label: how much keeping it would raise the task network's validation loss, to first order, in one
-      plain gradient step on the batch, from the network as it is before the step's training. Positive: the label
-      does harm. It is divided by the mean absolute credit of the batch's labels and clipped to [-5, 5].
-    - A branch earns, for each video, the sum of the credit of the labels that were really removed (a video that got
-      its labels back earns nothing, with `"paper+credit"` the -1), and of the step the mean over the videos.
-    - With `"credit"` there is neither inter- nor terminal reward; the validation scores are in `info` all the same.
-    - **Credit is computed from the dense labels of the validation videos**, as the terminal reward is: compare with
-      methods that use these labels, too. It costs about two more training steps in every step; fewer
-      `credit_videos` make it cheaper and noisier. A young network wants almost every label kept, because all of its
-      probabilities are too low: `task_lifespan="run"` lets it grow up.
+      plain gradient step on the batch, from the network as it is before the step's training. Positive: the label does
+      harm. It is divided by the mean absolute credit of the batch's labels and clipped to [-5, 5].
+    - A branch earns the mean over the videos of the sum of the credit of the labels that were really removed. A video
+      that got its labels back earns nothing, or the -1 of `"paper+credit"`. `"credit"` has no inter- and no terminal
+      reward; the validation scores are in `info` all the same.
+    - **Credit is computed from the dense labels of the validation videos**, as the paper's terminal reward is: compare
+      with methods that use these labels, too. A new network's credit misleads, which `task_lifespan="run"` helps, and a
+      step takes almost four times as long ([figures](decisions.md#the-reward-from-credit)).
 
     ## Starting State
 
@@ -158,7 +155,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `n_removed_audio`  | int            | labels removed from the audio branch                               |
     | `n_removed_visual` | int            | labels removed from the visual branch                              |
     | `n_reverted`       | int            | videos that got labels back because none would have been left      |
-    | `label_credit`     | float32 (B, 2, C) | normalised credit of each label, 0 where there is none; only with credit in the reward |
+
+    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none.
 
     After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:
     `segment_audio`, `segment_visual`, `segment_audio_visual`, `segment_type`, `segment_event`, `event_audio`,
@@ -200,8 +198,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     ## Vectorized environment
 
     `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies that share the data set. In processes, start them afresh
-    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`.
-    The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md).
+    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md).
 
     ## Version History
 
@@ -243,14 +240,13 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         require_count("data_seed", data_seed, lowest=0)
         require_choice("task_network", task_network, network_names())
         require_choice("observation", observation, ("features", "indices"))
-        for name in ("initialized_labels", "time_feature"):
-            if not isinstance(arguments[name], bool):
-                raise InputError(f"{name} is {arguments[name]!r}; expected True or False")
+        checks.require_flag("initialized_labels", initialized_labels)
+        checks.require_flag("time_feature", time_feature)
         if render_mode is not None:
             require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
-        self._device = checked_device(device)
+        self._device = checks.checked_device(device)
         self._data = os.fspath(data), data_seed
-        header = data_header(*self._data)
+        header = checks.data_header(*self._data)
         recommended = header.attributes
         self._config = ProcessConfig(
             batch_size=batch_size,
@@ -297,10 +293,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         super().reset(seed=seed)
         process = self._process or self._make_process()
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
-        self._process = process
-        labels = process.state.labels.cpu().numpy()
-        self._frame = None if self.render_mode is None else state_frame(process, labels, self._classes)
-        return self._observation(process, labels), self._state_info(process, labels)
+        return self._begin(process)
 
     @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -317,7 +310,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             ResetNeeded: before the first reset, or after the last step of an episode.
         """
         process = self._running_process()
-        bits = torch.from_numpy(checked_action(action, tuple(process.state.labels.shape)))
+        bits = torch.from_numpy(checks.checked_action(action, tuple(process.state.labels.shape)))
         result = process.step(bits.to(process.data.device))
         info, labels = step_info(result, process.state.labels)
         info |= self._state_info(process, labels)
@@ -372,17 +365,22 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         Raises:
             InputError: it is no such state, or the other environment had other arguments or data.
         """
-        stored = process_state(state)
+        stored = checks.process_state(state)
         process = self._process or self._make_process()
         process.set_state(stored, self.np_random)
+        return self._begin(process)
+
+    def _make_process(self) -> DenoisingProcess:
+        data, data_seed = self._data
+        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        return DenoisingProcess(tensors, self._config)
+
+    def _begin(self, process: DenoisingProcess) -> tuple[Observation, dict[str, Any]]:
+        """Go on with a process; return its state's observation and info."""
         self._process = process
         labels = process.state.labels.cpu().numpy()
         self._frame = None if self.render_mode is None else state_frame(process, labels, self._classes)
         return self._observation(process, labels), self._state_info(process, labels)
-
-    def _make_process(self) -> DenoisingProcess:
-        data, data_seed = self._data
-        return DenoisingProcess(shared_tensors(data, resolved_device(self._device), data_seed), self._config)
 
     def _running_process(self) -> DenoisingProcess:
         if self._process is None:
