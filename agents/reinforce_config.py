@@ -99,6 +99,11 @@ class ReinforceConfig:
                 }
             )
 
+    @property
+    def needs_credit(self) -> bool:
+        """Whether the environment has to tell the credit of every label."""
+        return self.advantage == "label" or self.baseline in ("expected", "optimal")
+
     def _check(self, rules: dict[str, tuple[bool, str]]) -> None:
         """Raise InputError for the first option whose rule does not hold."""
         for name, (holds, expected) in rules.items():

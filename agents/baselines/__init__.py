@@ -24,7 +24,9 @@ class Method:
         **preset: options that make the method; calls may override them.
     """
 
-    def __init__(self, home: str, *, extra: str | None = None, library: str | None = None, **preset: Any) -> None:
+    def __init__(
+        self, home: str, *, extra: str | None = None, library: str | None = None, **preset: Any
+    ) -> None:
         self.home = home
         self.extra = extra
         self.library = library or extra

@@ -77,8 +77,8 @@ class Imitation:
 class FineTuned:
     """REINFORCE in the environment, from the warm start on; the task network goes on from episode to episode.
 
-    With credit the task network trains for two episodes before the policy learns, for the credit of a new network says
-    little; the policy is then updated after every step and pulled to where it started.
+    With credit the task network trains for two episodes before the policy learns, for the credit of a new network
+    says little; the policy is then updated after every step and pulled to where it started.
     """
 
     start: Literal["imitation", "scratch"] = "imitation"

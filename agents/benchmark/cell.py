@@ -95,7 +95,7 @@ class BenchmarkCell:
         }
 
     def _source(self, folder: Path) -> tuple[str, int]:
-        """Return name or path of the data set and its seed; a cut validation split is in a file of the seed's own."""
+        """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""
         config = self.config
         if config.dense_videos is None:
             return config.data, config.data_seed

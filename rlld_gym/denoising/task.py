@@ -18,13 +18,14 @@ from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
     make_task_network,
+    set_learning_rate,
     train_step,
     training_targets,
 )
 
 
 class TaskLearner:
-    """A task network and its optimizer, trained online at the recipe's base learning rate.
+    """A task network and its optimizer, trained online at the recipe's constant rate for that.
 
     Args:
         data: the data set on the device where the network is to be.
@@ -54,6 +55,7 @@ class TaskLearner:
             device=self.data.device,
         )
         self._optimizer = make_optimizer(self.network, self.recipe)
+        set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
     def train(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Tensor:
         """Take one gradient step on a batch (Eq. 7-8 of RLLD, arXiv 2412.19563).

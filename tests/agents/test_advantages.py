@@ -182,5 +182,5 @@ def test_rewards_without_credit_are_those_that_the_environment_pays() -> None:
         lambda: shared_rewards(outcome._replace(per_video=None), "video"),
         lambda: expected_rewards(outcome, torch.ones(2, 2, 3), "video"),
     ):
-        with pytest.raises(InputError, match="found no label_credit .* reward="):
+        with pytest.raises(InputError, match=r"found no label_credit .* reward="):
             wanted()
