@@ -146,8 +146,8 @@ _HAN = Recipe(
 )
 # Half of a 64-wide visual sequence is too little for the visual head: where visual Speech is removed, dropout there
 # drives the parser to hear Speech in the wrong segments (5 to 8 points of audio F-score), so "han", not "jomold".
-# At this width a parser can settle, in its first epochs, on hearing Speech in the wrong segments, and stays there. The
-# higher a rate that nothing leads up to, the more often; the slow rise lets pooling find the right segments first.
+# At this width a parser can settle, in its first epochs, on hearing Speech in the wrong segments, and stay there:
+# the higher a rate that nothing leads up to, the oftener. With a slow rise pooling finds the right segments first.
 _COMPACT = _RLLD.replace(
     name="compact",
     flavour="han",
