@@ -123,13 +123,13 @@ def label_credit(network: TaskNetwork, features: Batch, direction: Mapping[str, 
             # The first dual tensor of a process makes torch load decompositions in a way that it calls deprecated.
             warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
             moving = {
-                name: forward_ad.make_dual(parameter.detach(), direction[name])
+                name: forward_ad.make_dual(parameter.detach(), direction[name])  # type: ignore[no-untyped-call]
                 for name, parameter in network.named_parameters()
             }
         output = functional_call(network, moving, features)
         logits = torch.logit(torch.stack((output.audio, output.visual), dim=1), eps=CLAMP)
         # Where nothing depends on the parameters that move, there is no tangent.
-        tangent: Tensor | None = forward_ad.unpack_dual(logits).tangent
+        tangent: Tensor | None = forward_ad.unpack_dual(logits).tangent  # type: ignore[no-untyped-call]
         return torch.zeros_like(logits) if tangent is None else tangent
 
 
