@@ -170,7 +170,7 @@ def draw(rows: list[dict[str, str | float]], path: Path, title: str) -> None:
         axes.set_xticks(range(len(LEVELS)), LEVELS)
         style_axes(axes, text)
     panels[0].set_yscale("log")
-    panels[1].set_ylim(0, 1.02)
+    panels[1].set_ylim(-0.1, 1.02)
     panels[0].legend(frameon=False, fontsize=8)
     figure.supxlabel("bits that share a reward are those of a ...", fontsize=9)
     figure.suptitle(title, fontsize=12, fontweight="bold")
@@ -222,7 +222,7 @@ def main() -> None:
         writer.writerows(
             {k: f"{v:.5g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows
         )
-    title = f"Policy gradients from credit, {options.data}, seeds {options.seeds}"
+    title = f"Policy gradients from credit, {options.data}, seeds {', '.join(map(str, options.seeds))}"
     draw(rows, options.out.with_suffix(".png"), title)
 
 
