@@ -1,11 +1,13 @@
 """Segment- and event-level F-scores of audio-visual video parsing (protocol of Tian et al., ECCV 2020).
 
-A class row of one video is a handful of bits, so it is packed into one integer where the predictions live;
-one small transfer and a few table look-ups on the host do the rest.
+All videos and classes are compared at once, where the tracks live, by some hundred operations on whole tensors.
+None of them depends on a value: on a GPU they are queued, and waited for once, when finished scores are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import reduce
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,8 +17,8 @@ from torch import Tensor
 
 BoolTracks: TypeAlias = NDArray[np.bool_] | Tensor
 
-MAX_SEGMENTS: Final = 15
-"""Most segments of a video: their bits must fit a non-negative 16-bit integer."""
+MAX_SEGMENTS: Final = 16383
+"""Most segments of a video: twice as many must fit a 16-bit integer."""
 
 LEVELS: Final = ("segment", "event")
 COLUMNS: Final = ("audio", "visual", "audio_visual", "type", "event")
@@ -53,9 +55,12 @@ def parsing_scores(
     over videos. At the event level, events are runs of positive segments, and two events match when their
     intersection is at least half of their union.
 
+    Tensors on a GPU are compared there; NumPy arrays and tensors on the CPU among them are moved to it. The one
+    read, and the one wait, is that of the finished scores per video, 64 bytes each.
+
     Args:
-        pred_audio: (N, T, C) bool, NumPy array or tensor on any device: class c is predicted audible in
-            segment t. T is at most 15.
+        pred_audio: (N, T, C) bool, NumPy array or tensor on any device with float64: class c is predicted
+            audible in segment t. T is at most 16383.
         pred_visual: likewise, visible.
         true_audio: (N, T, C) bool ground truth.
         true_visual: (N, T, C) bool ground truth.
@@ -65,7 +70,7 @@ def parsing_scores(
         LLP does (relative rounding error up to 1e-7), and in float64 everywhere else.
 
     Raises:
-        ValueError: a track is not boolean, shapes differ or are not (N, T, C), or N is zero or T over 15.
+        ValueError: a track is not boolean, shapes differ or are not (N, T, C), or N is zero or T over 16383.
     """
     tracks = {
         "pred_audio": pred_audio,
@@ -73,30 +78,40 @@ def parsing_scores(
         "true_audio": true_audio,
         "true_visual": true_visual,
     }
-    num_segments = _check_tracks(tracks)
-    codes = _pack(list(tracks.values()), num_segments)
-    # Columns audio, visual, audio-visual; a segment is audio-visual where both modalities are positive.
-    predicted = np.stack((codes[0], codes[1], codes[0] & codes[1]))
-    true = np.stack((codes[2], codes[3], codes[2] & codes[3]))
-
-    tables = _code_tables(num_segments)
-    segment = _f_scores(
-        tables.segments[predicted & true],
-        tables.segments[predicted] + tables.segments[true],
-        precision=np.float32,  # as in the public evaluation, so that published numbers come out to the last digit
-    )
-    event = _f_scores(
-        _matched_events(predicted, true, tables),
-        tables.events[predicted] + tables.events[true],
-        precision=np.float64,
-    )
-    table = np.stack([_table_row(per_video) for per_video in (segment, event)])
-    return ParsingScores(table=table, segment_per_video=segment, event_per_video=event)
+    _check_tracks(tracks)
+    segment, event = scores_per_video(*_on_one_device(list(tracks.values()))).cpu().numpy()  # the one read
+    table = np.stack([_table_row(per_video.T) for per_video in (segment, event)])
+    return ParsingScores(table=table, segment_per_video=segment.T, event_per_video=event.T)
 
 
-def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
-    """Return the number of segments of well-formed tracks."""
-    shape: tuple[int, ...] = np.shape(tracks["pred_audio"])
+def scores_per_video(
+    pred_audio: Tensor, pred_visual: Tensor, true_audio: Tensor, true_visual: Tensor
+) -> Tensor:
+    """Compute what ``parsing_scores`` averages, without ever reading a value: nothing waits for a GPU.
+
+    Args:
+        pred_audio: (N, T, C) bool, T at most 16383; unchecked, all four on one device.
+        pred_visual: likewise.
+        true_audio: likewise.
+        true_visual: likewise.
+
+    Returns:
+        (2, 4, N) float64 in [0, 1] on the tracks' device: segment and event level; audio, visual, audio-visual
+        and Event F-scores of each video.
+    """
+    bits = _stack_bits([pred_audio, pred_visual, true_audio, true_visual])
+    common = bits[:, 0] * bits[:, 1]
+    segment_hits, segment_items = _count(common), _count(bits)
+    event_hits, event_items = _count(_matches(bits, common)), _count(_last_of_runs(bits))
+    # float32 as in the public evaluation, so that published numbers come out to the last digit
+    segment = _f_scores(segment_hits, segment_items, torch.float32)
+    event = _f_scores(event_hits, event_items, torch.float64)
+    return torch.stack((segment.double(), event))
+
+
+def _check_tracks(tracks: dict[str, BoolTracks]) -> None:
+    """Raise ValueError unless the tracks are well-formed."""
+    shape: tuple[int, ...] = tuple(np.shape(tracks["pred_audio"]))
     for name, track in tracks.items():
         if not isinstance(track, (np.ndarray, Tensor)) or track.dtype not in (np.dtype(bool), torch.bool):
             found = getattr(track, "dtype", type(track).__name__)
@@ -109,103 +124,89 @@ def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
         raise ValueError("tracks hold no video")
     if not 1 <= shape[1] <= MAX_SEGMENTS:
         raise ValueError(f"tracks must have 1 to {MAX_SEGMENTS} segments, found {shape[1]} in shape {shape}")
-    return shape[1]
 
 
-def _pack(tracks: list[BoolTracks], num_segments: int) -> NDArray[np.int16]:
-    """Return (4, N, C) integer codes of the four tracks; bit t is segment t.
+def _on_one_device(tracks: Sequence[BoolTracks]) -> list[Tensor]:
+    """Return all tracks as tensors on the device of the first one that is not on the CPU, if any."""
+    tensors = [
+        # torch shares memory only with writable arrays without negative strides
+        track if isinstance(track, Tensor) else torch.from_numpy(np.require(track, requirements=["C", "W"]))
+        for track in tracks
+    ]
+    device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), torch.device("cpu"))
+    return [tensor.to(device) for tensor in tensors]
 
-    Tensors are packed where they are, so what leaves a GPU is (N, C) codes, in one transfer.
+
+def _stack_bits(tracks: Sequence[Tensor]) -> Tensor:
+    """Return (T, 2, 3, N, C) integers 0 and 1: predicted and true; audio, visual and audio-visual.
+
+    A segment is audio-visual where both modalities are positive. Integers are as narrow as twice T allows.
     """
-    packed: list[NDArray[np.int16]] = [np.empty(0, np.int16)] * len(tracks)
-    by_device: dict[torch.device, list[int]] = {}
+    videos, segments, classes = tracks[0].shape
+    dtype = torch.int8 if 2 * segments <= torch.iinfo(torch.int8).max else torch.int16
+    bits = torch.empty((segments, 2, 3, videos, classes), dtype=dtype, device=tracks[0].device)
     for index, track in enumerate(tracks):
-        if isinstance(track, Tensor) and track.device.type != "cpu":
-            by_device.setdefault(track.device, []).append(index)
-        else:
-            packed[index] = _pack_array(np.asarray(track), num_segments)
-    for device, indices in by_device.items():
-        # Sums of powers of two below 2^15 are exact in float32; GPUs have no matrix product of integers.
-        powers = torch.arange(num_segments, device=device).exp2()
-        stacked = torch.stack([torch.as_tensor(tracks[index]) for index in indices]).float()
-        codes = torch.einsum("kntc,t->knc", stacked, powers).round().to(torch.int16).cpu().numpy()
-        for index, code in zip(indices, codes, strict=True):
-            packed[index] = code
-    return np.stack(packed)
+        bits[:, index // 2, index % 2] = track.transpose(0, 1)
+    torch.mul(bits[:, :, 0], bits[:, :, 1], out=bits[:, :, 2])
+    return bits
 
 
-def _pack_array(track: NDArray[np.bool_], num_segments: int) -> NDArray[np.int16]:
-    bits = track.view(np.int8)
-    codes = np.zeros((track.shape[0], track.shape[2]), np.int16)
-    for segment in reversed(range(num_segments)):
-        codes += codes
-        codes += bits[:, segment]
-    return codes
+def _last_of_runs(bits: Tensor) -> Tensor:
+    """Return 1 at the last segment (first axis) of each run of ones, 0 elsewhere."""
+    last = bits.clone()
+    last[:-1].gt_(bits[1:])
+    return last
 
 
-@dataclass(frozen=True, eq=False)
-class _CodeTables:
-    """What can be said about a class row of T bits, for each of the 2^T rows.
-
-    ``segments`` (2^T,): number of ones; ``events`` (2^T,): number of runs of ones; ``runs`` (2^T, (T+1)//2):
-    each run as a code of its own, zero-padded.
-    """
-
-    segments: NDArray[np.int64]
-    events: NDArray[np.int64]
-    runs: NDArray[np.int16]
+def _run_lengths(bits: Tensor, *, backwards: bool = False) -> Tensor:
+    """Return how many ones there are without a gap up to and with each segment, counted from either side."""
+    lengths = bits.clone()
+    rows = lengths.unbind()
+    for before, here in pairwise(rows[::-1] if backwards else rows):
+        here.addcmul_(here, before)
+    return lengths
 
 
-@cache
-def _code_tables(num_segments: int) -> _CodeTables:
-    codes = np.arange(2**num_segments, dtype=np.int32)
-    bits = (codes[:, None] >> np.arange(num_segments, dtype=np.int32)) & 1
-    starts = bits.copy()
-    starts[:, 1:] &= 1 - bits[:, :-1]
-    run_of_bit = np.cumsum(starts, axis=1) * bits  # 1, 2, ... on the ones, 0 elsewhere
-    numbers = np.arange(1, (num_segments + 1) // 2 + 1)
-    powers = 1 << np.arange(num_segments)
-    runs = (run_of_bit[:, None, :] == numbers[:, None]) @ powers
-    return _CodeTables(segments=bits.sum(axis=1), events=starts.sum(axis=1), runs=runs.astype(np.int16))
-
-
-def _matched_events(
-    predicted: NDArray[np.int16], true: NDArray[np.int16], tables: _CodeTables
-) -> NDArray[np.int64]:
-    """Return how many predicted events match a true one, in the shape of the codes.
+def _matches(bits: Tensor, common: Tensor) -> Tensor:
+    """Return (T, 3, N, C): 1 at the last common segment of a predicted and a true event that match.
 
     No assignment is needed: two runs of one row are at least a segment apart, so they cannot both reach an
-    intersection over union of one half with the same run. Matches are therefore one to one.
+    intersection over union of one half with the same run. Matches are therefore one to one. The intersection of two
+    runs is a run of common segments, and every such run is the intersection of one pair; at its last segment the
+    intersection reaches back as far as the shorter event does, the union as far as the longer one does, and on.
     """
-    matched = np.zeros(predicted.shape, np.int64)
-    overlapping = np.nonzero(predicted & true)
-    ours = tables.runs[predicted[overlapping]][:, :, None]
-    theirs = tables.runs[true[overlapping]][:, None, :]
-    intersection = tables.segments[ours & theirs]
-    union = tables.segments[ours | theirs]
-    # Padding gives 0 of 0 or 0 of many; only real intersections count.
-    matches = (intersection > 0) & (2 * intersection >= union)
-    matched[overlapping] = matches.any(axis=2).sum(axis=1)
-    return matched
+    before, after = _run_lengths(bits), _run_lengths(bits, backwards=True)
+    intersection = torch.minimum(*before.unbind(1))
+    union = torch.maximum(*before.unbind(1)).add_(torch.maximum(*after.unbind(1))).sub_(1)
+    return intersection.mul_(2).ge_(union).mul_(_last_of_runs(common))
 
 
-def _f_scores(
-    true_positives: NDArray[np.int64],
-    claims: NDArray[np.int64],
-    precision: type[np.float32] | type[np.float64],
-) -> NDArray[np.float64]:
-    """Return F per video, (N, 4), from counts (3, N, C) of hits and of predicted plus true items.
+def _count(bits: Tensor) -> Tensor:
+    """Return the sums over segments."""
+    return bits.sum(0, dtype=bits.dtype)
+
+
+def _f_scores(hits: Tensor, items: Tensor, precision: torch.dtype) -> Tensor:
+    """Return F per video, (4, N) in ``precision``.
 
     F = 2 TP / (2 TP + FP + FN), and 2 TP + FP + FN is the number of predicted plus the number of true items. The
-    mean over classes is taken in ``precision``, class by class.
+    mean over classes is taken in ``precision``, class by class: no sum of torch promises an order.
+
+    Args:
+        hits: (3, N, C) integers, TP of audio, visual and audio-visual.
+        items: (2, 3, N, C) integers, predicted and true items.
+        precision: float32 or float64.
     """
-    hits = np.concatenate((true_positives, true_positives[:1] + true_positives[1:2]))
-    items = np.concatenate((claims, claims[:1] + claims[1:2]))
-    num_relevant = (items > 0).sum(axis=2)
-    per_class = (2.0 * hits / np.maximum(items, 1)).astype(precision)
-    total = np.cumsum(per_class, axis=2)[..., -1]
-    mean = total / np.maximum(num_relevant, 1).astype(precision)
-    return np.where(num_relevant > 0, mean, 1.0).T.astype(np.float64)
+    hits, items = (_with_event(counts.to(precision)) for counts in (hits, items[0] + items[1]))
+    relevant = items.clamp(max=1).sum(-1)
+    per_class = 2 * hits / items.clamp(min=1)
+    total = reduce(torch.add, per_class.unbind(-1))
+    return torch.where(relevant > 0, total / relevant.clamp(min=1), 1.0)
+
+
+def _with_event(counts: Tensor) -> Tensor:
+    """Append, to counts (3, N, C), the sum of the audio and the visual ones as a fourth row."""
+    return torch.cat((counts, counts[:1] + counts[1:2]))
 
 
 def _table_row(per_video: NDArray[np.float64]) -> NDArray[np.float64]:
