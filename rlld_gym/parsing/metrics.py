@@ -1,7 +1,8 @@
 """Segment- and event-level F-scores of audio-visual video parsing (protocol of Tian et al., ECCV 2020).
 
-All videos and classes are compared at once, where the tracks live, by some hundred operations on whole tensors.
-None of them depends on a value: on a GPU they are queued, and waited for once, when finished scores are read.
+All videos and classes are compared at once, where the tracks live, segment by segment. No operation depends on a
+value: on a GPU some three hundred are queued, and waited for once, when the finished scores are read. In-place
+operations keep memory to one byte for each bit; fresh pages would cost more time than the arithmetic.
 """
 
 from collections.abc import Sequence
@@ -99,13 +100,10 @@ def scores_per_video(
         (2, 4, N) float64 in [0, 1] on the tracks' device: segment and event level; audio, visual, audio-visual
         and Event F-scores of each video.
     """
-    bits = _stack_bits([pred_audio, pred_visual, true_audio, true_visual])
-    common = bits[:, 0] * bits[:, 1]
-    segment_hits, segment_items = _count(common), _count(bits)
-    event_hits, event_items = _count(_matches(bits, common)), _count(_last_of_runs(bits))
+    counts = _count(_stack_bits([pred_audio, pred_visual, true_audio, true_visual]))
     # float32 as in the public evaluation, so that published numbers come out to the last digit
-    segment = _f_scores(segment_hits, segment_items, torch.float32)
-    event = _f_scores(event_hits, event_items, torch.float64)
+    segment = _f_scores(counts.segment_hits, counts.segments, torch.float32)
+    event = _f_scores(counts.event_hits, counts.events, torch.float64)
     return torch.stack((segment.double(), event))
 
 
@@ -151,39 +149,48 @@ def _stack_bits(tracks: Sequence[Tensor]) -> Tensor:
     return bits
 
 
-def _last_of_runs(bits: Tensor) -> Tensor:
-    """Return 1 at the last segment (first axis) of each run of ones, 0 elsewhere."""
-    last = bits.clone()
-    last[:-1].gt_(bits[1:])
-    return last
+@dataclass(frozen=True, eq=False)
+class _Counts:
+    """(3, N, C) integers for audio, visual and audio-visual.
 
-
-def _run_lengths(bits: Tensor, *, backwards: bool = False) -> Tensor:
-    """Return how many ones there are without a gap up to and with each segment, counted from either side."""
-    lengths = bits.clone()
-    rows = lengths.unbind()
-    for before, here in pairwise(rows[::-1] if backwards else rows):
-        here.addcmul_(here, before)
-    return lengths
-
-
-def _matches(bits: Tensor, common: Tensor) -> Tensor:
-    """Return (T, 3, N, C): 1 at the last common segment of a predicted and a true event that match.
-
-    No assignment is needed: two runs of one row are at least a segment apart, so they cannot both reach an
-    intersection over union of one half with the same run. Matches are therefore one to one. The intersection of two
-    runs is a run of common segments, and every such run is the intersection of one pair; at its last segment the
-    intersection reaches back as far as the shorter event does, the union as far as the longer one does, and on.
+    ``segments`` and ``events`` count predicted and true ones together, ``segment_hits`` the common segments,
+    ``event_hits`` the pairs of events that match.
     """
-    before, after = _run_lengths(bits), _run_lengths(bits, backwards=True)
-    intersection = torch.minimum(*before.unbind(1))
-    union = torch.maximum(*before.unbind(1)).add_(torch.maximum(*after.unbind(1))).sub_(1)
-    return intersection.mul_(2).ge_(union).mul_(_last_of_runs(common))
+
+    segments: Tensor
+    events: Tensor
+    segment_hits: Tensor
+    event_hits: Tensor
 
 
-def _count(bits: Tensor) -> Tensor:
-    """Return the sums over segments."""
-    return bits.sum(0, dtype=bits.dtype)
+def _count(bits: Tensor) -> _Counts:
+    """Count segments, events and hits in one pass over the segments; ``bits`` (T, 2, 3, N, C) is overwritten.
+
+    No assignment of events is needed: two runs of one row are at least a segment apart, so they cannot both reach
+    an intersection over union of one half with the same run. Matches are therefore one to one. The intersection of
+    two events is a run of common segments, and every such run belongs to one pair. Its first segment decides: from
+    there the intersection extends as far as the event that ends first, the union as far as the one that ends last
+    and back as far as the one that started first.
+    """
+    after = bits.unbind()
+    for following, here in pairwise(after[::-1]):
+        here.addcmul_(here, following)  # ones from here on without a gap, this one included
+    before = torch.zeros_like(after[0])  # ones up to here
+    segments, events, was_present = (torch.zeros_like(before) for _ in range(3))
+    segment_hits, event_hits, was_common = (torch.zeros_like(before[0]) for _ in range(3))
+    for ahead in after:
+        present = ahead.clamp(max=1)
+        before.add_(1).mul_(present)
+        segments.add_(present)
+        events.add_(present.gt(was_present))
+        common = present[0] * present[1]
+        segment_hits.add_(common)
+        intersection = torch.minimum(*ahead)
+        union = torch.maximum(*before).add_(torch.maximum(*ahead)).sub_(1)
+        matches = intersection.add_(intersection).ge_(union)
+        event_hits.add_(matches.mul_(common.gt(was_common)))
+        was_present, was_common = present, common
+    return _Counts(segments[0] + segments[1], events[0] + events[1], segment_hits, event_hits)
 
 
 def _f_scores(hits: Tensor, items: Tensor, precision: torch.dtype) -> Tensor:
@@ -194,19 +201,22 @@ def _f_scores(hits: Tensor, items: Tensor, precision: torch.dtype) -> Tensor:
 
     Args:
         hits: (3, N, C) integers, TP of audio, visual and audio-visual.
-        items: (2, 3, N, C) integers, predicted and true items.
+        items: (3, N, C) integers, predicted plus true items.
         precision: float32 or float64.
     """
-    hits, items = (_with_event(counts.to(precision)) for counts in (hits, items[0] + items[1]))
-    relevant = items.clamp(max=1).sum(-1)
-    per_class = 2 * hits / items.clamp(min=1)
+    hits, items = _with_event(hits, precision), _with_event(items, precision)
+    num_relevant = items.clamp(max=1).sum(-1)
+    per_class = hits.mul_(2).div_(items.clamp_(min=1))
     total = reduce(torch.add, per_class.unbind(-1))
-    return torch.where(relevant > 0, total / relevant.clamp(min=1), 1.0)
+    return torch.where(num_relevant > 0, total / num_relevant.clamp(min=1), 1.0)
 
 
-def _with_event(counts: Tensor) -> Tensor:
-    """Append, to counts (3, N, C), the sum of the audio and the visual ones as a fourth row."""
-    return torch.cat((counts, counts[:1] + counts[1:2]))
+def _with_event(counts: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return (4, N, C) counts in ``dtype``: the given three and, fourth, audio and visual ones together."""
+    result = torch.empty((4, *counts.shape[1:]), dtype=dtype, device=counts.device)
+    result[:3] = counts
+    torch.add(result[0], result[1], out=result[3])
+    return result
 
 
 def _table_row(per_video: NDArray[np.float64]) -> NDArray[np.float64]:
