@@ -23,7 +23,7 @@ from rlld_gym.errors import InputError
 class WarmStartConfig:
     """Options of the warm start."""
 
-    folds: int = 4
+    folds: int = 3
     """Parts of the validation split, at most one for each video; a policy learns from all parts but one, and is
     judged on that one."""
     patience: int = 3
