@@ -166,9 +166,10 @@ class Experiment:
         result: dict[str, Any] = {
             "test": {name: results.mean_scores(rows) for name, rows in scores.items()},
             "removal": quality.as_dict(),
-            "removal_estimate": estimate,
             "seconds": {**seconds, "total": total},
         }
+        if estimate is not None:
+            result["removal_estimate"] = estimate
         write_json(self.folder / RESULT_NAME, result)
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")

@@ -151,7 +151,11 @@ class JointPreset:
         ):
             bar.set_description("joint loop")
             best = best_round(self._logged_rounds(log, bar))
-        estimate = {"round": best.number, **best.warm.as_dict()}
+        estimate = {
+            "round": best.number,
+            "threshold": setting.config.threshold,
+            **best.warm.as_dict(),
+        }
         write_json(folder / ESTIMATE_NAME, estimate)
         save_policy(best.policy, folder / POLICY_NAME)
         return Learned(best.policy, estimate, best.revised)

@@ -106,7 +106,8 @@ def warm_start(
 
     The videos are split at random into folds. A policy for each fold learns from the others, all of them in step;
     after each epoch they judge the videos of their own fold, and the best epoch is kept. The estimate is nested:
-    epoch and calibration with which a fold is judged are chosen by the other folds.
+    epoch and calibration with which a fold is judged are chosen by the other folds. (Their policies, and a parser
+    that `start` may copy, can have learned something from the fold; what judges a video directly never has.)
 
     Args:
         start: returns a policy to start from, the same at each call, on the videos' device.
