@@ -72,7 +72,7 @@ METHODS: Final[dict[str, Method]] = {
     "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),
     "joint": Method(f"{_HERE}.rlld:Joint"),
     "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
-    "imitation": Method(f"{_HERE}.fine_tuned:Imitation"),
+    "imitation": Method(f"{_HERE}.fine_tuned:ImitationAlone"),
     "imitation+label": Method(f"{_HERE}.fine_tuned:FineTuned"),
     "imitation+video": Method(f"{_HERE}.fine_tuned:FineTuned", advantage="video"),
     "imitation+ppo": Method(f"{_HERE}.fine_tuned:FineTunedByPPO", extra="sb3", library="stable_baselines3"),

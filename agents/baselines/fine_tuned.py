@@ -1,17 +1,16 @@
 """Does reinforcement learning add to imitation? Policies that imitate first and are rewarded afterwards."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import gymnasium
 
 from rlld_agents.baselines.base import Context, Denoised, number_of_parameters
 from rlld_agents.denoise import denoise
-from rlld_agents.imitation import ImitationConfig, imitate
-from rlld_agents.joint import make_policy
-from rlld_agents.policy import HybridAttentionPolicy
+from rlld_agents.pretrain import WarmStartConfig, make_policy, warm_start
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
-from rlld_agents.transfer import start_from_parser
+from rlld_agents.removal_policy import RemovalPolicy
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.training import train_parser
 
@@ -20,45 +19,18 @@ EPISODE_LENGTH = 32
 EPISODES = 8
 
 
-@dataclass(frozen=True)
-class WarmStart:
-    """A policy that starts from a parser trained on the weak labels and imitates the validation videos' truth."""
+PARSER_SHARE = 0.5
+"""Epochs of the parser that the policy starts from, as a share of the recipe's."""
 
-    parser_share: float = 0.5
-    """Epochs of the parser, as a share of the recipe's."""
-    imitation: ImitationConfig = field(default_factory=ImitationConfig)
-    """Options of the imitation."""
-
-    def policy(self, context: Context) -> HybridAttentionPolicy:
-        """Return the policy.
-
-        Raises:
-            InputError: the validation videos have no dense labels.
-        """
-        if context.data["val"].dense_audio is None:
-            raise InputError("the validation videos have no dense labels to imitate; leave the method out")
-        labels = context.data["train"].labels
-        epochs = max(1, round(self.parser_share * context.recipe.epochs))
-        parser = train_parser(
-            context.data,
-            labels,
-            labels,
-            context.recipe.shortened(epochs),
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            progress=context.progress,
-        ).network
-        policy = make_policy(context.data["train"], context.hidden_size, context.seed)
-        start_from_parser(policy, parser)
-        imitate(policy, context.data["val"], self.imitation, seed=context.seed)
-        return policy
+ONE_POLICY = WarmStartConfig(ensemble=False)
+"""Rewards go on with one policy, not with one for each fold."""
 
 
 @dataclass(frozen=True)
-class Imitation:
+class ImitationAlone:
     """The warm start alone, without any reward."""
 
-    warm_start: WarmStart = field(default_factory=WarmStart)
+    warm_start: WarmStartConfig = ONE_POLICY
     """Options of the warm start."""
     threshold: float = 0.5
     """Labels whose removal probability is above it are removed."""
@@ -70,7 +42,9 @@ class Imitation:
 
     def denoise(self, context: Context) -> Denoised:
         """Imitate, then remove."""
-        return outcome(self.warm_start.policy(context), context, self.threshold, "dense, to learn from", {})
+        return outcome(
+            start_policy(context, self.warm_start), context, self.threshold, "dense, to learn from", {}
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +57,7 @@ class FineTuned:
 
     start: Literal["imitation", "scratch"] = "imitation"
     """"scratch": from random weights, without a warm start."""
-    warm_start: WarmStart = field(default_factory=WarmStart)
+    warm_start: WarmStartConfig = ONE_POLICY
     """Options of the warm start."""
     reward: Literal["credit", "paper"] = "credit"
     """Of the environment. "paper": the scalar reward as published, with a new task network in each episode."""
@@ -109,10 +83,11 @@ class FineTuned:
         Raises:
             InputError: the context does not say where the data set is, or the data have no dense labels.
         """
+        policy: RemovalPolicy
         if self.start == "scratch":
-            policy = make_policy(context.data["train"], context.hidden_size, context.seed)
+            policy = make_policy(context.data["train"], hidden_size=context.hidden_size, seed=context.seed)
         else:
-            policy = self.warm_start.policy(context)
+            policy = start_policy(context, self.warm_start)
         scalar = self.advantage == "episode"
         env = gymnasium.make(
             ENVIRONMENT_ID,
@@ -139,7 +114,7 @@ class FineTuned:
 class FineTunedByPPO:
     """Stable-Baselines3's PPO on the videos as environments, rewarded by credit, from the warm start on."""
 
-    warm_start: WarmStart = field(default_factory=WarmStart)
+    warm_start: WarmStartConfig = ONE_POLICY
     """Options of the warm start."""
     episodes: int = EPISODES
     """Episodes of 32 steps."""
@@ -166,7 +141,7 @@ class FineTunedByPPO:
             PerVideoVecEnv,
         )
 
-        policy = self.warm_start.policy(context)
+        policy = start_policy(context, self.warm_start)
         env = PerVideoVecEnv(
             observation="indices",
             time_feature=True,
@@ -196,6 +171,35 @@ class FineTunedByPPO:
         return outcome(learner.actor_critic.policy, context, self.threshold, used, details)
 
 
+def start_policy(context: Context, config: WarmStartConfig) -> RemovalPolicy:
+    """Return a policy that starts from a parser trained on the weak labels and has imitated the validation videos.
+
+    Raises:
+        InputError: the validation videos have no dense labels.
+    """
+    if context.data["val"].dense_audio is None:
+        raise InputError("the validation videos have no dense labels to imitate; leave the method out")
+    train = context.data["train"]
+    parser = train_parser(
+        context.data,
+        train.labels,
+        train.labels,
+        context.recipe.shortened(max(1, round(PARSER_SHARE * context.recipe.epochs))),
+        hidden_size=context.hidden_size,
+        seed=context.seed,
+        progress=context.progress,
+    ).network
+    start = partial(
+        make_policy,
+        train,
+        hidden_size=context.hidden_size,
+        seed=context.seed,
+        network=context.recipe.network,
+        parser=parser,
+    )
+    return warm_start(start, context.data["val"], config, seed=context.seed, classes=context.classes).policy
+
+
 def environment_options(context: Context, reward: str) -> dict[str, Any]:
     """Return the arguments of the environment on a context's data.
 
@@ -215,7 +219,7 @@ def environment_options(context: Context, reward: str) -> dict[str, Any]:
 
 
 def outcome(
-    policy: HybridAttentionPolicy, context: Context, threshold: float, used: str, details: dict[str, Any]
+    policy: RemovalPolicy, context: Context, threshold: float, used: str, details: dict[str, Any]
 ) -> Denoised:
     """Return what a policy leaves of the training videos' labels."""
     revised = denoise(policy, context.data, threshold=threshold)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -113,7 +113,8 @@ def averaged(network: TaskNetwork, recipe: Recipe) -> AveragedModel | None:
     """Return a moving average of a network's weights as the recipe wants it, None where it wants none."""
     if not recipe.averaging:
         return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging))
+    forget = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=forget)
 
 
 def training_targets(
@@ -260,7 +261,7 @@ def train_parser(
         )
     optimizer = make_optimizer(network, recipe)
     average = averaged(network, recipe)
-    judged = network if average is None else average.module
+    judged = network if average is None else cast(TaskNetwork, average.module)
     history: list[dict[str, float]] = []
     best_epoch, best_weights = 0, {}
     with seeded_random_state(seed, data.device):

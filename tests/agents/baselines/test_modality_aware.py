@@ -86,7 +86,7 @@ def test_relative_errors_by_hand(context, network) -> None:
 
 
 def test_labels_follow_the_published_rule() -> None:
-    context = small_context(videos=96, epochs=8)
+    context = small_context(videos=96, epochs=2)
     denoised = make("ma").denoise(context)
     train, weak = context.data["train"], weak_labels(context)
     recipe = ModalityAware().recipe_of_base(context.recipe)
@@ -137,7 +137,7 @@ def test_recipe_of_the_base_parser() -> None:
 
 
 def test_shared_arrays_remove_audio_labels_from_the_video_target() -> None:
-    context = small_context(videos=96, epochs=8)
+    context = small_context(videos=96, epochs=2)
     plain, shared = make("ma").denoise(context), make("ma", share_arrays=True).denoise(context)
     np.testing.assert_array_equal(plain.visual, shared.visual)
     np.testing.assert_array_equal(plain.audio, shared.audio)
