@@ -2,9 +2,9 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.products import inner_products, project_twice
 
 
 class Attention(nn.Module):
@@ -13,6 +13,11 @@ class Attention(nn.Module):
     Parameters and initialisation are those of ``torch.nn.MultiheadAttention(size, 1, dropout)``. The
     computation is spelled out because fused kernels have no double backward and no forward-mode derivative,
     which differentiating through a training step needs.
+
+    With one head, keys and values need not be computed. A score is the inner product q.(K c + k) of a query with
+    the projected context: K' q can be compared with the context itself, and q.k, the same for every c, drops out
+    of the softmax. Likewise O (sum_c w_c (V c + v)) + o = O V (sum_c w_c c) + (sum_c w_c) O v + o. This is equal
+    up to rounding, at half the multiplications.
 
     Args:
         size: width of queries, keys, values and output.
@@ -30,7 +35,7 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def forward(self, query: Tensor, context: Tensor) -> Tensor:
-        """Let every element of ``query`` read from ``context``; the same object for both is self-attention.
+        """Let every element of ``query`` read from ``context``, its own sequence or another one.
 
         Args:
             query: (B, T, size) float.
@@ -39,16 +44,13 @@ class Attention(nn.Module):
         Returns:
             (B, T, size).
         """
-        if query is context:
-            projected = functional.linear(query, self.in_proj_weight, self.in_proj_bias)
-            queries, keys, values = projected.chunk(3, -1)
-        else:
-            parts = (self.size, 2 * self.size)
-            query_weight, context_weight = self.in_proj_weight.split_with_sizes(parts)
-            query_bias, context_bias = self.in_proj_bias.split_with_sizes(parts)
-            queries = functional.linear(query, query_weight, query_bias)
-            keys, values = functional.linear(context, context_weight, context_bias).chunk(2, -1)
-        scores = torch.matmul(queries, keys.transpose(-2, -1)) * self.size**-0.5
-        attended = torch.matmul(dropout(scores.softmax(-1), self.dropout, self.training), values)
-        output: Tensor = self.out_proj(attended)
-        return output
+        query_weight, key_weight, value_weight = self.in_proj_weight.chunk(3)
+        query_bias, _, value_bias = self.in_proj_bias.chunk(3)
+        key_weight = key_weight * self.size**-0.5
+        sought = project_twice(query, query_weight, key_weight.T) + query_bias @ key_weight
+        # Normalised over rows, not columns: a CPU vectorises that.
+        weights = inner_products(context, sought).softmax(-2)
+        weights = dropout(weights, self.dropout, self.training)
+        read = weights.mT @ context
+        output = project_twice(read, value_weight, self.out_proj.weight) + self.out_proj.bias
+        return torch.addcmul(output, weights.sum(-2).unsqueeze(-1), self.out_proj.weight @ value_bias)
