@@ -20,6 +20,7 @@ from rlld_gym.parsing.recipes import Recipe
 
 from .checkpoint import CHECKPOINT_NAME
 from .denoise import RevisedLabels
+from .environment_id import ENVIRONMENT_ID
 from .experiment_config import ExperimentConfig
 from .joint import FineTune, JointConfig, JointRound, best_round, epochs_of_rounds, joint_rounds
 from .policy import HybridAttentionPolicy, load_policy, save_policy
@@ -27,7 +28,6 @@ from .reinforce import POLICY_NAME, Reinforce
 from .removal_policy import RemovalPolicy
 from .runlog import RunLog
 
-ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
 ESTIMATE_NAME = "estimate.json"
 """How good the removals are, as far as the validation videos can tell; in the run folder."""
 

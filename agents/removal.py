@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SPEECH = "Speech"
+"""The class that decides most of what a denoiser can gain on LLP; everything is also measured without it."""
+
 
 @dataclass(frozen=True, eq=False)
 class ModalityRemoval:
@@ -71,6 +74,8 @@ def removal_quality(
     visual: NDArray[np.bool_],
     truth: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None,
     scores: NDArray[np.floating] | None = None,
+    *,
+    chosen: NDArray[np.bool_] | None = None,
 ) -> RemovalQuality:
     """Compare revised labels with the weak labels and, where known, with the truth.
 
@@ -80,6 +85,7 @@ def removal_quality(
         visual: (N, C) bool, the visual labels that are left.
         truth: (N, C) bool for audio and for visual: heard, seen in any segment; None where unknown.
         scores: (N, 2, C), larger = rather remove (for instance removal probabilities); needed for the AUC.
+        chosen: (C,) bool, the classes to judge, in their order; None: all.
 
     Returns:
         Counts per class and the ratios of both modalities.
@@ -87,6 +93,10 @@ def removal_quality(
     Raises:
         ValueError: if shapes differ or a revised label was not present.
     """
+    if chosen is not None:
+        original, audio, visual = original[:, chosen], audio[:, chosen], visual[:, chosen]
+        truth = None if truth is None else (truth[0][:, chosen], truth[1][:, chosen])
+        scores = None if scores is None else scores[..., chosen]
     modalities = []
     for index, revised in enumerate((audio, visual)):
         if revised.shape != original.shape or (revised & ~original).any():

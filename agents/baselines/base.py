@@ -83,6 +83,23 @@ class Denoiser(Protocol):
         """
 
 
+def data_source(context: Context, method: str) -> tuple[str, int]:
+    """Return name or path of the data set and its seed, to make the environment on it.
+
+    Raises:
+        InputError: the context does not say.
+    """
+    if context.source is None:
+        raise InputError(f"method {method!r}: needs a data set by name or path, to make the environment")
+    return context.source
+
+
+def episode_progress(context: Context, episodes: int) -> Callable[[dict[str, float]], None] | None:
+    """Return what tells a context's progress from the rows that REINFORCE logs, None where nobody asks."""
+    report = context.progress
+    return None if report is None else lambda row: report(int(row["episode"]), episodes)
+
+
 def weak_labels(context: Context) -> NDArray[np.bool_]:
     """Return a fresh copy of the training videos' weak labels, (N, C) bool."""
     return to_numpy(context.data["train"].labels > 0)

@@ -1,23 +1,27 @@
 """Does reinforcement learning add to imitation? Policies that imitate first and are rewarded afterwards."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import gymnasium
 
-from rlld_agents.baselines.base import Context, Denoised, number_of_parameters
+from rlld_agents.baselines.base import (
+    Context,
+    Denoised,
+    check_dense,
+    data_source,
+    episode_progress,
+    number_of_parameters,
+)
+from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
 from rlld_agents.denoise import denoise
-from rlld_agents.pretrain import WarmStartConfig, make_policy, warm_start
+from rlld_agents.environment_id import ENVIRONMENT_ID
+from rlld_agents.pretrain import WarmStartConfig, make_policy
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
 from rlld_agents.removal_policy import RemovalPolicy
-from rlld_gym.errors import InputError
-from rlld_gym.parsing.training import train_parser
 
-ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
 EPISODE_LENGTH = 32
 EPISODES = 8
-
 
 PARSER_SHARE = 0.5
 """Epochs of the parser that the policy starts from, as a share of the recipe's."""
@@ -42,9 +46,8 @@ class ImitationAlone:
 
     def denoise(self, context: Context) -> Denoised:
         """Imitate, then remove."""
-        return outcome(
-            start_policy(context, self.warm_start), context, self.threshold, "dense, to learn from", {}
-        )
+        policy = start_policy(context, self.name, self.warm_start, self.threshold)
+        return outcome(policy, context, self.threshold, "dense, to learn from", {})
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,11 @@ class FineTuned:
         if self.start == "scratch":
             policy = make_policy(context.data["train"], hidden_size=context.hidden_size, seed=context.seed)
         else:
-            policy = start_policy(context, self.warm_start)
+            policy = start_policy(context, self.name, self.warm_start, self.threshold)
         scalar = self.advantage == "episode"
         env = gymnasium.make(
             ENVIRONMENT_ID,
-            **environment_options(context, self.reward),
+            **environment_options(context, self.name, self.reward),
             task_lifespan="episode" if self.reward == "paper" else "run",
         )
         config = ReinforceConfig(
@@ -104,7 +107,7 @@ class FineTuned:
             warm_up_steps=0 if scalar else min(2, self.episodes - 1) * EPISODE_LENGTH,
             seed=context.seed,
         )
-        Reinforce(policy, env, config).learn(callback=_progress(context, self.episodes))
+        Reinforce(policy, env, config).learn(callback=episode_progress(context, self.episodes))
         env.close()
         used = "dense, as the reward" if self.start == "scratch" else "dense, to learn from and as the reward"
         return outcome(policy, context, self.threshold, used, {"steps": self.episodes * EPISODE_LENGTH})
@@ -141,16 +144,11 @@ class FineTunedByPPO:
             PerVideoVecEnv,
         )
 
-        policy = start_policy(context, self.warm_start)
-        env = PerVideoVecEnv(
-            observation="indices",
-            time_feature=True,
-            task_lifespan="run",
-            **environment_options(context, "credit"),
-        )
+        policy = start_policy(context, self.name, self.warm_start, self.threshold)
+        options = environment_options(context, self.name, "credit")
+        env = PerVideoVecEnv(observation="indices", time_feature=True, task_lifespan="run", **options)
         env.seed(context.seed)
         sizes = {"hidden_size": policy.hidden_size, "visual_3d_size": policy.visual_3d_size}
-        source = _source(context)
         model = PPO(
             HybridAttentionActorCriticPolicy,
             env,
@@ -160,7 +158,7 @@ class FineTunedByPPO:
             learning_rate=self.learning_rate,
             seed=context.seed,
             device=str(context.data.device),
-            policy_kwargs={"data": source[0], "data_seed": source[1], **sizes},
+            policy_kwargs={"data": options["data"], "data_seed": options["data_seed"], **sizes},
         )
         learner: Any = model.policy
         learner.actor_critic.policy.load_state_dict(policy.state_dict())
@@ -171,45 +169,28 @@ class FineTunedByPPO:
         return outcome(learner.actor_critic.policy, context, self.threshold, used, details)
 
 
-def start_policy(context: Context, config: WarmStartConfig) -> RemovalPolicy:
+def start_policy(context: Context, method: str, config: WarmStartConfig, threshold: float) -> RemovalPolicy:
     """Return a policy that starts from a parser trained on the weak labels and has imitated the validation videos.
 
     Raises:
         InputError: the validation videos have no dense labels.
     """
-    if context.data["val"].dense_audio is None:
-        raise InputError("the validation videos have no dense labels to imitate; leave the method out")
-    train = context.data["train"]
-    parser = train_parser(
-        context.data,
-        train.labels,
-        train.labels,
-        context.recipe.shortened(max(1, round(PARSER_SHARE * context.recipe.epochs))),
-        hidden_size=context.hidden_size,
-        seed=context.seed,
-        progress=context.progress,
-    ).network
-    start = partial(
-        make_policy,
-        train,
-        hidden_size=context.hidden_size,
-        seed=context.seed,
-        network=context.recipe.network,
-        parser=parser,
-    )
-    return warm_start(start, context.data["val"], config, seed=context.seed, classes=context.classes).policy
+    check_dense(context, method)
+    epochs = max(1, round(PARSER_SHARE * context.recipe.epochs))
+    parser = parser_on_weak_labels(context, context.recipe.shortened(epochs)).network
+    return warm_start_in(context, config, parser, threshold).policy
 
 
-def environment_options(context: Context, reward: str) -> dict[str, Any]:
+def environment_options(context: Context, method: str, reward: str) -> dict[str, Any]:
     """Return the arguments of the environment on a context's data.
 
     Raises:
         InputError: the context does not say where the data set is.
     """
-    source = _source(context)
+    data, data_seed = data_source(context, method)
     return {
-        "data": source[0],
-        "data_seed": source[1],
+        "data": data,
+        "data_seed": data_seed,
         "recipe": context.recipe.name,
         "hidden_size": context.hidden_size,
         "episode_length": EPISODE_LENGTH,
@@ -231,14 +212,3 @@ def outcome(
         validation_labels=f"{used}, and to choose the epoch of the parsers",
         details=details,
     )
-
-
-def _source(context: Context) -> tuple[str, int]:
-    if context.source is None:
-        raise InputError("needs a data set by name or path, to make the environment")
-    return context.source
-
-
-def _progress(context: Context, episodes: int) -> Any:
-    report = context.progress
-    return None if report is None else lambda row: report(int(row["episode"]), episodes)

@@ -6,8 +6,16 @@ from typing import Any
 
 import gymnasium
 
-from rlld_agents.baselines.base import Context, Denoised, check_dense, number_of_parameters
+from rlld_agents.baselines.base import (
+    Context,
+    Denoised,
+    check_dense,
+    data_source,
+    episode_progress,
+    number_of_parameters,
+)
 from rlld_agents.denoise import RevisedLabels, denoise
+from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.joint import JointConfig, JointRound, best_round, joint_rounds
 from rlld_agents.policy import HybridAttentionPolicy
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
@@ -16,7 +24,6 @@ from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.training import train_parser
 
-ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
 INTER_WEIGHTS = (0.6, 0.4)
 """Weights of divergence and cosine in the soft inter-reward (Eq. 9)."""
 
@@ -66,14 +73,11 @@ class RLLD:
 
     def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
         """Return the policy and its episodes' returns and validation scores, by name."""
-        if context.source is None:
-            raise InputError(
-                f"method {self.name!r}: needs a data set by name or path, to make the environment"
-            )
+        data, data_seed = data_source(context, self.name)
         env = gymnasium.make(
             ENVIRONMENT_ID,
-            data=context.source[0],
-            data_seed=context.source[1],
+            data=data,
+            data_seed=data_seed,
             hidden_size=context.hidden_size,
             initialized_labels=self.initialized_labels,
             inter_weights=INTER_WEIGHTS if self.soft_inter_reward else (0.0, 0.0),
@@ -89,10 +93,7 @@ class RLLD:
             initialized_labels=self.initialized_labels,
         ).to(context.data.device)
         config = ReinforceConfig(episodes=self.episodes, seed=context.seed)
-        progress = context.progress
-        rows = Reinforce(policy, env, config).learn(
-            callback=None if progress is None else lambda row: progress(int(row["episode"]), self.episodes)
-        )
+        rows = Reinforce(policy, env, config).learn(callback=episode_progress(context, self.episodes))
         env.close()
         columns = {name: f"env/{name}" for name, _ in SCORE_COLUMNS} | {"return": "rollout/ep_rew_mean"}
         return policy, {name: [row[column] for row in rows] for name, column in columns.items()}

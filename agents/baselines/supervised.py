@@ -1,14 +1,13 @@
 """Supervised learning on the validation split, the control that rewards paid out of the same labels must beat."""
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Literal
 
 from rlld_agents.baselines.base import Context, Denoised, check_dense, number_of_parameters
+from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
 from rlld_agents.denoise import denoise
-from rlld_agents.pretrain import WarmStartConfig, make_policy, warm_start
+from rlld_agents.pretrain import WarmStartConfig
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.training import TrainedParser, train_parser
 
 
 @dataclass(frozen=True)
@@ -47,31 +46,15 @@ class SupervisedOnValidation:
             InputError: the validation videos have no dense labels, or are fewer than two.
         """
         check_dense(context, self.name)
-        validation = context.data["val"]
-        used = f"dense, per modality, all {len(validation)} videos, to learn which labels are wrong"
+        used = f"dense, per modality, all {len(context.data['val'])} videos, to learn which labels are wrong"
         details: dict[str, Any] = {}
         parser = None
         if self.start == "parser":
-            trained = self._train_parser(context)
+            trained = parser_on_weak_labels(context, context.recipe)
             parser = trained.network
             used += ", and to choose the epoch of the parser that the policies start from"
             details["parser"] = {"best_epoch": trained.best_epoch, "validation": trained.history}
-        warm = warm_start(
-            partial(
-                make_policy,
-                context.data["train"],
-                hidden_size=context.hidden_size,
-                seed=context.seed,
-                network=context.recipe.network,
-                parser=parser,
-            ),
-            validation,
-            self.warm_start,
-            seed=context.seed,
-            classes=context.classes,
-            threshold=self.threshold,
-            progress=context.progress,
-        )
+        warm = warm_start_in(context, self.warm_start, parser, self.threshold)
         details |= {"policy_parameters": number_of_parameters(warm.policy), "estimate": warm.as_dict()}
         revised = denoise(warm.policy, context.data, threshold=self.threshold)
         return Denoised(
@@ -80,18 +63,4 @@ class SupervisedOnValidation:
             removal_score=revised.removal_probability,
             validation_labels=used,
             details=details,
-        )
-
-    @staticmethod
-    def _train_parser(context: Context) -> TrainedParser:
-        """Return a parser to start from."""
-        labels = context.data["train"].labels
-        return train_parser(
-            context.data,
-            labels,
-            labels,
-            context.recipe,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            progress=context.progress,
         )

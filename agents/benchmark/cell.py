@@ -19,7 +19,7 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.experiment import choose_device
 from rlld_agents.labels_file import write_labels
-from rlld_agents.removal import ModalityRemoval, rank_auc, removal_quality
+from rlld_agents.removal import SPEECH, ModalityRemoval, rank_auc, removal_quality
 from rlld_agents.sweep.cells import Progress
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -36,7 +36,6 @@ from .rows import method_of
 
 LABELS_FOLDER = "labels"
 DATA_FOLDER = "data"
-SPEECH = "Speech"
 
 
 @dataclass(frozen=True)
@@ -143,14 +142,7 @@ def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) 
     truth, scores = train.truth(), denoised.removal_score
     quality = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores)
     others = np.array([name != SPEECH for name in classes])
-    parts = [labels[:, others] for labels in (train.labels, denoised.audio, denoised.visual)]
-    rest = removal_quality(
-        parts[0],
-        parts[1],
-        parts[2],
-        None if truth is None else (truth[0][:, others], truth[1][:, others]),
-        None if scores is None else scores[:, :, others],
-    )
+    rest = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores, chosen=others)
     return {
         name: _ratios(whole)
         | {f"{key}_without_speech": v for key, v in _ratios(part).items()}

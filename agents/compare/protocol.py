@@ -10,9 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 from numpy.typing import NDArray
 
+from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_gym.errors import InputError
 
-ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
 Report = Callable[[dict[str, float]], None]
 
 

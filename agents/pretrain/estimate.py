@@ -8,12 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlld_agents.removal import ModalityRemoval, RemovalQuality, removal_quality
+from rlld_agents.removal import SPEECH, ModalityRemoval, RemovalQuality, removal_quality
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.labels import EmptyRule, revise_labels
-
-SPEECH = "Speech"
-"""The class that decides most of what a denoiser can gain on LLP; everything is also measured without it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,14 +85,10 @@ def estimate_removals(
     left = _numpy(revision.audio > 0), _numpy(revision.visual > 0)
     truth = _numpy(videos.dense_audio.any(1)), _numpy(videos.dense_visual.any(1))
 
-    def quality(chosen: NDArray[np.bool_]) -> RemovalQuality:
-        heard, seen = (each[:, chosen] for each in truth)
-        audio, visual = (each[:, chosen] for each in left)
-        return removal_quality(labels[:, chosen], audio, visual, (heard, seen), scores[..., chosen])
-
     others = np.array([name != SPEECH for name in classes])
-    rest = None if others.all() else quality(others)
-    return RemovalEstimate(len(videos), quality(np.ones_like(others)), rest)
+    whole = removal_quality(labels, *left, truth, scores)
+    rest = None if others.all() else removal_quality(labels, *left, truth, scores, chosen=others)
+    return RemovalEstimate(len(videos), whole, rest)
 
 
 def _ratios(quality: ModalityRemoval) -> dict[str, float | None]:

@@ -60,21 +60,6 @@ def with_dense_videos(store: FeatureStore, number: int, *, shift: float = 0.0, s
     )
 
 
-def visual_noise_rates(split: Split) -> NDArray[np.float64]:
-    """Return for each class the share of its labels that is nowhere seen, (C,) in [0, 1]; NaN without labels.
-
-    Raises:
-        ValueError: the split's dense labels are unknown.
-    """
-    truth = split.truth()
-    if truth is None:
-        raise ValueError(f"split {split.name!r} has no dense labels")
-    labels = split.labels.sum(axis=0)
-    with np.errstate(invalid="ignore"):
-        rates: NDArray[np.float64] = (split.labels & ~truth[1]).sum(axis=0) / labels
-    return rates
-
-
 def _rows_of(split: Split, rows: NDArray[np.int64]) -> Split:
     """Return some videos of a split."""
     values: dict[str, Any] = {field.name: getattr(split, field.name) for field in fields(split)}

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlld_gym.data import open_data
-from rlld_gym.data.dense_videos import visual_noise_rates, with_dense_videos
+from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.errors import InputError
 
 
@@ -27,6 +27,13 @@ def test_choice_depends_on_the_seed_alone():
     store = open_data("twin-tiny")
     names = [with_dense_videos(store, 50, seed=seed).split("val").filenames for seed in (0, 0, 1)]
     assert names[0] == names[1] != names[2]
+
+
+def visual_noise_rates(split):
+    """Return for each class the share of its labels that is nowhere seen."""
+    _, seen = split.truth()
+    with np.errstate(invalid="ignore"):
+        return (split.labels & ~seen).sum(axis=0) / split.labels.sum(axis=0)
 
 
 def test_shift_moves_how_often_classes_are_seen():
