@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, stack_module_state, vmap
 
-from rlld_gym.parsing.networks.attention import Attention
-from rlld_gym.parsing.networks.products import inner_products, project_twice
+from rlld_gym.parsing.networks.attention import Attention, attend
+from rlld_gym.parsing.networks.products import cheaper_order, inner_products
 
 
 class PlainAttention(nn.Module):
@@ -78,10 +78,23 @@ def test_the_bias_of_the_keys_is_without_effect():
     assert torch.equal(before, module(query, context))
 
 
-@pytest.mark.parametrize("rows", [3, 40])
-def test_two_projections(rows):
+@pytest.mark.parametrize(("rows", "folds"), [(1, False), (40, True)])
+def test_two_projections_in_the_cheaper_order(rows, folds):
     sequence, first, second = torch.randn(2, rows, 6), torch.randn(9, 6), torch.randn(5, 9)
-    torch.testing.assert_close(project_twice(sequence, first, second), sequence @ first.T @ second.T)
+    left, right = cheaper_order(sequence, first, second)
+    assert (left is sequence) is folds
+    torch.testing.assert_close(left @ right.mT, sequence @ first.T @ second.T)
+    firsts, seconds = first * torch.tensor([1.0, -1.0]).view(2, 1, 1), second.expand(2, -1, -1)
+    left, right = cheaper_order(sequence, firsts, seconds)
+    assert (left is sequence) is folds
+    torch.testing.assert_close(left @ right.mT, sequence @ firsts.mT @ second.T)
+
+
+def test_several_attentions_of_one_context():
+    modules = [attention(8) for _ in range(2)]
+    queries, context = torch.randn(2, 3, 4, 8, dtype=torch.float64), torch.randn(3, 5, 8, dtype=torch.float64)
+    expected = [module(query, context) for module, query in zip(modules, queries, strict=True)]
+    torch.testing.assert_close(attend(modules, queries, context), torch.stack(expected))
 
 
 def test_every_derivative_of_inner_products():

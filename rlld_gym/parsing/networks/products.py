@@ -7,21 +7,25 @@ import torch
 from torch import Tensor
 
 
-def project_twice(sequence: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Apply two linear maps without biases, one after the other, in the cheaper order of multiplication.
+def cheaper_order(sequence: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Take the first step of ``sequence @ first.mT @ second.mT`` in the order that needs fewer multiplications.
 
-    Where the sequences have more elements than ``second`` has columns, it pays to multiply the weights first.
+    For long sequences it pays to multiply the weights first.
 
     Args:
-        sequence: (..., D) float.
-        first: (E, D), as the weight of a ``torch.nn.Linear``.
-        second: (F, E), likewise.
+        sequence: (..., N, D) float.
+        first: (E, D), as the weight of a ``torch.nn.Linear``, or (K, E, D) for a sequence of shape (K, N, D).
+        second: (F, E) or (K, F, E), likewise.
 
     Returns:
-        (..., F): ``sequence @ first.T @ second.T``.
+        A sequence and a weight, for ``torch.nn.functional.linear``: (..., N, D) and (..., F, D), or (..., N, E) and
+        ``second``.
     """
-    rows: Tensor = torch.linalg.multi_dot((sequence.flatten(0, -2), first.T, second.T))
-    return rows.view(*sequence.shape[:-1], -1)
+    (inner, width), outer = first.shape[-2:], second.shape[-2]
+    count = sequence.numel() // width // first.shape[:-2].numel()
+    if outer * width * (inner + count) < count * inner * (width + outer):
+        return sequence, second @ first
+    return sequence @ first.mT, second
 
 
 def inner_products(left: Tensor, right: Tensor) -> Tensor:
