@@ -1,12 +1,12 @@
-"""Attention without keys and values, and its products, against the textbook's order of computation."""
+"""Attention without keys and values against the textbook's order of computation."""
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, stack_module_state, vmap
+from torch.func import functional_call, stack_module_state, vmap
 
 from rlld_gym.parsing.networks.attention import Attention, attend
-from rlld_gym.parsing.networks.products import cheaper_order, inner_products
+from rlld_gym.parsing.networks.products import cheaper_order
 
 
 class PlainAttention(nn.Module):
@@ -95,18 +95,6 @@ def test_several_attentions_of_one_context():
     queries, context = torch.randn(2, 3, 4, 8, dtype=torch.float64), torch.randn(3, 5, 8, dtype=torch.float64)
     expected = [module(query, context) for module, query in zip(modules, queries, strict=True)]
     torch.testing.assert_close(attend(modules, queries, context), torch.stack(expected))
-
-
-def test_every_derivative_of_inner_products():
-    left = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
-    right = torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(inner_products, (left, right))
-    assert torch.autograd.gradgradcheck(inner_products, (left, right))
-    tangents = torch.randn_like(left), torch.randn_like(right)
-    expected = jvp(lambda a, b: torch.einsum("bsd,btd->bst", a, b), (left, right), tangents)
-    torch.testing.assert_close(jvp(inner_products, (left, right), tangents), expected)
-    _, right_gradient = torch.autograd.grad(inner_products(left, right).sin().sum(), (left, right))
-    assert right_gradient.is_contiguous()
 
 
 def test_many_attentions_at_once():

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.products import cheaper_order, inner_products
+from rlld_gym.parsing.networks.products import cheaper_order
 
 
 class Attention(nn.Module):
@@ -70,16 +70,16 @@ def attend(attentions: Sequence[Attention], queries: Tensor, context: Tensor) ->
 
     key_weight = key_weight * size**-0.5
     rows, weight = cheaper_order(queries.flatten(1, 2), query_weight, key_weight.mT)
-    sought = torch.baddbmm(query_bias @ key_weight, rows, weight.mT).view_as(queries)
+    sought = torch.baddbmm(torch.bmm(query_bias, key_weight), rows, weight.mT).view_as(queries)
     # One product per video compares its context with the queries of all attentions: (B, S, K T).
-    scores = inner_products(context, sought.transpose(0, 1).flatten(1, 2))
+    scores = torch.bmm(context, sought.transpose(0, 1).flatten(1, 2).mT)
     # Normalised over rows, not columns: a CPU vectorises that.
     weights = dropout(scores.softmax(-2), attentions[0].dropout, attentions[0].training)
 
     def by_attention(part: Tensor) -> Tensor:
         return part.view(batch, count, length, -1).transpose(0, 1).reshape(count, batch * length, -1)
 
-    rows, weight = cheaper_order(by_attention(weights.mT @ context), value_weight, out_weight)
+    rows, weight = cheaper_order(by_attention(torch.bmm(weights.mT, context)), value_weight, out_weight)
     mass = by_attention(weights.sum(-2))
-    offset = torch.addcmul(out_bias, mass, value_bias @ out_weight.mT)
+    offset = torch.addcmul(out_bias, mass, torch.bmm(value_bias, out_weight.mT))
     return torch.baddbmm(offset, rows, weight.mT).view_as(queries)
