@@ -39,17 +39,31 @@ class MaskedBernoulli:
         """Return the action that sets the bits whose probability is above ``threshold``, (..., 2, C) int8."""
         return (self.probabilities() > threshold).to(torch.int8)
 
-    def log_probability(self, action: Tensor) -> Tensor:
-        """Return log pi of ``action`` per branch, (..., 2): the sum over the free bits of the branch.
+    def log_probabilities(self, action: Tensor) -> Tensor:
+        """Return log pi of each bit of ``action``, (..., 2, C); 0 where the bit is fixed.
 
         Args:
             action: (..., 2, C), 0 or 1, any dtype.
         """
         signed_logits = torch.where(action.bool(), self.logits, -self.logits)
-        return torch.where(self.free, functional.logsigmoid(signed_logits), 0.0).sum(-1)
+        return torch.where(self.free, functional.logsigmoid(signed_logits), 0.0)
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats per branch, (..., 2): the sum over the free bits of the branch."""
         probabilities = torch.sigmoid(self.logits)
         entropy = functional.softplus(self.logits) - probabilities * self.logits
         return torch.where(self.free, entropy, 0.0).sum(-1)
+
+    def divergence(self, reference: "MaskedBernoulli") -> Tensor:
+        """Return KL(self || reference) in nats per branch, (..., 2): the sum over the free bits of the branch.
+
+        Args:
+            reference: a distribution of the same shape and mask.
+        """
+        probabilities = torch.sigmoid(self.logits)
+        removal, keeping = (
+            functional.logsigmoid(sign * self.logits) - functional.logsigmoid(sign * reference.logits)
+            for sign in (1, -1)
+        )
+        divergence = probabilities * removal + (1 - probabilities) * keeping
+        return torch.where(self.free, divergence, 0.0).sum(-1)

@@ -1,4 +1,4 @@
-"""One episode as REINFORCE keeps it, and the returns of its steps."""
+"""What REINFORCE keeps of the steps of an episode, and the returns of the steps."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,22 +7,57 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .runlog import environment_metrics
 
-@dataclass
-class Episode:
-    """What one episode leaves for the update: N entries in each list.
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one step leaves for the update.
 
     Observations are kept as the environment gave them, 14 MB a step for 128 LLP videos (449 MB for 32 steps);
     the update computes the log-probabilities again, one step at a time, so that no graph outlives its step.
     """
 
-    observations: list[dict[str, NDArray[Any]]] = field(default_factory=list)
-    actions: list[Tensor] = field(default_factory=list)
-    masks: list[Tensor | None] = field(default_factory=list)
-    rewards: list[tuple[float, float]] = field(default_factory=list)
+    observation: dict[str, NDArray[Any]]
+    mask: Tensor | None
+    action: Tensor
+    rewards: tuple[float, float]
     """Reward of the audio branch and of the visual branch."""
+    scalar_reward: float
+    info: dict[str, Any]
+    """What the environment said about the step."""
+
+
+@dataclass
+class EpisodeLog:
+    """What is left of an episode's steps when the updates are done with them."""
+
+    rewards: list[tuple[float, float]] = field(default_factory=list)
     scalar_rewards: list[float] = field(default_factory=list)
     infos: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, step: Step) -> None:
+        """Note a step."""
+        self.rewards.append(step.rewards)
+        self.scalar_rewards.append(step.scalar_reward)
+        self.infos.append(step.info)
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def rollout_metrics(self) -> dict[str, float]:
+        """Return what is logged of the rewards."""
+        totals = torch.tensor(self.rewards, dtype=torch.float64).sum(0)
+        return {
+            "rollout/ep_rew_mean": sum(self.scalar_rewards),
+            "rollout/ep_len_mean": len(self),
+            "rollout/return_audio": totals[0].item(),
+            "rollout/return_visual": totals[1].item(),
+        }
+
+    def environment_metrics(self) -> dict[str, float]:
+        """Return what is logged of the environment's infos."""
+        return environment_metrics(self.infos)
 
 
 def returns(rewards: Tensor, reward_to_go: bool, discount: float) -> Tensor:

@@ -66,11 +66,11 @@ class Experiment:
         clock = Stopwatch(self.folder)
         self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
         with clock.stage(preset.stage):
-            policy = preset.learn(self.folder, self.progress)
+            learned = preset.learn(self.folder, self.progress)
         self._say("denoising the training videos")
         with clock.stage("denoise"):
-            revised = denoise(
-                policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
+            revised = learned.revised or denoise(
+                learned.policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
             )
             train = self.store.split("train")
             write_labels(
@@ -83,7 +83,7 @@ class Experiment:
         )
         with clock.stage("figures"):
             self._draw(scores, quality)
-        return self._report(scores, quality, clock.seconds)
+        return self._report(scores, quality, learned.estimate, clock.seconds)
 
     # ------------------------------------------------------------------ stages
 
@@ -151,10 +151,16 @@ class Experiment:
             self.folder / "figures" / "removal.png", quality, self.store.classes, f"Removed labels ({title})"
         )
 
-    def _report(self, scores: Scores, quality: RemovalQuality, seconds: dict[str, float]) -> dict[str, Any]:
+    def _report(
+        self,
+        scores: Scores,
+        quality: RemovalQuality,
+        estimate: dict[str, Any] | None,
+        seconds: dict[str, float],
+    ) -> dict[str, Any]:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
-        tables = self.tables(scores, quality)
+        tables = self.tables(scores, quality, estimate)
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
         total = round(sum(seconds.values()), 3)
         result: dict[str, Any] = {
@@ -162,12 +168,14 @@ class Experiment:
             "removal": quality.as_dict(),
             "seconds": {**seconds, "total": total},
         }
+        if estimate is not None:
+            result["removal_estimate"] = estimate
         write_json(self.folder / RESULT_NAME, result)
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
         return result
 
-    def tables(self, scores: Scores, quality: RemovalQuality) -> str:
+    def tables(self, scores: Scores, quality: RemovalQuality, estimate: dict[str, Any] | None = None) -> str:
         """Return the Markdown tables of the run."""
         seeds = self.config.parser_seeds
         number = "one parser" if seeds == 1 else f"mean of {seeds} parsers"
@@ -177,6 +185,12 @@ class Experiment:
             f"Removed from the {len(self.store.split('train'))} training videos",
             results.removal_table(quality),
         ]
+        if estimate is not None:
+            parts += [
+                f"The same, estimated by cross-validation on the {estimate['videos']} validation videos: "
+                "removals by policies that did not learn from the video",
+                results.estimate_table(estimate),
+            ]
         if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
             parts.append(
                 f"The policy removed nothing: no removal probability is above {self.config.threshold}. "

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from rlld_gym.denoising.config import RewardKind
+from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.errors import InputError
 
 from .reinforce import ReinforceConfig
@@ -44,6 +46,14 @@ class EnvironmentOptions:
     """Factor of the validation F-score, in percent, in the terminal reward (Eq. 10)."""
     terminal_every: int | None = None
     """Steps between validation rewards; None pays one on the last step only."""
+    reward: RewardKind = "paper"
+    """What is paid: "paper" (Eq. 9-11), the "credit" of removed labels, or the sum of both."""
+    credit_loss: CreditLoss = "segment_f1"
+    """The validation loss that credit is about."""
+    credit_videos: int = 256
+    """Validation videos that a step's credit is computed from."""
+    credit_scale: float = 1.0
+    """Reward per unit of credit."""
     empty_rule: Literal["video", "modality"] = "video"
     """Undo the removals of a video that would lose all its labels, or of a modality that would."""
     overlap_labels: Literal["original", "revised"] = "original"
@@ -113,6 +123,11 @@ class ExperimentConfig:
                     f"--{name.replace('_', '-')} {value}: the preset {self.preset} does not use it; leave it away, "
                     f"or use --preset {other}"
                 )
+        if self.environment.reward == "paper" and self.agent.needs_credit:
+            raise InputError(
+                f"--advantage {self.agent.advantage} --baseline {self.agent.baseline}: needs the credit of labels, "
+                "which --reward paper does not give; add --reward credit"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options as nested plain values, for JSON."""

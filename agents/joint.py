@@ -2,32 +2,38 @@
 
 RLLD (arXiv 2412.19563) trains policy and parser together so that they improve each other. What carries the
 improvement is the representation: the parser has seen all training videos, the policy knows for a few hundred
-validation videos which labels were wrong. So the policy starts from the parser's encoder (`transfer`), imitates the
-truth of the validation videos (`imitation`) and denoises the training videos; the parser goes on with the labels
-that are left; and so on. A fresh parser for the tables is trained afterwards, as for every other method.
+validation videos which labels were wrong. So the policy starts from the parser's encoder, learns the truth of the
+validation videos (`pretrain`) and denoises the training videos; the parser goes on with the labels that are left;
+and so on, until the quality of the removals, estimated by cross-validation, stops rising. A fresh parser for the
+tables is trained afterwards, as for every other method.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 
-from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import train_parser
 
 from .denoise import RevisedLabels, denoise
-from .imitation import ImitationConfig, imitate
-from .policy import HybridAttentionPolicy
-from .transfer import start_from_parser
+from .pretrain import WarmStart, WarmStartConfig, make_policy, warm_start
+from .removal_policy import RemovalPolicy
 
 LATER_RATE = 0.5
 """Factor of the recipe's learning rate in all rounds but the first, where the parser is no longer new."""
+
+FineTune = Callable[[RemovalPolicy, TaskNetwork, int], RemovalPolicy]
+"""From a round's warm-started policy (which may be trained in place), its parser and the round's number to the
+policy that denoises. It must depend on them and on its own seed alone, so that a run can be repeated."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,13 @@ class JointConfig:
     """Options of the joint loop."""
 
     rounds: int = 2
-    """How often the policy starts again from the parser."""
+    """How often the policy starts again from the parser, at most."""
     parser_share: float = 0.5
     """Epochs of the parser in a round, as a share of the recipe's."""
-    imitation: ImitationConfig = field(default_factory=ImitationConfig)
-    """Options of the imitation in each round."""
+    tolerance: float = 0.0
+    """The rounds end with one whose estimated quality is not higher than the best before by more than this."""
+    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    """Options of the warm start in each round."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
@@ -49,6 +57,8 @@ class JointConfig:
             raise InputError(
                 f"option parser_share: found {self.parser_share}, expected more than 0, at most 1"
             )
+        if self.tolerance < 0:
+            raise InputError(f"option tolerance: found {self.tolerance}, expected at least 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,16 +68,27 @@ class JointRound:
     Attributes:
         number: of the round, from 1.
         parser: trained in all rounds so far; the next round goes on with it.
-        policy: that started from the parser.
+        warm: the warm start, with its estimate; its policy is the round's unless that was fine-tuned.
+        policy: that denoised.
         revised: the training videos' labels, as the policy leaves them.
         validation: the parser's ten validation scores in percent, at the epoch that was kept.
     """
 
     number: int
     parser: TaskNetwork
-    policy: HybridAttentionPolicy
+    warm: WarmStart
+    policy: RemovalPolicy
     revised: RevisedLabels
     validation: dict[str, float]
+
+    @property
+    def quality(self) -> float:
+        """The estimated quality of the round's removals, which decides which round is kept."""
+        return self.warm.estimate.quality
+
+    def details(self) -> dict[str, Any]:
+        """Return what is known of the round, JSON-able."""
+        return {"round": self.number, "estimate": self.warm.as_dict(), "parser_validation": self.validation}
 
 
 def joint_rounds(
@@ -77,38 +98,37 @@ def joint_rounds(
     *,
     hidden_size: int,
     seed: int,
+    classes: Sequence[str] = CLASSES,
     threshold: float = 0.5,
     empty_rule: EmptyRule = "video",
+    fine_tune: FineTune | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[JointRound]:
-    """Play the rounds of the joint loop, one at a time.
+    """Play the rounds of the joint loop, one at a time; `best_round` says which to keep.
 
     Args:
         data: the data set, on the device to learn on; the validation split with dense labels.
-        recipe: the parser's; its schedule is shortened to a round's share.
+        recipe: the parser's, with any registered network; its schedule is shortened to a round's share.
         config: the options.
         hidden_size: width of parser and policy.
         seed: of everything random.
+        classes: C names, to tell Speech.
         threshold: a policy removes labels whose removal probability is above it.
         empty_rule: as in `denoise`.
-        progress: called with (epochs done, epochs in all) after every epoch of parser or policy.
+        fine_tune: called after the warm start of each round, before the policy denoises. The estimate that chooses
+            the round is the warm start's.
+        progress: called with (epochs done, epochs at most) after every epoch of parser or policy.
 
     Yields:
         The rounds. Parser and policy of a round are not changed by later ones.
     """
     train = data["train"]
     short = _shortened(recipe, config)
-    per_round = short.epochs + config.imitation.epochs
+    report = _Offset(epochs_of_rounds(recipe, config, len(data["val"])), progress)
     audio = visual = train.labels
     parser: TaskNetwork | None = None
-
-    def report(before: int) -> Callable[[int, int], None] | None:
-        if progress is None:
-            return None
-        return lambda done, _: progress(before + done, config.rounds * per_round)
-
+    best = 0.0
     for number in range(1, config.rounds + 1):
-        before = (number - 1) * per_round
         later = short.replace(learning_rate=LATER_RATE * short.learning_rate)
         trained = train_parser(
             data,
@@ -118,20 +138,48 @@ def joint_rounds(
             hidden_size=hidden_size,
             seed=seed + number - 1,
             network=copy.deepcopy(parser),  # earlier rounds keep theirs
-            progress=report(before),
+            progress=report.part(),
         )
         parser = trained.network
-        policy = make_policy(train, hidden_size, seed)
-        start_from_parser(policy, parser)
-        imitate(policy, data["val"], config.imitation, seed=seed, progress=report(before + short.epochs))
+        report.add(short.epochs)
+
+        warm = warm_start(
+            partial(
+                make_policy,
+                train,
+                hidden_size=hidden_size,
+                seed=seed,
+                network=recipe.network,
+                parser=parser,
+            ),
+            data["val"],
+            config.warm_start,
+            seed=seed,
+            classes=classes,
+            threshold=threshold,
+            empty_rule=empty_rule,
+            progress=report.part(),
+        )
+        report.add(config.warm_start.epochs(len(data["val"])))
+        policy = warm.policy if fine_tune is None else fine_tune(copy.deepcopy(warm.policy), parser, number)
         revised = denoise(policy, data, threshold=threshold, empty_rule=empty_rule)
         audio, visual = (torch.from_numpy(part) for part in (revised.audio, revised.visual))
-        yield JointRound(number, parser, policy, revised, trained.history[trained.best_epoch - 1])
+        outcome = JointRound(number, parser, warm, policy, revised, trained.history[trained.best_epoch - 1])
+        yield outcome
+        if number > 1 and outcome.quality <= best + config.tolerance:
+            return
+        best = max(best, outcome.quality)
 
 
-def epochs_of_rounds(recipe: Recipe, config: JointConfig) -> int:
-    """Return how many epochs of parser and policy `joint_rounds` counts."""
-    return config.rounds * (_shortened(recipe, config).epochs + config.imitation.epochs)
+def best_round(rounds: Iterable[JointRound]) -> JointRound:
+    """Play the rounds; return the one of the highest estimated quality, the earlier one of equals."""
+    return max(rounds, key=lambda outcome: outcome.quality)
+
+
+def epochs_of_rounds(recipe: Recipe, config: JointConfig, validation_videos: int) -> int:
+    """Return how many epochs of parser and policies `joint_rounds` counts, where nothing stops early."""
+    policies = config.warm_start.epochs(validation_videos)
+    return config.rounds * (_shortened(recipe, config).epochs + policies)
 
 
 def _shortened(recipe: Recipe, config: JointConfig) -> Recipe:
@@ -139,20 +187,19 @@ def _shortened(recipe: Recipe, config: JointConfig) -> Recipe:
     return recipe.shortened(max(1, round(config.parser_share * recipe.epochs)))
 
 
-def make_policy(split: SplitTensors, hidden_size: int, seed: int) -> HybridAttentionPolicy:
-    """Return an untrained policy for some data, on their device.
+class _Offset:
+    """Adds what earlier parts did to the progress of a part."""
 
-    Args:
-        split: any split of the data set.
-        hidden_size: width.
-        seed: of the weights; the global random state is left alone.
-    """
-    with seeded_random_state(seed):
-        policy = HybridAttentionPolicy(
-            split.audio.shape[-1],
-            split.visual.shape[-1],
-            split.labels.shape[-1],
-            hidden_size,
-            split.visual.shape[-1] - split.visual_2d_size,
-        )
-    return policy.to(split.labels.device)
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._total, self._progress, self._before = total, progress, 0
+
+    def part(self) -> Callable[[int, int], None] | None:
+        """Return what a part reports to."""
+        progress = self._progress
+        if progress is None:
+            return None
+        return lambda done, _: progress(self._before + done, self._total)
+
+    def add(self, epochs: int) -> None:
+        """Count a finished part."""
+        self._before += epochs

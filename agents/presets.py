@@ -1,11 +1,12 @@
 """How the main experiment trains its policy: the presets "joint" and "paper"."""
 
 import dataclasses
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import gymnasium
 import torch
@@ -14,16 +15,21 @@ from tqdm import tqdm
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
 from rlld_gym.parsing.recipes import Recipe
 
 from .checkpoint import CHECKPOINT_NAME
+from .denoise import RevisedLabels
 from .experiment_config import ExperimentConfig
-from .joint import JointConfig, JointRound, epochs_of_rounds, joint_rounds
+from .joint import FineTune, JointConfig, JointRound, best_round, epochs_of_rounds, joint_rounds
 from .policy import HybridAttentionPolicy, load_policy, save_policy
 from .reinforce import POLICY_NAME, Reinforce
+from .removal_policy import RemovalPolicy
 from .runlog import RunLog
 
 ENVIRONMENT_ID = "rlld_gym:rlld/LabelDenoising-v0"
+ESTIMATE_NAME = "estimate.json"
+"""How good the removals are, as far as the validation videos can tell; in the run folder."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +53,22 @@ class Setting:
     device: torch.device
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What a preset leaves; the policy is also in the run folder.
+
+    Attributes:
+        policy: the trained policy.
+        estimate: how good its removals are, estimated without the truth of the training labels; JSON-able. None
+            where the preset makes no estimate.
+        revised: the training videos' labels after its removals, where they are known already.
+    """
+
+    policy: RemovalPolicy
+    estimate: dict[str, Any] | None = None
+    revised: RevisedLabels | None = None
+
+
 class Preset(Protocol):
     """A way to train a policy."""
 
@@ -56,7 +78,7 @@ class Preset(Protocol):
     def describe(self) -> str:
         """Return what is going to be done, in a few words."""
 
-    def learn(self, folder: Path, progress: bool) -> HybridAttentionPolicy:
+    def learn(self, folder: Path, progress: bool) -> Learned:
         """Train, or go on where an interrupted run stopped; the policy is also in the folder afterwards."""
 
 
@@ -92,10 +114,10 @@ class PaperPreset:
         """Return what is going to be done."""
         return f"REINFORCE: {self.config.agent.episodes} episodes"
 
-    def learn(self, folder: Path, progress: bool) -> HybridAttentionPolicy:
+    def learn(self, folder: Path, progress: bool) -> Learned:
         """Play the episodes, from the folder's checkpoint on if there is one."""
         self.agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
-        return self.policy
+        return Learned(self.policy)
 
 
 class JointPreset:
@@ -114,45 +136,73 @@ class JointPreset:
 
     def describe(self) -> str:
         """Return what is going to be done."""
-        return f"joint loop: {self.config.rounds} rounds of parser and policy"
+        return f"joint loop: {self.config.rounds} rounds of parser and policy at most"
 
-    def learn(self, folder: Path, progress: bool) -> HybridAttentionPolicy:
+    def learn(self, folder: Path, progress: bool) -> Learned:
         """Play the rounds; a run that was interrupted in the middle plays them again, to the same result."""
+        if (folder / POLICY_NAME).exists() and (folder / ESTIMATE_NAME).exists():
+            estimate = json.loads((folder / ESTIMATE_NAME).read_text(encoding="utf-8"))
+            return Learned(load_policy(folder, self.setting.device), estimate)
         setting = self.setting
-        if (folder / POLICY_NAME).exists():
-            return load_policy(folder, setting.device)
-        total = epochs_of_rounds(setting.recipe, self.config)
+        total = epochs_of_rounds(setting.recipe, self.config, len(setting.data()["val"]))
         with (
             RunLog(folder) as log,
             tqdm(total=total, unit="epoch", disable=not progress, file=sys.stderr) as bar,
         ):
-
-            def advance(done: int, _: int) -> None:
-                bar.update(done - bar.n)
-
             bar.set_description("joint loop")
-            for outcome in joint_rounds(
-                setting.data(),
-                setting.recipe,
-                self.config,
-                hidden_size=setting.hidden_size,
-                seed=setting.config.agent.seed,
-                threshold=setting.config.threshold,
-                empty_rule=setting.config.environment.empty_rule,
-                progress=advance,
-            ):
-                log.write(self._row(outcome, int(bar.n)))
-        save_policy(outcome.policy, folder / POLICY_NAME)
-        return outcome.policy
+            best = best_round(self._logged_rounds(log, bar))
+        estimate = {
+            "round": best.number,
+            "threshold": setting.config.threshold,
+            **best.warm.as_dict(),
+        }
+        write_json(folder / ESTIMATE_NAME, estimate)
+        save_policy(best.policy, folder / POLICY_NAME)
+        return Learned(best.policy, estimate, best.revised)
+
+    def fine_tune(self) -> FineTune | None:
+        """Return what goes on with a round's policy after its warm start; None: nothing."""
+        return None
+
+    def _logged_rounds(self, log: RunLog, bar: "tqdm[Any]") -> Iterator[JointRound]:
+        """Play the rounds and log each."""
+        setting = self.setting
+
+        def advance(done: int, _: int) -> None:
+            bar.update(done - bar.n)
+
+        for outcome in joint_rounds(
+            setting.data(),
+            setting.recipe,
+            self.config,
+            hidden_size=setting.hidden_size,
+            seed=setting.config.agent.seed,
+            classes=setting.store.classes,
+            threshold=setting.config.threshold,
+            empty_rule=setting.config.environment.empty_rule,
+            fine_tune=self.fine_tune(),
+            progress=advance,
+        ):
+            log.write(self._row(outcome, int(bar.n)))
+            yield outcome
 
     def _row(self, outcome: JointRound, epochs: int) -> dict[str, float]:
         """Return what is logged of a round; a round takes the place of an episode."""
         weak = int(self.setting.data()["train"].labels.sum())
         left = {"audio": outcome.revised.audio, "visual": outcome.revised.visual}
+        estimate = outcome.warm.estimate.as_dict()
         return {
             "episode": outcome.number,
             "time/total_timesteps": epochs,
             **{f"removed/{name}": 1 - int(labels.sum()) / weak for name, labels in left.items()},
+            "estimate/quality": outcome.quality,
+            "estimate/epochs": outcome.warm.epochs,
+            **{
+                f"estimate/{modality}_{name}": value
+                for modality in left
+                for name, value in estimate[modality].items()
+                if value is not None
+            },
             **{f"validation/{name}": value for name, value in outcome.validation.items()},
         }
 

@@ -12,7 +12,9 @@ episode. What it leaves open is read like this:
 - A step's state is a batch of videos, so log pi is the sum over all free bits of the batch, not a mean. (Adam
   divides any constant factor out again.)
 
-These are the defaults of ``ReinforceConfig``; every option departs from the paper only when it is set.
+These are the defaults of ``ReinforceConfig``; every option departs from the paper only when it is set. Rewards
+that fewer bits share (`advantages`), baselines, more frequent updates and the pull to the first policy all keep
+that form: the objective is a sum over the free bits of a batch, its mean over the steps of an update.
 """
 
 import copy
@@ -20,11 +22,10 @@ import dataclasses
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -35,61 +36,19 @@ from tqdm import tqdm
 
 from rlld_gym.errors import InputError
 
+from .advantage_estimator import AdvantageEstimator
+from .advantages import Outcome, pooled, spread
 from .checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from .distribution import MaskedBernoulli
-from .episode import Episode, resized, returns
+from .episode import EpisodeLog, Step
+from .gradient_noise import GradientNoise
 from .policy import HybridAttentionPolicy, save_policy
-from .runlog import RunLog, environment_metrics
+from .reinforce_config import ReinforceConfig
+from .runlog import RunLog
+
+__all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
 
 POLICY_NAME = "policy.safetensors"
-
-
-@dataclass(frozen=True)
-class ReinforceConfig:
-    """Options of ``Reinforce``; the defaults are the paper's preset."""
-
-    episodes: int = 100
-    """Episodes to train for, counted from the start of the run also when it is resumed."""
-    learning_rate: float = 1e-4
-    """Adam's learning rate."""
-    branch_rewards: bool = True
-    """Reinforce each branch with its own reward (Eq. 15), not both with the environment's."""
-    reward_to_go: bool = False
-    """Multiply a step with the rewards from that step on, not with the return of the whole episode."""
-    discount: float = 1.0
-    """Factor per step by which later rewards count less; 1 is the paper's undiscounted sum."""
-    baseline: Literal["none", "ema"] = "none"
-    """Subtract nothing, or a moving average of earlier episodes' returns, one for each branch (and step)."""
-    baseline_decay: float = 0.9
-    """How much of the moving average an episode keeps."""
-    entropy_coefficient: float = 0.0
-    """Weight of the entropy of the free bits, summed over a batch like log pi, in the objective."""
-    max_gradient_norm: float | None = None
-    """Scale the gradient down to this norm where it is longer."""
-    checkpoint_every: int = 10
-    """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
-    seed: int = 0
-    """Seed of the action samples and of the environment's first reset."""
-
-    def __post_init__(self) -> None:
-        """Refuse values that make no sense."""
-        rules = {
-            "episodes": (self.episodes >= 1, "at least 1"),
-            "learning_rate": (self.learning_rate > 0, "greater than 0"),
-            "discount": (0 <= self.discount <= 1, "between 0 and 1"),
-            "baseline": (self.baseline in ("none", "ema"), "none or ema"),
-            "baseline_decay": (0 <= self.baseline_decay < 1, "at least 0 and less than 1"),
-            "entropy_coefficient": (self.entropy_coefficient >= 0, "at least 0"),
-            "max_gradient_norm": (
-                self.max_gradient_norm is None or self.max_gradient_norm > 0,
-                "greater than 0 or none",
-            ),
-            "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
-            "seed": (self.seed >= 0, "at least 0"),
-        }
-        for name, (holds, expected) in rules.items():
-            if not holds:
-                raise InputError(f"option {name}: found {getattr(self, name)}, expected {expected}")
 
 
 class Reinforce:
@@ -101,25 +60,43 @@ class Reinforce:
             where it is.
         env: observation Dict with ``audio`` (B, T, Da + C) and ``visual`` (B, T, Dv + C), action
             MultiBinary((B, 2, C)). Used from ``info``, where present: ``action_mask`` (int8, 2 = free),
-            ``reward_audio`` and ``reward_visual``; plain numbers are logged. ``env.unwrapped.get_state()``
+            ``reward_audio`` and ``reward_visual``, and, for rewards that fewer bits share, ``label_credit``
+            (B, 2, C) and ``per_video_reward`` (B, 2); plain numbers are logged. ``env.unwrapped.get_state()``
             and ``set_state()``, where present, make a resumed run equal to an uninterrupted one; an
             environment without them is reset with a seed of its own when a run is resumed.
         config: the options.
+        reference: the policy that ``kl_coefficient`` pulls to, on the same device; it is copied. None: ``policy``
+            as it is now.
+
+    Raises:
+        InputError: a reference, but no ``kl_coefficient``.
     """
 
     def __init__(
-        self, policy: nn.Module, env: gymnasium.Env[Any, Any], config: ReinforceConfig | None = None
+        self,
+        policy: nn.Module,
+        env: gymnasium.Env[Any, Any],
+        config: ReinforceConfig | None = None,
+        *,
+        reference: nn.Module | None = None,
     ) -> None:
         self.policy = policy
         self.env = env
         self.config = config or ReinforceConfig()
+        self.reference: nn.Module | None = None
+        if self.config.kl_coefficient:
+            self.reference = copy.deepcopy(reference or policy).requires_grad_(False)
+        elif reference is not None:
+            raise InputError(
+                "a reference policy has no effect with kl_coefficient 0; set it, or leave it away"
+            )
         self.device = next(policy.parameters()).device
         self.optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate)
         self.generator = torch.Generator().manual_seed(self.config.seed)
         self.reset_seed: int | None = self.config.seed
         self.episode = 0
         self.total_steps = 0
-        self.baseline: Tensor | None = None
+        self.advantages = AdvantageEstimator(self.config)
 
     # ------------------------------------------------------------------ the algorithm
 
@@ -186,81 +163,67 @@ class Reinforce:
     def _train_episode(self) -> dict[str, float]:
         """Play one episode, update the policy, and return the row to log."""
         start = time.perf_counter()
-        episode = self._play_episode()
-        weights, weight_statistics = self._weights(torch.tensor(episode.rewards, dtype=torch.float64))
-        training = self._update(episode, weights)
-        self.episode += 1
-        self.total_steps += len(episode.actions)
-        seconds = time.perf_counter() - start
-        return {
-            "episode": self.episode,
-            "time/total_timesteps": self.total_steps,
-            "time/fps": len(episode.actions) / seconds,
-            "rollout/ep_rew_mean": sum(episode.scalar_rewards),
-            "rollout/ep_len_mean": len(episode.actions),
-            **weight_statistics,
-            **training,
-            **environment_metrics(episode.infos),
-        }
-
-    def _play_episode(self) -> Episode:
-        """Sample actions until the environment ends the episode."""
-        episode = Episode()
+        log = EpisodeLog()
+        noise = GradientNoise(self.policy.parameters()) if self.config.gradient_diagnostics else None
+        waiting: list[Step] = []  # for an update
+        updates: list[dict[str, float]] = []
         observation, info = self.env.reset(seed=self.reset_seed)
         self.reset_seed = None
         done = False
         while not done:
-            mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
-            with torch.no_grad():  # around the policy alone: the environment trains a network in its step
-                action = self._distribution(observation, mask).sample(self.generator)
-            episode.observations.append(observation)
-            episode.masks.append(mask)
-            episode.actions.append(action)
-            observation, reward, terminated, truncated, info = self.env.step(action.numpy())
-            done = terminated or truncated
-            scalar = float(reward)
-            if self.config.branch_rewards and "reward_audio" in info and "reward_visual" in info:
-                episode.rewards.append((float(info["reward_audio"]), float(info["reward_visual"])))
-            else:
-                episode.rewards.append((scalar, scalar))
-            episode.scalar_rewards.append(scalar)
-            episode.infos.append(info)
-        return episode
+            step, observation, done = self._play_step(observation, info)
+            info = step.info
+            log.add(step)
+            if self.total_steps + len(log) > self.config.warm_up_steps:
+                waiting.append(step)
+            if waiting and (done or len(waiting) == self.config.update_every):
+                updates.append(self._update(waiting, noise))
+                waiting.clear()
+        self.episode += 1
+        self.total_steps += len(log)
+        training = {
+            name: sum(update[name] for update in updates) / len(updates) for name in (updates or [{}])[0]
+        }
+        seconds = time.perf_counter() - start
+        return {
+            "episode": self.episode,
+            "time/total_timesteps": self.total_steps,
+            "time/fps": len(log) / seconds,
+            **log.rollout_metrics(),
+            **training,
+            **(noise.metrics() if noise is not None and updates else {}),
+            **log.environment_metrics(),
+        }
 
-    def _weights(self, rewards: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """Return what multiplies each step's log-probability, (N, 2), and the branches' returns to log.
+    def _play_step(
+        self, observation: dict[str, NDArray[Any]], info: dict[str, Any]
+    ) -> tuple[Step, dict[str, NDArray[Any]], bool]:
+        """Sample an action; return the step, the next observation, and whether the episode is over."""
+        mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
+        with torch.no_grad():  # around the policy alone: the environment trains a network in its step
+            action = self._distribution(self.policy, observation, mask).sample(self.generator)
+        following, reward, terminated, truncated, info = self.env.step(action.numpy())
+        scalar = float(reward)
+        rewards = (scalar, scalar)
+        if self.config.branch_rewards and "reward_audio" in info and "reward_visual" in info:
+            rewards = (float(info["reward_audio"]), float(info["reward_visual"]))
+        return Step(observation, mask, action, rewards, scalar, info), following, terminated or truncated
 
-        The baseline comes from earlier episodes only, which keeps the gradient unbiased. The first episode
-        has none and is used to start the average: its weights are zero.
-        """
-        gains = returns(rewards, self.config.reward_to_go, self.config.discount)
-        totals = rewards.sum(0)
-        statistics = {"rollout/return_audio": totals[0].item(), "rollout/return_visual": totals[1].item()}
-        if self.config.baseline == "none":
-            return gains, statistics
-        baseline = gains if self.baseline is None else resized(self.baseline, len(gains))
-        self.baseline = self.config.baseline_decay * baseline + (1 - self.config.baseline_decay) * gains
-        return gains - baseline, statistics
-
-    def _update(self, episode: Episode, weights: Tensor) -> dict[str, float]:
+    def _update(self, steps: list[Step], noise: GradientNoise | None) -> dict[str, float]:
         """Take one Adam step along 1/N sum_i grad log pi(a_i) R (Eq. 15); backward() runs step by step."""
-        steps = len(episode.actions)
-        weights = weights.to(self.device, torch.float32)
-        loss_sum = torch.zeros((), device=self.device)
-        entropy_sum = torch.zeros((), device=self.device)
-        free_bits = torch.zeros((), device=self.device)
+        sums: dict[str, Tensor] = {}
         self.optimizer.zero_grad()
-        for observation, action, mask, weight in zip(
-            episode.observations, episode.actions, episode.masks, weights, strict=True
-        ):
-            distribution = self._distribution(observation, mask)
-            log_probability = distribution.log_probability(action.to(self.device)).sum(0)
-            entropy = distribution.entropy().sum()
-            loss = -(log_probability * weight).sum() / steps
-            (loss - self.config.entropy_coefficient * entropy / steps).backward()
-            loss_sum += loss.detach()
-            entropy_sum += entropy.detach()
-            free_bits += distribution.free.sum()
+        for step, advantage in zip(steps, self._episode_advantages(steps), strict=True):
+            terms = self._terms(step, advantage, noise)
+            loss = -terms.pop("gain") / len(steps)
+            objective = loss - self.config.entropy_coefficient * terms["entropy"] / len(steps)
+            if self.reference is not None:
+                objective = objective + self.config.kl_coefficient * terms["kl"] / len(steps)
+            torch.autograd.backward(objective)
+            for name, term in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, 0.0) + term.detach()
+        if noise is not None:
+            noise.end_update()
         limit = self.config.max_gradient_norm or math.inf
         gradient_norm = nn.utils.clip_grad_norm_(self.policy.parameters(), limit).item()
         if not math.isfinite(gradient_norm):
@@ -269,19 +232,56 @@ class Reinforce:
                 "rewards and features are finite, and lower learning_rate"
             )
         self.optimizer.step()
-        return {
-            "train/policy_gradient_loss": loss_sum.item(),
-            "train/entropy": (entropy_sum / free_bits.clamp(min=1)).item(),
-            "train/grad_norm": gradient_norm,
-        }
+        loss, free = sums.pop("loss"), sums.pop("free").clamp(min=1)
+        per_bit = {f"train/{name}": (total / free).item() for name, total in sums.items()}
+        return {"train/policy_gradient_loss": loss.item(), **per_bit, "train/grad_norm": gradient_norm}
 
-    def _distribution(self, observation: dict[str, NDArray[Any]], mask: Tensor | None) -> MaskedBernoulli:
-        """Return the policy's action distribution for one observation."""
+    def _terms(self, step: Step, advantage: Tensor | None, noise: GradientNoise | None) -> dict[str, Tensor]:
+        """Return sums over the free bits of a step: log pi times the advantage, entropy, divergence, and 1."""
+        distribution = self._distribution(self.policy, step.observation, step.mask)
+        if advantage is None:
+            advantage = self.advantages.of_step(self._outcome(step, distribution.free), distribution)
+        log_probabilities = distribution.log_probabilities(step.action.to(self.device))
+        if noise is not None:
+            noise.add_step((log_probabilities * spread(advantage, self.config.advantage)).sum((1, 2)))
+        terms = {
+            "gain": (pooled(log_probabilities, self.config.advantage) * advantage).sum(),
+            "entropy": distribution.entropy().sum(),
+            "free": distribution.free.sum(),
+        }
+        if self.reference is not None:
+            with torch.no_grad():
+                reference = self._distribution(self.reference, step.observation, step.mask)
+            terms["kl"] = distribution.divergence(reference).sum()
+        return terms
+
+    def _episode_advantages(self, steps: list[Step]) -> Sequence[Tensor | None]:
+        """Return the (2,) that multiplies each step's log pi, or None where a step is rewarded on its own."""
+        if self.config.advantage != "episode":
+            return [None] * len(steps)
+        rewards = torch.tensor([step.rewards for step in steps], dtype=torch.float64)
+        return list(self.advantages.of_episode(rewards).to(self.device, torch.float32))
+
+    def _outcome(self, step: Step, free: Tensor) -> Outcome:
+        """Return what the environment paid for a step, as tensors on the policy's device."""
+        per_video, credit = (
+            torch.as_tensor(step.info[name], dtype=torch.float32).to(self.device)
+            if name in step.info
+            else None
+            for name in ("per_video_reward", "label_credit")
+        )
+        branch = torch.tensor(step.rewards, device=self.device)
+        return Outcome(free & step.action.to(self.device).bool(), branch, per_video, credit)
+
+    def _distribution(
+        self, policy: nn.Module, observation: dict[str, NDArray[Any]], mask: Tensor | None
+    ) -> MaskedBernoulli:
+        """Return a policy's action distribution for one observation."""
         audio, visual = (
             torch.from_numpy(np.asarray(observation[name], np.float32)).to(self.device)
             for name in ("audio", "visual")
         )
-        return MaskedBernoulli(self.policy(audio, visual), None if mask is None else mask.to(self.device))
+        return MaskedBernoulli(policy(audio, visual), None if mask is None else mask.to(self.device))
 
     # ------------------------------------------------------------------ checkpoints
 
@@ -294,9 +294,10 @@ class Reinforce:
                 "episode": self.episode,
                 "total_steps": self.total_steps,
                 "policy": self.policy.state_dict(),
+                "reference": None if self.reference is None else self.reference.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
-                "baseline": self.baseline,
+                "baseline": self.advantages.average,
                 "env": get_state() if get_state is not None and self.episode else None,
             }
         )
@@ -315,10 +316,12 @@ class Reinforce:
         try:
             self._check_same_run(state["config"], source)
             self.policy.load_state_dict(state["policy"])
+            if self.reference is not None:
+                self.reference.load_state_dict(state["reference"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
             self.episode, self.total_steps = state["episode"], state["total_steps"]
-            self.baseline = state["baseline"]
+            self.advantages.average = state["baseline"]
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
@@ -335,10 +338,11 @@ class Reinforce:
 
     def _check_same_run(self, saved: dict[str, Any], source: str) -> None:
         """Raise InputError if an option that shapes the run differs from the saved one."""
+        saved = dataclasses.asdict(ReinforceConfig()) | saved  # of a time when there were fewer options
         for name, value in dataclasses.asdict(self.config).items():
-            if name not in ("episodes", "checkpoint_every") and saved.get(name) != value:
+            if name not in ("episodes", "checkpoint_every") and saved[name] != value:
                 raise InputError(
-                    f"{source}: trained with {name}={saved.get(name)}, found {name}={value}; "
+                    f"{source}: trained with {name}={saved[name]}, found {name}={value}; "
                     "resume with the run's own options"
                 )
 

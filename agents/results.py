@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
+from typing import Any
 
 from .figures import LABEL_SET_STYLE, in_table_order
 from .removal import ModalityRemoval, RemovalQuality
@@ -68,6 +69,19 @@ def removal_table(quality: RemovalQuality) -> str:
     return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
 
 
+def estimate_table(estimate: Mapping[str, Any]) -> str:
+    """Return an estimate of removal quality (`rlld_agents.pretrain.RemovalEstimate`), with and without Speech."""
+    rows = []
+    for modality in ("audio", "visual"):
+        for ending, text in (("", modality), ("_without_speech", f"{modality} without Speech")):
+            values = estimate[modality]
+            if f"labels{ending}" not in values:
+                continue
+            shares = [_percent(values[f"{key}{ending}"]) for key in ("noise", "rate", "precision", "recall")]
+            rows.append([text, str(values[f"labels{ending}"]), *shares, _area(values[f"auc{ending}"])])
+    return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
+
+
 def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:
     """Return the counts per class as CSV text; fields of unknown truth are empty."""
     text = io.StringIO()
@@ -85,9 +99,15 @@ def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:
 
 def _removal_row(name: str, modality: ModalityRemoval) -> list[str]:
     shares = [modality.noise_rate, modality.removal_rate, modality.precision, modality.recall]
-    texts = ["-" if share is None else f"{100 * share:.1f} %" for share in shares]
-    area = "-" if modality.auc is None else f"{modality.auc:.3f}"
-    return [name, str(int(modality.labels.sum())), *texts, area]
+    return [name, str(int(modality.labels.sum())), *map(_percent, shares), _area(modality.auc)]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _area(area: float | None) -> str:
+    return "-" if area is None else f"{area:.3f}"
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -28,8 +28,8 @@ from torch.nn import functional
 
 from rlld_agents.baselines import Context, Denoiser, exchange, jomold_rule, make
 from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
-from rlld_agents.imitation import ImitationConfig
 from rlld_agents.joint import JointConfig
+from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
 from rlld_agents.results import markdown
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -51,7 +51,9 @@ def seconds(action: Callable[[], Any]) -> float:
 
 def denoisers(share: float) -> dict[str, Denoiser]:
     """Return the methods that train parsers, with imitation cut to a share of its epochs as the recipe is."""
-    imitation = ImitationConfig(epochs=max(1, round(share * ImitationConfig.epochs)))
+    warm_start = WarmStartConfig(
+        imitation=ImitationConfig(epochs=max(1, round(share * ImitationConfig.epochs)))
+    )
     options: dict[str, dict[str, Any]] = {
         "label_smoothing": {},
         "jomold": {"warm_up_epochs": 0.0},
@@ -59,8 +61,8 @@ def denoisers(share: float) -> dict[str, Denoiser]:
         "ma": {},
         "co_teaching": {},
         "jocor": {},
-        "supervised": {"imitation": imitation},
-        "joint": {"config": JointConfig(imitation=imitation)},
+        "supervised": {"warm_start": warm_start},
+        "joint": {"config": JointConfig(warm_start=warm_start)},
     }
     with contextlib.suppress(ImportError):
         # The method imports the library on its first call, which is not to be timed.

@@ -19,20 +19,24 @@ class Method:
 
     Args:
         home: "module:class", imported on the first call.
-        extra: a library that the method needs beyond this package's own; also the name of the extra.
+        extra: of this package, which brings a library that the method needs.
+        library: the module that must be there; None: it is called like the extra.
         **preset: options that make the method; calls may override them.
     """
 
-    def __init__(self, home: str, *, extra: str | None = None, **preset: Any) -> None:
+    def __init__(
+        self, home: str, *, extra: str | None = None, library: str | None = None, **preset: Any
+    ) -> None:
         self.home = home
         self.extra = extra
+        self.library = library or extra
         self.preset = preset
 
     def load(self) -> Any:
         """Import and return the dataclass; InputError where a library it needs is missing."""
-        if self.extra is not None and importlib.util.find_spec(self.extra) is None:
+        if self.library is not None and importlib.util.find_spec(self.library) is None:
             raise InputError(
-                f"needs {self.extra}; install it: pip install -e '.[{self.extra}]' in your clone"
+                f"needs {self.library}; install it: pip install -e '.[{self.extra}]' in your clone"
             )
         module, _, name = self.home.partition(":")
         return getattr(importlib.import_module(module), name)
@@ -68,6 +72,12 @@ METHODS: Final[dict[str, Method]] = {
     "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),
     "joint": Method(f"{_HERE}.rlld:Joint"),
     "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
+    "imitation": Method(f"{_HERE}.fine_tuned:ImitationAlone"),
+    "imitation+label": Method(f"{_HERE}.fine_tuned:FineTuned"),
+    "imitation+video": Method(f"{_HERE}.fine_tuned:FineTuned", advantage="video"),
+    "imitation+ppo": Method(f"{_HERE}.fine_tuned:FineTunedByPPO", extra="sb3", library="stable_baselines3"),
+    "imitation+scalar": Method(f"{_HERE}.fine_tuned:FineTuned", reward="paper", advantage="episode"),
+    "scratch+label": Method(f"{_HERE}.fine_tuned:FineTuned", start="scratch"),
     "oracle": Method(f"{_HERE}.controls:Oracle"),
 }
 """Every method by the name that commands and tables use."""

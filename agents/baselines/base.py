@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_gym.errors import InputError
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -94,6 +96,15 @@ def to_numpy(values: "Tensor") -> NDArray[Any]:
 def number_of_parameters(network: "nn.Module") -> int:
     """Return how many numbers a network learns."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def check_dense(context: Context, method: str) -> None:
+    """Raise InputError where a method cannot learn, because the validation videos have no dense labels."""
+    validation = context.data["val"]
+    if validation.dense_audio is None or validation.dense_visual is None:
+        raise InputError(
+            f"method {method!r}: the validation videos have no dense labels to learn from; leave it out"
+        )
 
 
 def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:

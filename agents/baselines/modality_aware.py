@@ -26,6 +26,8 @@ from rlld_gym.parsing.training import TrainedParser, train_parser
 
 _PUBLISHED: dict[str, Any] = {
     "learning_rate": 3e-4,
+    "warm_up": 0.0,
+    "decay": "step",
     "step_size": 10,
     "gamma": 0.1,
     "epochs": 12,

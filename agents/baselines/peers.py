@@ -21,6 +21,7 @@ from rlld_gym.parsing.training import (
     make_optimizer,
     make_task_network,
     set_learning_rate,
+    step_learning_rate,
     training_targets,
 )
 
@@ -135,11 +136,12 @@ def train_peers(
     best_epoch, best_weights, votes = 0, {}, []
     with seeded_random_state(context.seed, device):
         for epoch in range(1, recipe.epochs + 1):
-            for optimizer in optimizers:
-                set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
             total, rows, parts = torch.zeros((), device=device), [], []
             now = rates * forget_factor(epoch, ramp)
-            for indices in torch.split(torch.randperm(len(train), device=device), recipe.batch_size):
+            batches = torch.split(torch.randperm(len(train), device=device), recipe.batch_size)
+            for number, indices in enumerate(batches):
+                for optimizer in optimizers:
+                    set_learning_rate(optimizer, step_learning_rate(recipe, epoch, number, len(batches)))
                 batch, wanted = train.batch(indices), targets.rows(indices)
                 first, second = (entries_of(network(*batch), wanted, recipe) for network in networks)
                 labels = (train.labels[indices] > 0).unsqueeze(1).expand_as(first.loss)

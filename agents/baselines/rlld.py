@@ -1,13 +1,14 @@
 """RLLD itself as methods of the benchmark: the paper's agent, its ablations, and the joint loop."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium
 
-from rlld_agents.baselines.base import Context, Denoised, number_of_parameters
+from rlld_agents.baselines.base import Context, Denoised, check_dense, number_of_parameters
 from rlld_agents.denoise import RevisedLabels, denoise
-from rlld_agents.joint import JointConfig, joint_rounds
+from rlld_agents.joint import JointConfig, JointRound, best_round, joint_rounds
 from rlld_agents.policy import HybridAttentionPolicy
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
 from rlld_agents.results import SCORE_COLUMNS
@@ -116,24 +117,40 @@ class Joint:
         return "joint+cl" if self.contrastive_weight else "joint"
 
     def denoise(self, context: Context) -> Denoised:
-        """Play the rounds; the labels are those of the last one."""
-        *_, last = joint_rounds(
-            context.data,
-            context.recipe,
-            self.config,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            threshold=self.threshold,
-            empty_rule=self.empty_rule,
-            progress=context.progress,
+        """Play the rounds; the labels are those of the best one by the estimate.
+
+        Raises:
+            InputError: the validation videos have no dense labels, or are fewer than two.
+        """
+        check_dense(context, self.name)
+        rounds: list[dict[str, Any]] = []
+
+        def noted() -> Iterator[JointRound]:
+            for outcome in joint_rounds(
+                context.data,
+                context.recipe,
+                self.config,
+                hidden_size=context.hidden_size,
+                seed=context.seed,
+                classes=context.classes,
+                threshold=self.threshold,
+                empty_rule=self.empty_rule,
+                progress=context.progress,
+            ):
+                rounds.append(outcome.details())
+                yield outcome
+
+        best = best_round(noted())
+        details = {
+            "policy_parameters": number_of_parameters(best.policy),
+            "round": best.number,
+            "estimate": best.warm.as_dict(),
+            "rounds": rounds,
+        }
+        used = (
+            "dense, to fit the policies, to choose the round, and to choose the epoch of policies and parsers"
         )
-        return _outcome(
-            last.revised,
-            context,
-            self.contrastive_weight,
-            "dense, to fit the policy and to choose the epoch of the parsers",
-            {"policy_parameters": number_of_parameters(last.policy), "validation": last.validation},
-        )
+        return _outcome(best.revised, context, self.contrastive_weight, used, details)
 
 
 def _outcome(

@@ -23,6 +23,7 @@ from rlld_agents.removal import ModalityRemoval, rank_auc, removal_quality
 from rlld_agents.sweep.cells import Progress
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
@@ -34,6 +35,7 @@ from .config import BenchmarkConfig
 from .rows import method_of
 
 LABELS_FOLDER = "labels"
+DATA_FOLDER = "data"
 SPEECH = "Speech"
 
 
@@ -54,9 +56,10 @@ class BenchmarkCell:
     def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
         """Remove labels, train a parser on what is left unless the method has one, score it, write the labels."""
         config = self.config
-        store = open_data(config.data, config.data_seed)
+        source = self._source(folder)
+        store = open_data(*source)
         train = store.split("train")
-        context = self._context(store, progress)
+        context = self._context(store, source, progress)
         started = time.perf_counter()
         try:
             denoised = method_of(self.name, config).denoise(context)
@@ -91,18 +94,29 @@ class BenchmarkCell:
             "details": denoised.details,
         }
 
-    def _context(self, store: FeatureStore, progress: Progress) -> Context:
+    def _source(self, folder: Path) -> tuple[str, int]:
+        """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""
+        config = self.config
+        if config.dense_videos is None:
+            return config.data, config.data_seed
+        path = folder / DATA_FOLDER / f"seed{self.seed}.h5"
+        if not path.is_file():  # every row of the seed has the same videos
+            path.parent.mkdir(exist_ok=True)
+            whole = open_data(config.data, config.data_seed)
+            with_dense_videos(whole, config.dense_videos, shift=config.dense_shift, seed=self.seed).save(path)
+        return str(path), 0
+
+    def _context(self, store: FeatureStore, source: tuple[str, int], progress: Progress) -> Context:
         config = self.config
         recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
         if config.parser_epochs is not None:
             recipe = recipe.shortened(config.parser_epochs)
-        data = shared_tensors(config.data, str(choose_device(config.device)), config.data_seed)
+        data = shared_tensors(source[0], str(choose_device(config.device)), source[1])
 
         def report(done: int, total: int) -> None:
             progress(min(done / max(total, 1), 1.0) * 0.9)
 
         hidden_size = config.hidden_size or int(store.attributes["hidden_size"])
-        source = (config.data, config.data_seed)
         return Context(data, recipe, hidden_size, self.seed, store.classes, report, source)
 
     @staticmethod

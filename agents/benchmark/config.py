@@ -18,8 +18,12 @@ class BenchmarkConfig:
     """Data set: twin-tiny, twin-small, twin-full, or the path of a store that 'rlld data' wrote."""
     data_seed: int = 0
     """Seed of a twin; no effect on a file."""
-    preset: Literal["main", "ablation"] = "main"
-    """Rows: all methods, or RLLD with and without its parts."""
+    dense_videos: int | None = None
+    """Validation videos to keep, drawn anew for each seed; None: all."""
+    dense_shift: float = 0.0
+    """How strongly they are drawn so that classes are seen more or less often than in the other splits."""
+    preset: Literal["main", "ablation", "learning"] = "main"
+    """Rows: all methods; RLLD with and without its parts; imitation with and without rewards."""
     methods: tuple[str, ...] | None = None
     """Rows by name; None: those of the preset."""
     seeds: int = 5
@@ -41,10 +45,12 @@ class BenchmarkConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        for name in ("seeds", "workers", "parser_epochs", "hidden_size", "rlld_episodes"):
+        for name in ("seeds", "workers", "parser_epochs", "hidden_size", "rlld_episodes", "dense_videos"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name.replace('_', '-')}: found {value}, expected at least 1")
+        if self.dense_shift and self.dense_videos is None:
+            raise InputError(f"--dense-shift {self.dense_shift}: needs --dense-videos, how many to keep")
 
     def row_names(self) -> tuple[str, ...]:
         """Return the rows' names, in table order.

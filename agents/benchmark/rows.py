@@ -60,7 +60,24 @@ ABLATIONS: Final[Mapping[str, Row]] = {
 }
 """Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
 
-PRESETS: Final[Mapping[str, Mapping[str, Row]]] = {"main": ROWS, "ablation": ABLATIONS}
+LEARNING: Final[Mapping[str, Row]] = {
+    "weak": ROWS["weak"],
+    "no_visual_speech": ROWS["no_visual_speech"],
+    "imitation": Row("imitation", "imitation"),
+    "imitation+label": Row("+ credit per label", "imitation+label"),
+    "imitation+video": Row("+ credit per video", "imitation+video"),
+    "imitation+ppo": Row("+ credit per video, PPO", "imitation+ppo"),
+    "imitation+scalar": Row("+ scalar reward (paper)", "imitation+scalar"),
+    "scratch+label": Row("credit per label, no imitation", "scratch+label"),
+    "oracle": ROWS["oracle"],
+}
+"""Rows that ask what rewards add to imitation."""
+
+PRESETS: Final[Mapping[str, Mapping[str, Row]]] = {
+    "main": ROWS,
+    "ablation": ABLATIONS,
+    "learning": LEARNING,
+}
 
 
 def row_of(name: str) -> Row:

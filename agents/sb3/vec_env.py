@@ -26,7 +26,7 @@ class PerVideoVecEnv(VecEnv):
     Infos have the vector environment's scalars, one number for each video: ``indices``, ``inter_reward``,
     ``reward_audio``, ``reward_visual``, ``terminal_reward``, ``n_removed_audio``, ``n_removed_visual``,
     ``n_reverted`` and, after an episode's last step, the F-scores. Arrays (``action_mask``,
-    ``per_video_reward``) are left out; masks come from `action_masks`.
+    ``per_video_reward``, ``label_credit``) are left out; masks come from `action_masks`.
 
     Args:
         num_envs: videos of a batch.

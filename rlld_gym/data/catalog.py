@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 TWIN_NAMES = ("twin-tiny", "twin-small", "twin-full")
 """Names of the synthetic twins of LLP."""
 
+MEMORY_MAP_VARIABLE = "RLLD_MEMORY_MAP"
+"""Environment variable: with the value 1, store files are mapped instead of read (see ``FeatureStore.open``)."""
+
 _Key = tuple[str, int, int]
 _stores: dict[_Key, FeatureStore] = {}
 _tensors: dict[tuple[_Key, str], "StoreTensors"] = {}
@@ -26,10 +29,11 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
         seed: seed of a twin; ignored for a file.
 
     Returns:
-        The store. Twins are generated in memory, files are opened lazily and again when they have changed.
+        The store. Twins are generated in memory, files are opened lazily and again when they have changed; they
+        are mapped into memory where the environment variable ``RLLD_MEMORY_MAP`` is 1.
 
     Raises:
-        InputError: neither a twin's name nor a usable store file.
+        InputError: neither a twin's name nor a usable store file, or ``RLLD_MEMORY_MAP`` is neither 0 nor 1.
     """
     key = _key(data, seed)
     if key not in _stores:
@@ -38,7 +42,7 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
 
             _stores[key] = twin(scale=key[0].removeprefix("twin-"), seed=seed)
         else:
-            _stores[key] = FeatureStore.open(data)
+            _stores[key] = FeatureStore.open(data, memory_map=_memory_map())
     return _stores[key]
 
 
@@ -63,6 +67,14 @@ def clear_cache() -> None:
     """Forget all data sets, so that their memory can be freed."""
     _stores.clear()
     _tensors.clear()
+
+
+def _memory_map() -> bool:
+    """Return whether store files are to be mapped."""
+    value = os.environ.get(MEMORY_MAP_VARIABLE, "0")
+    if value not in ("0", "1"):
+        raise InputError(f"environment variable {MEMORY_MAP_VARIABLE} is {value!r}: expected 0 or 1")
+    return value == "1"
 
 
 def _key(data: str | os.PathLike[str], seed: int) -> _Key:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlld_gym.data.npy_scan import FileProblem
 from rlld_gym.data.store import StoreHeader
-from rlld_gym.data.store_file import create_datasets, write_attributes
+from rlld_gym.data.store_file import create_datasets, writable_file, write_attributes
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 
@@ -117,12 +117,12 @@ class PartialStore:
             return None
         if not h5py.is_hdf5(self.path):
             return None
-        return h5py.File(self.path, "r+")
+        return writable_file(self.path, "r+")
 
     def _begin(self, filenames: Sequence[str], flags: Mapping[str, NDArray[np.bool_]]) -> h5py.File:
         self.done, self.problems = 0, []
         self.state_path.unlink(missing_ok=True)
-        file = h5py.File(self.path, "w")
+        file = writable_file(self.path)
         create_datasets(file, self.header, filenames)
         for key, value in flags.items():
             file[key][...] = value.view(np.uint8)

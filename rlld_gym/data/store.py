@@ -46,8 +46,8 @@ class StoreHeader:
 class FeatureStore:
     """Features and labels of one data set: three splits and what is needed to interpret them.
 
-    A store made by ``open`` reads its arrays at once, whole, on the first use of a split or of ``to``; it
-    keeps no file open and pickles without its arrays.
+    A store made by ``open`` reads its arrays at once, whole, on the first use of a split or of ``to``, or maps
+    them then; it pickles without its arrays.
 
     Attributes:
         path: the file, None for a store in memory.
@@ -84,10 +84,17 @@ class FeatureStore:
         self.path = path
         self.header = _header_of(splits, tuple(classes), visual_2d_size, attributes, name)
         self._splits: Mapping[str, Split] | None = dict(splits)
+        self._memory_map = False
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
+    def open(cls, path: str | os.PathLike[str], *, memory_map: bool = False) -> Self:
         """Open a store file: its structure is checked now, its arrays are read when they are needed.
+
+        Args:
+            path: the file.
+            memory_map: map the features instead of reading them. Each page is loaded when it is first used, and
+                processes on one machine share it. While mapped, the file may be renamed, replaced or deleted, but
+                not shortened in place: a process that touches a page that is gone is killed (SIGBUS).
 
         Raises:
             InputError: the file is missing, not HDF5, truncated, of another format or a newer version, or its
@@ -99,6 +106,7 @@ class FeatureStore:
         store.path = Path(path).resolve()
         store.header = read_header(store.path)
         store._splits = None
+        store._memory_map = memory_map
         return store
 
     @property
@@ -149,10 +157,10 @@ class FeatureStore:
         write_store(path, self.header, self._loaded())
 
     def to(self, device: "str | torch.device") -> "StoreTensors":
-        """Return the store as tensors on ``device``: one transfer per dataset, the splits are views.
+        """Return the store as tensors on ``device``.
 
-        On the CPU the tensors share memory with this store's arrays where these lie behind one another, as
-        those of an opened file do: treat them as read-only.
+        On the CPU the tensors of features and dense labels share memory with this store's arrays: treat them as
+        read-only.
         """
         from rlld_gym.data.tensors import store_tensors  # noqa: PLC0415 (torch only where tensors are wanted)
 
@@ -163,7 +171,7 @@ class FeatureStore:
             from rlld_gym.data.store_file import read_splits  # noqa: PLC0415
 
             assert self.path is not None
-            self._splits = read_splits(self.path, self.header)
+            self._splits = read_splits(self.path, self.header, memory_map=self._memory_map)
         return self._splits
 
     def __getstate__(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import h5py
 import numpy as np
@@ -25,6 +25,7 @@ import numpy as np
 from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
 from rlld_gym.data.split import FEATURE_DTYPES, Split
 from rlld_gym.data.store import StoreHeader
+from rlld_gym.data.store_map import map_datasets
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
 
@@ -32,7 +33,8 @@ FORMAT: Final = "rlld-feature-store"
 FORMAT_VERSION: Final = 1
 FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 """Datasets of zeros and ones."""
-DATASETS: Final = ("audio", "visual", *FLAGS, "filenames")
+FEATURES: Final = ("audio", "visual")
+DATASETS: Final = (*FEATURES, *FLAGS, "filenames")
 
 _REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
 _BLOCK_BYTES: Final = 16 * 2**20
@@ -58,6 +60,11 @@ def dataset_checksum(dataset: h5py.Dataset) -> str:
     for rows in row_blocks(dataset):
         digest.update(dataset[rows].tobytes())
     return digest.hexdigest()
+
+
+def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
+    """Open a new or an existing file; new datasets begin at multiples of 64 bytes, so that they can be mapped."""
+    return h5py.File(path, mode, alignment_threshold=1, alignment_interval=64)
 
 
 def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
@@ -115,7 +122,7 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
     """
     filenames = [filename for name in SPLITS for filename in splits[name].filenames]
     try:
-        with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        with atomic_path(path) as temporary, writable_file(temporary) as file:
             create_datasets(file, header, filenames)
             for name, rows in split_rows(header.counts).items():
                 for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
@@ -157,8 +164,13 @@ def read_header(path: str | os.PathLike[str]) -> StoreHeader:
         return _header(file)
 
 
-def read_splits(path: Path, header: StoreHeader) -> dict[str, Split]:
+def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) -> dict[str, Split]:
     """Read all arrays, each dataset at once, and cut them into splits, which are views of the whole arrays.
+
+    Args:
+        path: the store file.
+        header: what ``read_header`` found in it.
+        memory_map: map the features instead of reading them (see ``map_datasets``).
 
     Raises:
         InputError: the file cannot be read, has changed since ``header`` was read, or holds dense labels for
@@ -167,7 +179,8 @@ def read_splits(path: Path, header: StoreHeader) -> dict[str, Split]:
     with open_store_file(path) as file:
         if _header(file) != header:
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
-        arrays = {key: file[key][...] for key in DATASETS}
+        arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
+        arrays |= {key: file[key][...] for key in (*FLAGS, "filenames")}
     return _cut(path, header, arrays)
 
 

@@ -1,7 +1,7 @@
 """A feature store as tensors on one device."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from rlld_gym.data.split import Split
 
 @dataclass(frozen=True, eq=False)
 class SplitTensors:
-    """The videos of one split as tensors on one device; views of larger tensors, read-only by convention.
+    """The videos of one split as tensors on one device, read-only by convention.
 
     Attributes:
         audio: (N, T, Da) in the store's dtype, float16 or float32.
@@ -76,64 +76,24 @@ class StoreTensors(Mapping[str, SplitTensors]):
 def store_tensors(
     splits: Mapping[str, Split], visual_2d_size: int, device: str | torch.device
 ) -> StoreTensors:
-    """Move a store's arrays to ``device``, each dataset as one piece, and cut the pieces into splits."""
-    names = [name for name in SPLITS if name in splits]
-    columns = {
-        key: _move({name: getattr(splits[name], key) for name in names}, device)
-        for key in ("audio", "visual", "labels", "dense_audio", "dense_visual")
-    }
-    tensors = {}
-    for name in names:
-        audio, visual, labels = (columns[key][name] for key in ("audio", "visual", "labels"))
-        tensors[name] = SplitTensors(
-            audio=audio,
-            visual=visual,
-            labels=labels.float(),
-            dense_audio=columns["dense_audio"].get(name),
-            dense_visual=columns["dense_visual"].get(name),
-            visual_2d_size=visual_2d_size,
-        )
-    return StoreTensors(tensors)
+    """Move a store's arrays to ``device``; on the CPU the tensors share their memory."""
+    return StoreTensors(
+        {
+            name: SplitTensors(
+                audio=_move(split.audio, device),
+                visual=_move(split.visual, device),
+                labels=_move(split.labels, device).float(),
+                dense_audio=None if split.dense_audio is None else _move(split.dense_audio, device),
+                dense_visual=None if split.dense_visual is None else _move(split.dense_visual, device),
+                visual_2d_size=visual_2d_size,
+            )
+            for name, split in ((name, splits[name]) for name in SPLITS if name in splits)
+        }
+    )
 
 
-def join_rows(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return the parts one below the other: without a copy where they already lie so in memory.
-
-    Args:
-        parts: one or more arrays of equal dtype and equal shape but for the first axis.
-
-    Returns:
-        Their concatenation along the first axis, a view where the parts are consecutive rows of one array.
-    """
-    first = parts[0]
-    owner, address = _owner(first), first.ctypes.data
-    for part in parts:
-        if _owner(part) is not owner or part.ctypes.data != address or not part.flags.c_contiguous:
-            return np.concatenate(parts)
-        address += part.nbytes
-    shape = (sum(len(part) for part in parts), *first.shape[1:])
-    return np.lib.stride_tricks.as_strided(first, shape=shape, strides=first.strides, writeable=False)
-
-
-def _owner(array: NDArray[Any]) -> object:
-    """Return the object that owns the memory of an array."""
-    owner: Any = array
-    while isinstance(owner, np.ndarray) and owner.base is not None:
-        owner = owner.base
-    return owner
-
-
-def _move(parts: Mapping[str, NDArray[Any] | None], device: str | torch.device) -> dict[str, Tensor]:
-    """Move the arrays that are not None to ``device`` in one transfer; return views of it by name."""
-    present = {name: part for name, part in parts.items() if part is not None}
-    if not present:
-        return {}
+def _move(array: NDArray[Any], device: str | torch.device) -> Tensor:
     with warnings.catch_warnings():
         # The store's arrays are read-only on purpose, and torch has no read-only tensors.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        whole = torch.from_numpy(join_rows(list(present.values()))).to(device)
-    pieces, start = {}, 0
-    for name, part in present.items():
-        pieces[name] = whole[start : start + len(part)]
-        start += len(part)
-    return pieces
+        return torch.from_numpy(np.ascontiguousarray(array)).to(device)

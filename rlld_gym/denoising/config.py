@@ -2,19 +2,23 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
+from rlld_gym.denoising.credit import CREDIT_LOSSES, CreditLoss
 from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
 TaskLifespan = Literal["episode", "run"]
 OverlapLabels = Literal["original", "revised"]
+RewardKind = Literal["paper", "credit", "paper+credit"]
 
 _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "task_lifespan": ("episode", "run"),
     "empty_rule": EMPTY_RULES,
     "overlap_labels": ("original", "revised"),
+    "reward": get_args(RewardKind),
+    "credit_loss": CREDIT_LOSSES,
 }
 
 
@@ -34,6 +38,11 @@ class ProcessConfig:
         inter_weights: weights of the divergence and of the cosine term of the inter-reward (Eq. 9).
         terminal_scale: terminal reward per percent of validation F-score (Eq. 10).
         terminal_every: pay the terminal reward also after every so many steps; None: on the last step only.
+        reward: "paper": inter- and terminal reward (Eq. 9-11); "credit": the credit of the removed labels instead;
+            "paper+credit": the sum.
+        credit_loss: the validation loss that credit is about, see `rlld_gym.denoising.credit.validation_loss`.
+        credit_videos: validation videos that a step's credit is computed from; all where there are fewer.
+        credit_scale: reward per unit of normalised credit.
         empty_rule: see `rlld_gym.denoising.labels.revise_labels`.
         overlap_labels: what the kept videos show next, their "original" labels or the "revised" ones.
 
@@ -51,12 +60,16 @@ class ProcessConfig:
     inter_weights: tuple[float, float] = (0.6, 0.4)
     terminal_scale: float = 0.1
     terminal_every: int | None = None
+    reward: RewardKind = "paper"
+    credit_loss: CreditLoss = "segment_f1"
+    credit_videos: int = 256
+    credit_scale: float = 1.0
     empty_rule: EmptyRule = "video"
     overlap_labels: OverlapLabels = "original"
 
     def __post_init__(self) -> None:
         """Check every option."""
-        for name in ("batch_size", "episode_length", "hidden_size"):
+        for name in ("batch_size", "episode_length", "hidden_size", "credit_videos"):
             require_count(name, getattr(self, name))
         if self.terminal_every is not None:
             require_count("terminal_every", self.terminal_every)
@@ -64,8 +77,9 @@ class ProcessConfig:
             raise InputError(f"overlap is {self.overlap!r}; expected a share of at least 0 and below 1")
         if not _is_number(self.subset) or not 0 < self.subset <= 1:
             raise InputError(f"subset is {self.subset!r}; expected a share above 0 and at most 1")
-        if not _is_number(self.terminal_scale):
-            raise InputError(f"terminal_scale is {self.terminal_scale!r}; expected a finite number")
+        for name in ("terminal_scale", "credit_scale"):
+            if not _is_number(getattr(self, name)):
+                raise InputError(f"{name} is {getattr(self, name)!r}; expected a finite number")
         if not isinstance(self.inter_weights, tuple | list) or not (
             len(self.inter_weights) == 2 and all(_is_number(weight) for weight in self.inter_weights)
         ):
@@ -78,6 +92,16 @@ class ProcessConfig:
     def num_carried(self) -> int:
         """Videos that a state keeps of the one before, 0 to batch_size - 1."""
         return min(round(self.overlap * self.batch_size), self.batch_size - 1)
+
+    @property
+    def pays_paper(self) -> bool:
+        """Whether the inter- and the terminal reward are part of the reward."""
+        return self.reward != "credit"
+
+    @property
+    def pays_credit(self) -> bool:
+        """Whether the credit of the removed labels is part of the reward."""
+        return self.reward != "paper"
 
     def subset_size(self, num_videos: int) -> int:
         """Return how many of ``num_videos`` training videos an episode draws from.

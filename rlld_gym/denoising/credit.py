@@ -7,12 +7,14 @@ batch give it for all labels at once. This is the influence of a training label 
 2017) with the identity in place of the inverse Hessian, as in online re-weighting (Ren et al., ICML 2018).
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, cast, get_args
+import warnings
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
 
 import torch
 from torch import Tensor
-from torch.func import functional_call, jvp
+from torch.autograd import forward_ad
+from torch.func import functional_call
 from torch.nn import functional
 
 from rlld_gym.data.tensors import SplitTensors
@@ -24,6 +26,10 @@ CREDIT_LOSSES: Final[tuple[CreditLoss, ...]] = get_args(CreditLoss)
 
 CLAMP: Final = 1e-6
 """Probabilities are clamped to [CLAMP, 1 - CLAMP] before a logarithm; nothing has credit outside."""
+
+CREDIT_LIMIT: Final = 5.0
+"""Normalised credit is clipped to [-CREDIT_LIMIT, CREDIT_LIMIT]: a few labels with large credit would otherwise
+decide a batch's gradient alone."""
 
 
 def validation_loss(output: ParsingOutput, audio: Tensor, visual: Tensor, loss: CreditLoss) -> Tensor:
@@ -112,16 +118,41 @@ def label_credit(network: TaskNetwork, features: Batch, direction: Mapping[str, 
         (B, 2, C) float32, audio then visual; positive: the label does harm. Also given for labels that are absent,
         where it says what adding them would do.
     """
-    parameters = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    with _Evaluating(network), torch.no_grad(), forward_ad.dual_level():
+        with warnings.catch_warnings():
+            # The first dual tensor of a process makes torch load decompositions in a way that it calls deprecated.
+            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+            moving = {
+                name: forward_ad.make_dual(parameter.detach(), direction[name])  # type: ignore[no-untyped-call]
+                for name, parameter in network.named_parameters()
+            }
+        output = functional_call(network, moving, features)
+        logits = torch.logit(torch.stack((output.audio, output.visual), dim=1), eps=CLAMP)
+        # Where nothing depends on the parameters that move, there is no tangent.
+        tangent: Tensor | None = forward_ad.unpack_dual(logits).tangent  # type: ignore[no-untyped-call]
+        return torch.zeros_like(logits) if tangent is None else tangent
 
-    def pooled_logits(weights: dict[str, Tensor]) -> Tensor:
-        output = functional_call(network, weights, features)
-        return torch.logit(torch.stack((output.audio, output.visual), dim=1), eps=CLAMP)
 
-    with _Evaluating(network), torch.no_grad():
-        tangents = {name: direction[name] for name in parameters}
-        differentiate = cast(Callable[..., tuple[Tensor, Tensor]], jvp)
-        return differentiate(pooled_logits, (parameters,), (tangents,))[1]
+def normalised_credit(credit: Tensor, present: Tensor) -> Tensor:
+    """Return credit in units of its mean size over the labels of the batch.
+
+    Raw credit shrinks and grows with the gradients of a network in training, so a fixed factor would weigh the
+    steps of an episode differently. The divisor is one positive number for the whole batch and does not depend on
+    the action: signs, and the comparison of the batch's labels, stay as they are.
+
+    Args:
+        credit: (B, 2, C) floating point, from `label_credit`.
+        present: (B, 2, C) bool, labels that are there.
+
+    Returns:
+        (B, 2, C) in the dtype of ``credit``: 0 where absent; elsewhere divided by the mean absolute credit of all
+        present labels, both modalities together, and clipped to `CREDIT_LIMIT`. All 0 if that mean is 0.
+    """
+    known = torch.where(present, credit, torch.zeros_like(credit))
+    size = known.abs().sum() / present.sum().clamp(min=1)
+    # A mean of 0 is only there where all credit is 0; so small a number leaves it that.
+    scale = size.clamp(min=torch.finfo(credit.dtype).tiny)
+    return (known / scale).clamp(-CREDIT_LIMIT, CREDIT_LIMIT)
 
 
 class _Evaluating:

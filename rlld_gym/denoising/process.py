@@ -13,7 +13,7 @@ from torch import Tensor
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.labels import Revision, revise_labels
-from rlld_gym.denoising.rewards import branch_rewards, terminal_rewards
+from rlld_gym.denoising.rewards import branch_rewards, credit_rewards, terminal_rewards
 from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.errors import InputError
@@ -44,10 +44,13 @@ class StepResult:
     Attributes:
         shown: (B, 2, C) bool labels of the state that was acted upon.
         revision: its labels after the action.
-        per_video_reward: (B, 2) float32, Eq. 9 of each video and branch, or -1 where it was reverted.
+        per_video_reward: (B, 2) float32, what each video and branch is paid: Eq. 9, or -1 where it was reverted;
+            the credit of its removed labels; or the sum of both, as the options say.
         removed: (2,) int64, labels removed from the audio and from the visual branch.
         task_loss: scalar, loss of the task network's training step.
         terminal: validation reward of the audio and of the visual branch, 0.0 where none was paid.
+        credit: (B, 2, C) float32, normalised credit of the shown labels before the training step, 0 for absent
+            ones, see `rlld_gym.denoising.credit`; None where the reward is the paper's.
         scores: the ten validation F-scores in percent, where the step validated.
         terminated: the episode is over.
     """
@@ -58,6 +61,7 @@ class StepResult:
     removed: Tensor
     task_loss: Tensor
     terminal: tuple[float, float]
+    credit: Tensor | None
     scores: dict[str, float] | None
     terminated: bool
 
@@ -139,15 +143,18 @@ class DenoisingProcess:
         self.steps += 1
         revision = revise_labels(state.labels[:, 0], state.labels[:, 1], actions, config.empty_rule)
         revised = torch.stack((revision.audio, revision.visual), dim=1)
+        # Before the training step: it is about the network that is to be trained on these labels.
+        credit = self._credit(state) if config.pays_credit else None
         loss = self._task.train(state.features, revision, state.original, _draw_seed(self._generator))
         scores = self._task.validate() if self._validates() else None
         result = StepResult(
             shown=state.labels,
             revision=revision,
-            per_video_reward=branch_rewards(state.original, revision, config.inter_weights),
+            per_video_reward=self._video_rewards(state, revision, credit),
             removed=(state.labels & ~revised).sum(dim=(0, 2)),
             task_loss=loss,
-            terminal=(0.0, 0.0) if scores is None else terminal_rewards(scores, config.terminal_scale),
+            terminal=self._terminal_rewards(scores),
+            credit=credit,
             scores=scores,
             terminated=self.terminated,
         )
@@ -183,11 +190,11 @@ class DenoisingProcess:
             InputError: the state belongs to a process with other options, or data of other sizes or labels.
         """
         own = self._fingerprint()
-        different = [name for name in own if state["config"].get(name) != own[name]]
+        # A state that was stored before an option existed is that of the option's default.
+        stored = dataclasses.asdict(ProcessConfig()) | state["config"]
+        different = [name for name in own if stored.get(name) != own[name]]
         if different:
-            found = "; ".join(
-                f"{name} {state['config'].get(name)!r}, here {own[name]!r}" for name in different
-            )
+            found = "; ".join(f"{name} {stored.get(name)!r}, here {own[name]!r}" for name in different)
             raise InputError(f"the state belongs to a process with other options: {found}")
         generator.bit_generator.state = state["generator"]
         self._generator = generator
@@ -199,6 +206,29 @@ class DenoisingProcess:
         self._sampler.set_state(state["sampler"])
         self._state = self._state_of(self._sampler.batch.copy())
         self._state.labels.copy_(state["labels"])
+
+    def _credit(self, state: State) -> Tensor:
+        """Return the credit (B, 2, C) of a state's labels, along the gradient of newly drawn validation videos."""
+        assert self._generator is not None
+        num_videos, wanted = len(self.data["val"]), self.config.credit_videos
+        videos = None
+        if wanted < num_videos:
+            drawn = self._generator.choice(num_videos, wanted, replace=False)
+            videos = torch.from_numpy(drawn).to(self.data.device)
+        return self._task.credit(state.features, state.labels, videos, self.config.credit_loss)
+
+    def _video_rewards(self, state: State, revision: Revision, credit: Tensor | None) -> Tensor:
+        """Return what each video is paid in either branch, (B, 2), apart from the terminal reward."""
+        similarity = branch_rewards(state.original, revision, self.config.inter_weights)
+        if credit is None:
+            return similarity
+        earned = credit_rewards(credit, state.labels, revision, self.config.credit_scale)
+        return similarity + earned if self.config.pays_paper else earned
+
+    def _terminal_rewards(self, scores: dict[str, float] | None) -> tuple[float, float]:
+        if scores is None or not self.config.pays_paper:
+            return 0.0, 0.0
+        return terminal_rewards(scores, self.config.terminal_scale)
 
     def _validates(self) -> bool:
         every = self.config.terminal_every

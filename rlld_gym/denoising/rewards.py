@@ -1,4 +1,4 @@
-"""The rewards of label denoising: how much a revision changes, and how good the task network has become."""
+"""The rewards of label denoising: what a revision changes, what it removes, how good the task network becomes."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -56,6 +56,23 @@ def branch_rewards(
     revised = torch.stack((revision.audio, revision.visual), dim=1)
     rewards = inter_reward(original.unsqueeze(1).expand_as(revised), revised, weights, epsilon)
     return rewards.masked_fill(revision.reverted, REVERTED_REWARD)
+
+
+def credit_rewards(credit: Tensor, shown: Tensor, revision: Revision, scale: float) -> Tensor:
+    """Return what each video earns in either branch with the labels that were removed from it.
+
+    Args:
+        credit: (B, 2, C) floating point, positive where a label does harm, see
+            `rlld_gym.denoising.credit.normalised_credit`.
+        shown: (B, 2, C) bool labels before the action.
+        revision: result of `rlld_gym.denoising.labels.revise_labels`; what it reverted counts as not removed.
+        scale: reward per unit of credit.
+
+    Returns:
+        (B, 2) floating point: scale times the sum of the removed labels' credit; 0 where nothing was removed.
+    """
+    removed = shown & ~torch.stack((revision.audio, revision.visual), dim=1).bool()
+    return scale * torch.where(removed, credit, torch.zeros_like(credit)).sum(dim=2)
 
 
 def terminal_rewards(scores: Mapping[str, float], scale: float) -> tuple[float, float]:

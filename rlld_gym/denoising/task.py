@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.credit import CreditLoss, label_credit, normalised_credit, validation_gradient
 from rlld_gym.denoising.labels import Revision
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
@@ -17,13 +18,14 @@ from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
     make_task_network,
+    set_learning_rate,
     train_step,
     training_targets,
 )
 
 
 class TaskLearner:
-    """A task network and its optimizer, trained online at the recipe's base learning rate.
+    """A task network and its optimizer, trained online at the recipe's constant rate for that.
 
     Args:
         data: the data set on the device where the network is to be.
@@ -53,6 +55,7 @@ class TaskLearner:
             device=self.data.device,
         )
         self._optimizer = make_optimizer(self.network, self.recipe)
+        set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
     def train(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Tensor:
         """Take one gradient step on a batch (Eq. 7-8 of RLLD, arXiv 2412.19563).
@@ -70,6 +73,24 @@ class TaskLearner:
         targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
         with seeded_random_state(seed, self.data.device):
             return train_step(network, optimizer, features, targets, self.recipe)
+
+    def credit(self, features: Batch, present: Tensor, videos: Tensor | None, loss: CreditLoss) -> Tensor:
+        """Return what each label of a batch does to the validation loss of the network as it is now.
+
+        One backward pass over the validation videos and one forward-mode pass over the batch; nothing changes.
+
+        Args:
+            features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
+            present: (B, 2, C) bool labels of the batch.
+            videos: (V,) int64, rows of the validation split to compute the gradient from; None: all.
+            loss: see `rlld_gym.denoising.credit.validation_loss`.
+
+        Returns:
+            (B, 2, C) float32, normalised, see `rlld_gym.denoising.credit.normalised_credit`; positive: harm.
+        """
+        network = self._born()[0]
+        direction = validation_gradient(network, self.data["val"], videos, loss)
+        return normalised_credit(label_credit(network, features, direction), present)
 
     def validate(self) -> dict[str, float]:
         """Return the ten F-scores on the validation split, in percent, by name."""

@@ -1,4 +1,4 @@
-"""Checks of what comes from outside: actions, devices and data sets."""
+"""Checks of what comes from outside: actions, devices, stored states and data sets."""
 
 from typing import Any
 
@@ -70,6 +70,24 @@ def resolved_device(device: str) -> str:
     if index >= found:
         raise InputError(f'device is {device!r}, but torch finds {found} GPUs here; use "cpu" or "auto"')
     return f"cuda:{index}"
+
+
+def require_flag(name: str, value: Any) -> None:
+    """Raise InputError where an option is not True or False."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}; expected True or False")
+
+
+def process_state(state: Any) -> dict[str, Any]:
+    """Return the decision process's part of a state that the environment's ``get_state`` returned.
+
+    Raises:
+        InputError: it is no such state.
+    """
+    if not isinstance(state, dict) or state.get("format") != 1 or "config" not in state.get("process", {}):
+        raise InputError("the state was not made by get_state() of this version of the environment")
+    process: dict[str, Any] = state["process"]
+    return process
 
 
 def data_header(data: str, seed: int) -> StoreHeader:

@@ -15,17 +15,19 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.config import (
     OverlapLabels,
     ProcessConfig,
+    RewardKind,
     TaskLifespan,
     require_choice,
     require_count,
 )
+from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.denoising.labels import FREE, EmptyRule
-from rlld_gym.denoising.process import DenoisingProcess, StepResult
-from rlld_gym.envs.checks import checked_action, checked_device, data_header, resolved_device
+from rlld_gym.denoising.process import DenoisingProcess
+from rlld_gym.envs import checks
+from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
-from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import network_names
 from rlld_gym.parsing.recipes import get_recipe
 
@@ -104,6 +106,18 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     - *Terminal reward* (Eq. 10): 0.1 per percent of validation F-score, segment-level audio F for the audio branch
       and event-level visual F for the visual branch.
 
+    `reward="credit"` pays for every single label instead, `reward="paper+credit"` in addition:
+
+    - *Credit* of a label: how much keeping it would raise the task network's validation loss, to first order, in one
+      plain gradient step on the batch, from the network as it is before the step's training. Positive: the label does
+      harm. It is divided by the mean absolute credit of the batch's labels and clipped to [-5, 5].
+    - A branch earns the mean over the videos of the sum of the credit of the labels that were really removed. A video
+      that got its labels back earns nothing, or the -1 of `"paper+credit"`. `"credit"` has no inter- and no terminal
+      reward; the validation scores are in `info` all the same.
+    - **Credit is computed from the dense labels of the validation videos**, as the paper's terminal reward is: compare
+      with methods that use these labels, too. A new network's credit misleads, which `task_lifespan="run"` helps, and a
+      step takes almost four times as long ([figures](decisions.md#the-reward-from-credit)).
+
     ## Starting State
 
     A reset draws the episode's videos at random (a third of the training set) and a first batch of them, with
@@ -133,14 +147,16 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     | Key                | Type           | Content                                                            |
     |--------------------|----------------|--------------------------------------------------------------------|
-    | `inter_reward`     | float          | mean of the two branches' inter-rewards                            |
+    | `inter_reward`     | float          | mean of `per_video_reward`: the two branches' inter-rewards        |
     | `terminal_reward`  | float          | mean of the two branches' terminal rewards, 0.0 where none is paid |
     | `reward_audio`     | float          | reward of the audio branch                                         |
     | `reward_visual`    | float          | reward of the visual branch                                        |
-    | `per_video_reward` | float32 (B, 2) | inter-reward of each video in the audio and in the visual branch   |
+    | `per_video_reward` | float32 (B, 2) | inter-reward of each video in the audio and in the visual branch; its credit, or the sum, if that is the reward |
     | `n_removed_audio`  | int            | labels removed from the audio branch                               |
     | `n_removed_visual` | int            | labels removed from the visual branch                              |
     | `n_reverted`       | int            | videos that got labels back because none would have been left      |
+
+    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none.
 
     After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:
     `segment_audio`, `segment_visual`, `segment_audio_visual`, `segment_type`, `segment_event`, `event_audio`,
@@ -163,6 +179,10 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `inter_weights`      | `(0.6, 0.4)`   | weights of the divergence and of the cosine term of the inter-reward    |
     | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
     | `terminal_every`     | `None`         | validate and pay also after every so many steps; `None`: only after the last |
+    | `reward`             | `"paper"`      | `"paper"`: inter- and terminal reward; `"credit"`: credit of the removed labels; `"paper+credit"`: both |
+    | `credit_loss`        | `"segment_f1"` | the validation loss: `"segment_f1"` (1 - soft F-score of the segments), `"segment_bce"` or `"video_bce"` (cross-entropies) |
+    | `credit_videos`      | `256`          | validation videos, drawn anew in each step, that credit is computed from; all where there are fewer |
+    | `credit_scale`       | `1.0`          | reward per unit of normalised credit                                    |
     | `empty_rule`         | `"video"`      | `"video"`: labels come back where a video would lose all in both modalities; `"modality"`: where a modality would |
     | `overlap_labels`     | `"original"`   | what kept videos show next: their `"original"` or their `"revised"` labels. Inter-rewards always compare with the original ones |
     | `initialized_labels` | `True`         | whether labels are part of the observation                              |
@@ -178,8 +198,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     ## Vectorized environment
 
     `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies that share the data set. In processes, start them afresh
-    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`.
-    The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md).
+    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md).
 
     ## Version History
 
@@ -204,6 +223,10 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         inter_weights: tuple[float, float] = (0.6, 0.4),
         terminal_scale: float = 0.1,
         terminal_every: int | None = None,
+        reward: RewardKind = "paper",
+        credit_loss: CreditLoss = "segment_f1",
+        credit_videos: int = 256,
+        credit_scale: float = 1.0,
         empty_rule: EmptyRule = "video",
         overlap_labels: OverlapLabels = "original",
         initialized_labels: bool = True,
@@ -217,14 +240,13 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         require_count("data_seed", data_seed, lowest=0)
         require_choice("task_network", task_network, network_names())
         require_choice("observation", observation, ("features", "indices"))
-        for name in ("initialized_labels", "time_feature"):
-            if not isinstance(arguments[name], bool):
-                raise InputError(f"{name} is {arguments[name]!r}; expected True or False")
+        checks.require_flag("initialized_labels", initialized_labels)
+        checks.require_flag("time_feature", time_feature)
         if render_mode is not None:
             require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
-        self._device = checked_device(device)
+        self._device = checks.checked_device(device)
         self._data = os.fspath(data), data_seed
-        header = data_header(*self._data)
+        header = checks.data_header(*self._data)
         recommended = header.attributes
         self._config = ProcessConfig(
             batch_size=batch_size,
@@ -239,6 +261,10 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             inter_weights=inter_weights,
             terminal_scale=terminal_scale,
             terminal_every=terminal_every,
+            reward=reward,
+            credit_loss=credit_loss,
+            credit_videos=credit_videos,
+            credit_scale=credit_scale,
             empty_rule=empty_rule,
             overlap_labels=overlap_labels,
         )
@@ -267,10 +293,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         super().reset(seed=seed)
         process = self._process or self._make_process()
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
-        self._process = process
-        labels = process.state.labels.cpu().numpy()
-        self._frame = None if self.render_mode is None else self._first_frame(labels)
-        return self._observation(process, labels), self._state_info(process, labels)
+        return self._begin(process)
 
     @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -287,12 +310,12 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             ResetNeeded: before the first reset, or after the last step of an episode.
         """
         process = self._running_process()
-        bits = torch.from_numpy(checked_action(action, tuple(process.state.labels.shape)))
+        bits = torch.from_numpy(checks.checked_action(action, tuple(process.state.labels.shape)))
         result = process.step(bits.to(process.data.device))
         info, labels = step_info(result, process.state.labels)
         info |= self._state_info(process, labels)
         if self._frame is not None:
-            self._frame = self._next_frame(self._frame, result, info)
+            self._frame = step_frame(self._frame, process.steps, result, info)
         reward = (info["reward_audio"] + info["reward_visual"]) / 2
         return self._observation(process, labels), reward, result.terminated, False, info
 
@@ -342,22 +365,22 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         Raises:
             InputError: it is no such state, or the other environment had other arguments or data.
         """
-        if (
-            not isinstance(state, dict)
-            or state.get("format") != 1
-            or "config" not in state.get("process", {})
-        ):
-            raise InputError("the state was not made by get_state() of this version of the environment")
+        stored = checks.process_state(state)
         process = self._process or self._make_process()
-        process.set_state(state["process"], self.np_random)
-        self._process = process
-        labels = process.state.labels.cpu().numpy()
-        self._frame = None if self.render_mode is None else self._first_frame(labels)
-        return self._observation(process, labels), self._state_info(process, labels)
+        process.set_state(stored, self.np_random)
+        return self._begin(process)
 
     def _make_process(self) -> DenoisingProcess:
         data, data_seed = self._data
-        return DenoisingProcess(shared_tensors(data, resolved_device(self._device), data_seed), self._config)
+        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        return DenoisingProcess(tensors, self._config)
+
+    def _begin(self, process: DenoisingProcess) -> tuple[Observation, dict[str, Any]]:
+        """Go on with a process; return its state's observation and info."""
+        self._process = process
+        labels = process.state.labels.cpu().numpy()
+        self._frame = None if self.render_mode is None else state_frame(process, labels, self._classes)
+        return self._observation(process, labels), self._state_info(process, labels)
 
     def _running_process(self) -> DenoisingProcess:
         if self._process is None:
@@ -374,27 +397,3 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             "indices": process.state.indices.copy(),
             "action_mask": labels.astype(np.int8) * np.int8(FREE),
         }
-
-    def _first_frame(self, labels: NDArray[np.bool_]) -> Frame:
-        assert self._process is not None
-        return Frame(
-            step=self._process.steps,
-            episode_length=self._config.episode_length,
-            shown=labels,
-            classes=self._classes,
-        )
-
-    def _next_frame(self, frame: Frame, result: StepResult, info: dict[str, Any]) -> Frame:
-        """Return what there is to see of a step; only called where there is a render mode."""
-        assert self._process is not None
-        names = ("inter_reward", "terminal_reward", "reward_audio", "reward_visual")
-        return Frame(
-            step=self._process.steps,
-            episode_length=self._config.episode_length,
-            shown=result.shown.cpu().numpy(),
-            classes=self._classes,
-            revised=torch.stack((result.revision.audio, result.revision.visual), dim=1).cpu().numpy(),
-            reverted=result.revision.reverted.cpu().numpy(),
-            rewards={name: info[name] for name in names},
-            scores=result.scores or frame.scores,
-        )

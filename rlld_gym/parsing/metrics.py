@@ -1,11 +1,14 @@
 """Segment- and event-level F-scores of audio-visual video parsing (protocol of Tian et al., ECCV 2020).
 
-A class row of one video is a handful of bits, so it is packed into one integer where the predictions live;
-one small transfer and a few table look-ups on the host do the rest.
+All videos and classes are compared at once, where the tracks live, segment by segment. No operation depends on a
+value: on a GPU some three hundred are queued, and waited for once, when the finished scores are read. In-place
+operations keep memory to one byte for each bit; fresh pages would cost more time than the arithmetic.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import reduce
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,8 +18,8 @@ from torch import Tensor
 
 BoolTracks: TypeAlias = NDArray[np.bool_] | Tensor
 
-MAX_SEGMENTS: Final = 15
-"""Most segments of a video: their bits must fit a non-negative 16-bit integer."""
+MAX_SEGMENTS: Final = 16383
+"""Most segments of a video: twice as many must fit a 16-bit integer."""
 
 LEVELS: Final = ("segment", "event")
 COLUMNS: Final = ("audio", "visual", "audio_visual", "type", "event")
@@ -53,9 +56,12 @@ def parsing_scores(
     over videos. At the event level, events are runs of positive segments, and two events match when their
     intersection is at least half of their union.
 
+    Tensors on a GPU are compared there; NumPy arrays and tensors on the CPU among them are moved to it. The one
+    read, and the one wait, is that of the finished scores per video, 64 bytes each.
+
     Args:
-        pred_audio: (N, T, C) bool, NumPy array or tensor on any device: class c is predicted audible in
-            segment t. T is at most 15.
+        pred_audio: (N, T, C) bool, NumPy array or tensor on any device with float64: class c is predicted
+            audible in segment t. T is at most 16383.
         pred_visual: likewise, visible.
         true_audio: (N, T, C) bool ground truth.
         true_visual: (N, T, C) bool ground truth.
@@ -65,7 +71,7 @@ def parsing_scores(
         LLP does (relative rounding error up to 1e-7), and in float64 everywhere else.
 
     Raises:
-        ValueError: a track is not boolean, shapes differ or are not (N, T, C), or N is zero or T over 15.
+        ValueError: a track is not boolean, shapes differ or are not (N, T, C), or N is zero or T over 16383.
     """
     tracks = {
         "pred_audio": pred_audio,
@@ -73,30 +79,37 @@ def parsing_scores(
         "true_audio": true_audio,
         "true_visual": true_visual,
     }
-    num_segments = _check_tracks(tracks)
-    codes = _pack(list(tracks.values()), num_segments)
-    # Columns audio, visual, audio-visual; a segment is audio-visual where both modalities are positive.
-    predicted = np.stack((codes[0], codes[1], codes[0] & codes[1]))
-    true = np.stack((codes[2], codes[3], codes[2] & codes[3]))
-
-    tables = _code_tables(num_segments)
-    segment = _f_scores(
-        tables.segments[predicted & true],
-        tables.segments[predicted] + tables.segments[true],
-        precision=np.float32,  # as in the public evaluation, so that published numbers come out to the last digit
-    )
-    event = _f_scores(
-        _matched_events(predicted, true, tables),
-        tables.events[predicted] + tables.events[true],
-        precision=np.float64,
-    )
-    table = np.stack([_table_row(per_video) for per_video in (segment, event)])
-    return ParsingScores(table=table, segment_per_video=segment, event_per_video=event)
+    _check_tracks(tracks)
+    segment, event = scores_per_video(*_on_one_device(list(tracks.values()))).cpu().numpy()  # the one read
+    table = np.stack([_table_row(per_video.T) for per_video in (segment, event)])
+    return ParsingScores(table=table, segment_per_video=segment.T, event_per_video=event.T)
 
 
-def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
-    """Return the number of segments of well-formed tracks."""
-    shape: tuple[int, ...] = np.shape(tracks["pred_audio"])
+def scores_per_video(
+    pred_audio: Tensor, pred_visual: Tensor, true_audio: Tensor, true_visual: Tensor
+) -> Tensor:
+    """Compute what ``parsing_scores`` averages, without ever reading a value: nothing waits for a GPU.
+
+    Args:
+        pred_audio: (N, T, C) bool, T at most 16383; unchecked, all four on one device.
+        pred_visual: likewise.
+        true_audio: likewise.
+        true_visual: likewise.
+
+    Returns:
+        (2, 4, N) float64 in [0, 1] on the tracks' device: segment and event level; audio, visual, audio-visual
+        and Event F-scores of each video.
+    """
+    counts = _count(_stack_bits([pred_audio, pred_visual, true_audio, true_visual]))
+    # float32 as in the public evaluation, so that published numbers come out to the last digit
+    segment = _f_scores(counts.segment_hits, counts.segments, torch.float32)
+    event = _f_scores(counts.event_hits, counts.events, torch.float64)
+    return torch.stack((segment.double(), event))
+
+
+def _check_tracks(tracks: dict[str, BoolTracks]) -> None:
+    """Raise ValueError unless the tracks are well-formed."""
+    shape: tuple[int, ...] = tuple(np.shape(tracks["pred_audio"]))
     for name, track in tracks.items():
         if not isinstance(track, (np.ndarray, Tensor)) or track.dtype not in (np.dtype(bool), torch.bool):
             found = getattr(track, "dtype", type(track).__name__)
@@ -109,103 +122,101 @@ def _check_tracks(tracks: dict[str, BoolTracks]) -> int:
         raise ValueError("tracks hold no video")
     if not 1 <= shape[1] <= MAX_SEGMENTS:
         raise ValueError(f"tracks must have 1 to {MAX_SEGMENTS} segments, found {shape[1]} in shape {shape}")
-    return shape[1]
 
 
-def _pack(tracks: list[BoolTracks], num_segments: int) -> NDArray[np.int16]:
-    """Return (4, N, C) integer codes of the four tracks; bit t is segment t.
+def _on_one_device(tracks: Sequence[BoolTracks]) -> list[Tensor]:
+    """Return all tracks as tensors on the device of the first one that is not on the CPU, if any."""
+    tensors = [
+        # torch shares memory only with writable arrays without negative strides
+        track if isinstance(track, Tensor) else torch.from_numpy(np.require(track, requirements=["C", "W"]))
+        for track in tracks
+    ]
+    device = next((tensor.device for tensor in tensors if tensor.device.type != "cpu"), torch.device("cpu"))
+    return [tensor.to(device) for tensor in tensors]
 
-    Tensors are packed where they are, so what leaves a GPU is (N, C) codes, in one transfer.
+
+def _stack_bits(tracks: Sequence[Tensor]) -> Tensor:
+    """Return (T, 2, 3, N, C) integers 0 and 1: predicted and true; audio, visual and audio-visual.
+
+    A segment is audio-visual where both modalities are positive. Integers are as narrow as twice T allows.
     """
-    packed: list[NDArray[np.int16]] = [np.empty(0, np.int16)] * len(tracks)
-    by_device: dict[torch.device, list[int]] = {}
+    videos, segments, classes = tracks[0].shape
+    dtype = torch.int8 if 2 * segments <= torch.iinfo(torch.int8).max else torch.int16
+    bits = torch.empty((segments, 2, 3, videos, classes), dtype=dtype, device=tracks[0].device)
     for index, track in enumerate(tracks):
-        if isinstance(track, Tensor) and track.device.type != "cpu":
-            by_device.setdefault(track.device, []).append(index)
-        else:
-            packed[index] = _pack_array(np.asarray(track), num_segments)
-    for device, indices in by_device.items():
-        # Sums of powers of two below 2^15 are exact in float32; GPUs have no matrix product of integers.
-        powers = torch.arange(num_segments, device=device).exp2()
-        stacked = torch.stack([torch.as_tensor(tracks[index]) for index in indices]).float()
-        codes = torch.einsum("kntc,t->knc", stacked, powers).round().to(torch.int16).cpu().numpy()
-        for index, code in zip(indices, codes, strict=True):
-            packed[index] = code
-    return np.stack(packed)
-
-
-def _pack_array(track: NDArray[np.bool_], num_segments: int) -> NDArray[np.int16]:
-    bits = track.view(np.int8)
-    codes = np.zeros((track.shape[0], track.shape[2]), np.int16)
-    for segment in reversed(range(num_segments)):
-        codes += codes
-        codes += bits[:, segment]
-    return codes
+        bits[:, index // 2, index % 2] = track.transpose(0, 1)
+    torch.mul(bits[:, :, 0], bits[:, :, 1], out=bits[:, :, 2])
+    return bits
 
 
 @dataclass(frozen=True, eq=False)
-class _CodeTables:
-    """What can be said about a class row of T bits, for each of the 2^T rows.
+class _Counts:
+    """(3, N, C) integers for audio, visual and audio-visual.
 
-    ``segments`` (2^T,): number of ones; ``events`` (2^T,): number of runs of ones; ``runs`` (2^T, (T+1)//2):
-    each run as a code of its own, zero-padded.
+    ``segments`` and ``events`` count predicted and true ones together, ``segment_hits`` the common segments,
+    ``event_hits`` the pairs of events that match.
     """
 
-    segments: NDArray[np.int64]
-    events: NDArray[np.int64]
-    runs: NDArray[np.int16]
+    segments: Tensor
+    events: Tensor
+    segment_hits: Tensor
+    event_hits: Tensor
 
 
-@cache
-def _code_tables(num_segments: int) -> _CodeTables:
-    codes = np.arange(2**num_segments, dtype=np.int32)
-    bits = (codes[:, None] >> np.arange(num_segments, dtype=np.int32)) & 1
-    starts = bits.copy()
-    starts[:, 1:] &= 1 - bits[:, :-1]
-    run_of_bit = np.cumsum(starts, axis=1) * bits  # 1, 2, ... on the ones, 0 elsewhere
-    numbers = np.arange(1, (num_segments + 1) // 2 + 1)
-    powers = 1 << np.arange(num_segments)
-    runs = (run_of_bit[:, None, :] == numbers[:, None]) @ powers
-    return _CodeTables(segments=bits.sum(axis=1), events=starts.sum(axis=1), runs=runs.astype(np.int16))
+def _count(bits: Tensor) -> _Counts:
+    """Count segments, events and hits in one pass over the segments; ``bits`` (T, 2, 3, N, C) is overwritten.
 
-
-def _matched_events(
-    predicted: NDArray[np.int16], true: NDArray[np.int16], tables: _CodeTables
-) -> NDArray[np.int64]:
-    """Return how many predicted events match a true one, in the shape of the codes.
-
-    No assignment is needed: two runs of one row are at least a segment apart, so they cannot both reach an
-    intersection over union of one half with the same run. Matches are therefore one to one.
+    No assignment of events is needed: two runs of one row are at least a segment apart, so they cannot both reach
+    an intersection over union of one half with the same run. Matches are therefore one to one. The intersection of
+    two events is a run of common segments, and every such run belongs to one pair. Its first segment decides: from
+    there the intersection extends as far as the event that ends first, the union as far as the one that ends last
+    and back as far as the one that started first.
     """
-    matched = np.zeros(predicted.shape, np.int64)
-    overlapping = np.nonzero(predicted & true)
-    ours = tables.runs[predicted[overlapping]][:, :, None]
-    theirs = tables.runs[true[overlapping]][:, None, :]
-    intersection = tables.segments[ours & theirs]
-    union = tables.segments[ours | theirs]
-    # Padding gives 0 of 0 or 0 of many; only real intersections count.
-    matches = (intersection > 0) & (2 * intersection >= union)
-    matched[overlapping] = matches.any(axis=2).sum(axis=1)
-    return matched
+    after = bits.unbind()
+    for following, here in pairwise(after[::-1]):
+        here.addcmul_(here, following)  # ones from here on without a gap, this one included
+    before = torch.zeros_like(after[0])  # ones up to here
+    segments, events, was_present = (torch.zeros_like(before) for _ in range(3))
+    segment_hits, event_hits, was_common = (torch.zeros_like(before[0]) for _ in range(3))
+    for ahead in after:
+        present = ahead.clamp(max=1)
+        before.add_(1).mul_(present)
+        segments.add_(present)
+        events.add_(present.gt(was_present))
+        common = present[0] * present[1]
+        segment_hits.add_(common)
+        intersection = torch.minimum(*ahead)
+        union = torch.maximum(*before).add_(torch.maximum(*ahead)).sub_(1)
+        matches = intersection.add_(intersection).ge_(union)
+        event_hits.add_(matches.mul_(common.gt(was_common)))
+        was_present, was_common = present, common
+    return _Counts(segments[0] + segments[1], events[0] + events[1], segment_hits, event_hits)
 
 
-def _f_scores(
-    true_positives: NDArray[np.int64],
-    claims: NDArray[np.int64],
-    precision: type[np.float32] | type[np.float64],
-) -> NDArray[np.float64]:
-    """Return F per video, (N, 4), from counts (3, N, C) of hits and of predicted plus true items.
+def _f_scores(hits: Tensor, items: Tensor, precision: torch.dtype) -> Tensor:
+    """Return F per video, (4, N) in ``precision``.
 
     F = 2 TP / (2 TP + FP + FN), and 2 TP + FP + FN is the number of predicted plus the number of true items. The
-    mean over classes is taken in ``precision``, class by class.
+    mean over classes is taken in ``precision``, class by class: no sum of torch promises an order.
+
+    Args:
+        hits: (3, N, C) integers, TP of audio, visual and audio-visual.
+        items: (3, N, C) integers, predicted plus true items.
+        precision: float32 or float64.
     """
-    hits = np.concatenate((true_positives, true_positives[:1] + true_positives[1:2]))
-    items = np.concatenate((claims, claims[:1] + claims[1:2]))
-    num_relevant = (items > 0).sum(axis=2)
-    per_class = (2.0 * hits / np.maximum(items, 1)).astype(precision)
-    total = np.cumsum(per_class, axis=2)[..., -1]
-    mean = total / np.maximum(num_relevant, 1).astype(precision)
-    return np.where(num_relevant > 0, mean, 1.0).T.astype(np.float64)
+    hits, items = _with_event(hits, precision), _with_event(items, precision)
+    num_relevant = items.clamp(max=1).sum(-1)
+    per_class = hits.mul_(2).div_(items.clamp_(min=1))
+    total = reduce(torch.add, per_class.unbind(-1))
+    return torch.where(num_relevant > 0, total / num_relevant.clamp(min=1), 1.0)
+
+
+def _with_event(counts: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return (4, N, C) counts in ``dtype``: the given three and, fourth, audio and visual ones together."""
+    result = torch.empty((4, *counts.shape[1:]), dtype=dtype, device=counts.device)
+    result[:3] = counts
+    torch.add(result[0], result[1], out=result[3])
+    return result
 
 
 def _table_row(per_video: NDArray[np.float64]) -> NDArray[np.float64]:

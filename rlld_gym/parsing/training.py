@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.parsing.losses import (
@@ -91,7 +92,7 @@ def make_task_network(
 
 
 def make_optimizer(network: TaskNetwork, recipe: Recipe) -> torch.optim.Adam:
-    """Return Adam at the recipe's first learning rate; set later ones with ``set_learning_rate``."""
+    """Return Adam at the recipe's highest learning rate; set others with ``set_learning_rate``."""
     return torch.optim.Adam(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
@@ -101,6 +102,19 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
     """Set the rate of all parameter groups."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
+
+
+def step_learning_rate(recipe: Recipe, epoch: int, number: int, steps: int) -> float:
+    """Return the recipe's rate in the middle of a step: ``number`` of ``steps`` from 0, in an epoch from 1."""
+    return recipe.learning_rate_at(epoch - 1 + (number + 0.5) / steps)
+
+
+def averaged(network: TaskNetwork, recipe: Recipe) -> AveragedModel | None:
+    """Return a moving average of a network's weights as the recipe wants it, None where it wants none."""
+    if not recipe.averaging:
+        return None
+    forget = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=forget)
 
 
 def training_targets(
@@ -246,19 +260,27 @@ def train_parser(
             device=data.device,
         )
     optimizer = make_optimizer(network, recipe)
+    average = averaged(network, recipe)
+    judged = network if average is None else cast(TaskNetwork, average.module)
     history: list[dict[str, float]] = []
     best_epoch, best_weights = 0, {}
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
-            set_learning_rate(optimizer, recipe.learning_rate_at(epoch))
             loss = _train_epoch(
-                network, optimizer, train, targets, recipe, epoch=epoch, revise_targets=revise_targets
+                network,
+                optimizer,
+                train,
+                targets,
+                recipe,
+                epoch=epoch,
+                average=average,
+                revise_targets=revise_targets,
             )
-            scores = evaluate(network, validation, recipe.gate).as_dict() if keep == "best" else {}
+            scores = evaluate(judged, validation, recipe.gate).as_dict() if keep == "best" else {}
             history.append({"epoch": epoch, "loss": float(loss), **scores})
             if _is_best(history, best_epoch, recipe.selection):
                 best_epoch = epoch
-                best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
+                best_weights = {name: weight.clone() for name, weight in judged.state_dict().items()}
             if progress is not None:
                 progress(epoch, recipe.epochs)
     network.load_state_dict(best_weights)
@@ -281,18 +303,23 @@ def _train_epoch(
     recipe: Recipe,
     *,
     epoch: int,
+    average: AveragedModel | None,
     revise_targets: TargetRevision | None,
 ) -> Tensor:
     """Pass once over the shuffled training videos; return the mean loss, on the device."""
     network.train()
     total = torch.zeros((), device=train.labels.device)
     order = torch.randperm(len(train), device=train.labels.device)
+    steps = -(-len(train) // recipe.batch_size)
     for number, indices in enumerate(torch.split(order, recipe.batch_size)):
+        set_learning_rate(optimizer, step_learning_rate(recipe, epoch, number, steps))
         batch, wanted = train.batch(indices), targets.rows(indices)
         if revise_targets is not None:
             with torch.no_grad():
                 wanted = revise_targets(network, batch, wanted, epoch, number)
         total += train_step(network, optimizer, batch, wanted, recipe) * len(indices)
+        if average is not None:
+            average.update_parameters(network)
     return total / len(train)
 
 

@@ -111,6 +111,20 @@ def test_data_without_truth_have_no_oracle_and_no_precision(tmp_path: Path) -> N
     assert "Standard deviation over the parsers" in (folder / "results.md").read_text()
 
 
+def test_options_of_credit_reach_environment_and_agent(tmp_path: Path) -> None:
+    words = "--reward credit --advantage label --baseline optimal --update-every 1 --kl-coefficient 0.2"
+    more = "--warm-up-steps 1 --gradient-diagnostics --label-sets denoised --credit-videos 64"
+    folder = small_run(tmp_path / "run", *words.split(), *more.split(), "--learning-rate", "0.01")
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 2
+    for row in rows:
+        assert row["train/kl"] >= 0
+        assert -1 <= row["train/gradient_cosine"] <= 1
+    command = json.loads((folder / "config.json").read_text())["command"]
+    for option in ("--reward credit", "--advantage label", "--update-every 1", "--gradient-diagnostics"):
+        assert option in command
+
+
 def test_a_folder_with_a_run_is_not_overwritten(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

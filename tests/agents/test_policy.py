@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from torch.distributions import Bernoulli
+from torch.distributions import Bernoulli, kl_divergence
 
 from rlld_agents.distribution import MaskedBernoulli
 from rlld_agents.policy import HybridAttentionPolicy, check_fits, load_policy, save_policy
@@ -170,9 +170,14 @@ def test_masked_distribution_is_a_bernoulli_over_the_free_bits(seed: int) -> Non
     assert torch.equal(action[~free], mask[~free])
     reference = Bernoulli(logits=logits)
     log_probability = (reference.log_prob(action.float()) * free).sum(-1)
-    assert torch.allclose(distribution.log_probability(action), log_probability, atol=1e-5)
+    assert torch.allclose(distribution.log_probabilities(action).sum(-1), log_probability, atol=1e-5)
     assert torch.allclose(distribution.entropy(), (reference.entropy() * free).sum(-1), atol=1e-5)
     assert torch.equal(distribution.mode()[free], (logits > 0).to(torch.int8)[free])
+    others = 5 * torch.randn(4, 2, 3, generator=generator)
+    # In float64: the library's own formula rounds probabilities near 1.
+    exact = kl_divergence(Bernoulli(logits=logits.double()), Bernoulli(logits=others.double()))
+    divergence = distribution.divergence(MaskedBernoulli(others, mask))
+    assert torch.allclose(divergence.double(), (exact * free).sum(-1), atol=1e-4, rtol=1e-4)
 
 
 def test_samples_have_the_right_frequency() -> None:
@@ -184,7 +189,8 @@ def test_samples_have_the_right_frequency() -> None:
 def test_extreme_logits_stay_finite() -> None:
     logits = torch.tensor([-200.0, 200.0, 0.0]).expand(1, 2, 3).clone().requires_grad_()
     distribution = MaskedBernoulli(logits)
-    (distribution.log_probability(torch.ones(1, 2, 3)).sum() + distribution.entropy().sum()).backward()
+    (distribution.log_probabilities(torch.ones(1, 2, 3)).sum() + distribution.entropy().sum()).backward()
+    distribution.divergence(MaskedBernoulli(torch.zeros(1, 2, 3))).sum().backward()
     assert logits.grad is not None
     assert logits.grad.isfinite().all()
 

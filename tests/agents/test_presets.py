@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from rlld_agents import presets
+from rlld_agents import PolicyEnsemble, presets
 from rlld_agents.cli import main
 from rlld_agents.joint import JointConfig, JointRound
+from rlld_agents.policy import load_policy
 from rlld_agents.run_folder import read_config
 from rlld_gym import data
 
@@ -39,14 +40,45 @@ def test_a_row_is_logged_for_every_round(run: Path) -> None:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     config = JointConfig()
     assert [row["episode"] for row in rows] == list(range(1, config.rounds + 1))
-    assert [row["time/total_timesteps"] for row in rows] == [21, 42], (
-        "an epoch of the parser, 20 of the policy"
+    assert [row["time/total_timesteps"] for row in rows] == [25, 50], (
+        "an epoch of the parser, 8 of each of 3 policies"
     )
     for row in rows:
+        assert 0.5 < row["estimate/quality"] < 1
+        assert 1 <= row["estimate/epochs"] <= 8
+        assert 0.5 < row["estimate/visual_auc_without_speech"] < 1
         assert 0 < row["removed/visual"] < 1
         assert 0 <= row["validation/segment_visual"] <= 100
     names = {path.name for path in (run / "figures").iterdir()}
     assert names == {"scores.png", "removal.png"}
+
+
+def test_the_estimate_is_reported_beside_the_truth(run: Path) -> None:
+    result = json.loads((run / "result.json").read_text())
+    estimate = result["removal_estimate"]
+    for measure in ("precision", "recall", "auc"):
+        assert estimate["visual"][measure] == pytest.approx(result["removal"]["visual"][measure], abs=0.15)
+    tables = (run / "results.md").read_text()
+    assert f"estimated by cross-validation on the {estimate['videos']} validation videos" in tables
+    assert f"{estimate['visual']['auc_without_speech']:.3f} |" in tables
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert estimate["quality"] == max(row["estimate/quality"] for row in rows)
+    assert rows[estimate["round"] - 1]["estimate/quality"] == estimate["quality"]
+
+
+def test_the_ensemble_is_used_wherever_a_policy_is(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isinstance(load_policy(run), PolicyEnsemble)
+    assert main(["denoise", "--checkpoint", str(run), "--out", str(tmp_path), "--device", "cpu"]) == 0
+    assert (tmp_path / "denoised_labels.csv").read_text() == (run / "denoised_labels.csv").read_text()
+    scores = tmp_path / "scores.json"
+    command = ["evaluate", "--checkpoint", str(run / "policy.safetensors"), "--split", "train"]
+    assert main([*command, "--out", str(scores), "--device", "cpu"]) == 0
+    capsys.readouterr()
+    assert (
+        json.loads(scores.read_text())["removal"] == json.loads((run / "result.json").read_text())["removal"]
+    )
 
 
 def test_an_interrupted_run_resumes_to_the_same_result(
@@ -68,7 +100,8 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     for name, weights in load_file(run / "policy.safetensors").items():
         np.testing.assert_array_equal(weights, load_file(folder / "policy.safetensors")[name])
     results = [json.loads((path / "result.json").read_text()) for path in (run, folder)]
-    assert results[0]["test"] == results[1]["test"]
+    for name in ("test", "removal", "removal_estimate"):
+        assert results[0][name] == results[1][name]
     assert (folder / "metrics.jsonl").read_text() == (run / "metrics.jsonl").read_text()
 
     def never(*_: Any, **__: Any) -> None:
@@ -77,6 +110,9 @@ def test_an_interrupted_run_resumes_to_the_same_result(
     monkeypatch.setattr(presets, "joint_rounds", never)
     (folder / "result.json").unlink()
     assert main(["train", "--resume", str(folder)]) == 0
+    assert (
+        json.loads((folder / "result.json").read_text())["removal_estimate"] == results[0]["removal_estimate"]
+    )
 
 
 def test_options_that_shape_the_policy_cannot_change(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents import Reinforce, ReinforceConfig
+from rlld_agents.advantage_estimator import AdvantageEstimator
 from rlld_agents.episode import returns
 from rlld_gym.envs.planted_noise import PlantedNoiseEnv
 from rlld_gym.errors import InputError
@@ -88,19 +89,19 @@ def test_gradient_equals_the_score_function_by_hand(episode_length: int, branch_
 
 
 def test_the_moving_average_of_earlier_returns_is_subtracted() -> None:
-    agent = make_agent(ReinforceConfig(baseline="ema", baseline_decay=0.5))
+    estimator = AdvantageEstimator(ReinforceConfig(baseline="ema", baseline_decay=0.5))
     first, second, third = (
         torch.tensor([[r, 2 * r], [r, 2 * r]], dtype=torch.float64) for r in (1.0, 3.0, 5.0)
     )
-    assert agent._weights(first)[0].tolist() == [[0, 0], [0, 0]]  # returns 2, 4
-    assert agent._weights(second)[0].tolist() == [[4, 8], [4, 8]]  # returns 6, 12 against 2, 4
-    assert agent._weights(third)[0].tolist() == [[6, 12], [6, 12]]  # returns 10, 20 against 4, 8
+    assert estimator.of_episode(first).tolist() == [[0, 0], [0, 0]]  # returns 2, 4
+    assert estimator.of_episode(second).tolist() == [[4, 8], [4, 8]]  # returns 6, 12 against 2, 4
+    assert estimator.of_episode(third).tolist() == [[6, 12], [6, 12]]  # returns 10, 20 against 4, 8
 
 
 def test_a_baseline_per_step_follows_episodes_of_other_lengths() -> None:
-    agent = make_agent(ReinforceConfig(baseline="ema", reward_to_go=True))
+    estimator = AdvantageEstimator(ReinforceConfig(baseline="ema", reward_to_go=True))
     for length in (3, 5, 2):
-        assert agent._weights(torch.ones(length, 2, dtype=torch.float64))[0].shape == (length, 2)
+        assert estimator.of_episode(torch.ones(length, 2, dtype=torch.float64)).shape == (length, 2)
 
 
 def test_gradient_clipping_and_entropy_bonus() -> None:

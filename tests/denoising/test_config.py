@@ -34,6 +34,12 @@ def test_the_defaults_are_the_paper_s_episode():
         ("task_lifespan", "forever"),
         ("empty_rule", "both"),
         ("overlap_labels", ""),
+        ("reward", "both"),
+        ("credit_loss", "f1"),
+        ("credit_videos", 0),
+        ("credit_videos", None),
+        ("credit_scale", float("nan")),
+        ("credit_scale", "1"),
     ],
 )
 def test_bad_options_are_named(option, value):

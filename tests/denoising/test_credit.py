@@ -9,9 +9,11 @@ from torch import Tensor
 
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.credit import (
+    CREDIT_LIMIT,
     CREDIT_LOSSES,
     CreditLoss,
     label_credit,
+    normalised_credit,
     validation_gradient,
     validation_loss,
 )
@@ -118,6 +120,41 @@ def test_soft_f_score_is_the_f_score_of_certain_predictions() -> None:
             scores.append((2 * hits + 1) / (2 * hits + misses + 1))
     value = validation_loss(output, truth[:, :, 0], truth[:, :, 1], "segment_f1")
     torch.testing.assert_close(value, 1 - torch.stack(scores).mean())
+
+
+def test_normalised_credit_knows_no_scale_but_keeps_signs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    credit = torch.randn(6, 2, 5, generator=generator).clamp(-2, 2)
+    present = torch.rand(6, 2, 5, generator=generator) < 0.5
+    found = normalised_credit(credit, present)
+    for factor in (1e-20, 1e-3, 7.0, 1e20):
+        torch.testing.assert_close(normalised_credit(credit * factor, present), found)
+    assert found[present].abs().mean().item() == pytest.approx(1)
+    assert torch.equal(found[present].sign(), credit[present].sign())
+    assert not found[~present].any()
+    absent = torch.where(present, credit, torch.full_like(credit, torch.nan))
+    assert torch.equal(normalised_credit(absent, present), found)
+
+
+def test_normalised_credit_at_its_limits() -> None:
+    credit = torch.zeros(1, 2, 50)
+    everything = torch.ones(1, 2, 50, dtype=torch.bool)
+    assert not normalised_credit(credit, everything).any()
+    assert not normalised_credit(credit + 1, ~everything).any()
+    credit[0, 1, 3] = -1e-3
+    assert normalised_credit(credit, everything)[0, 1, 3] == -CREDIT_LIMIT
+    assert not normalised_credit(credit, everything)[0, 0].any()
+
+
+def test_credit_needs_no_gradients_of_its_caller() -> None:
+    small = HAN(**feature_sizes(DATA["train"]), hidden_size=8)
+    features = DATA["train"].batch(BATCH)
+    expected = label_credit(small, features, validation_gradient(small, DATA["val"], BATCH))
+    with torch.no_grad():
+        found = label_credit(small, features, validation_gradient(small, DATA["val"], BATCH))
+    assert torch.equal(found, expected)
+    still = {name: torch.zeros_like(parameter) for name, parameter in small.named_parameters()}
+    assert not label_credit(small, features, still).any()
 
 
 def test_what_cannot_be_computed_is_refused() -> None:

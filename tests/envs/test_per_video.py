@@ -77,7 +77,8 @@ def assert_same_step(info, infos, rewards):
         assert infos[name].dtype == np.int64
     for name in set(SCORE_NAMES) & set(info):
         assert infos[name].tolist() == [info[name]] * 4
-    np.testing.assert_array_equal(infos["per_video_reward"], info["per_video_reward"])
+    for name in {"per_video_reward", "label_credit"} & set(info):
+        np.testing.assert_array_equal(infos[name], info[name])
     inter = info["per_video_reward"].astype(np.float64).mean(axis=1)
     np.testing.assert_allclose(rewards, inter + info["terminal_reward"], rtol=1e-12)
     np.testing.assert_array_equal(infos["inter_reward"], inter)

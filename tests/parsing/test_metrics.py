@@ -1,4 +1,6 @@
-"""The vectorised metric against golden numbers and against the definition, written out loop by loop."""
+"""The vectorised metric against golden numbers and against the definition, written out video by video."""
+
+import warnings
 
 import numpy as np
 import pytest
@@ -6,62 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlld_gym.parsing.metrics import SCORE_NAMES, parsing_scores
+from rlld_gym.parsing.metrics import MAX_SEGMENTS, SCORE_NAMES, parsing_scores, scores_per_video
+from tests.parsing.naive_metrics import naive_scores
 from tests.shared_files import shared_path
-
-
-def runs(row):
-    """Maximal runs of ones as sets of segment numbers."""
-    found, current = [], set()
-    for index, bit in enumerate([*row, False]):
-        if bit:
-            current.add(index)
-        elif current:
-            found.append(current)
-            current = set()
-    return found
-
-
-def segment_counts(predicted, true):
-    return (
-        sum(p and t for p, t in zip(predicted, true, strict=True)),
-        sum(p and not t for p, t in zip(predicted, true, strict=True)),
-        sum(t and not p for p, t in zip(predicted, true, strict=True)),
-    )
-
-
-def event_counts(predicted, true):
-    ours, theirs = runs(predicted), runs(true)
-
-    def match(x, y):
-        return len(x & y) >= 0.5 * len(x | y)
-
-    hits = sum(any(match(x, y) for y in theirs) for x in ours)
-    missed = sum(not any(match(x, y) for x in ours) for y in theirs)
-    return hits, len(ours) - hits, missed
-
-
-def average_f(counts):
-    scores = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn in counts if tp + fp + fn > 0]
-    return np.mean(scores) if scores else 1.0
-
-
-def naive_per_video(pred_audio, pred_visual, true_audio, true_visual, *, count):
-    """(N, 4) F-scores from the definitions, one video, track and class at a time."""
-    tracks = [
-        (pred_audio, true_audio),
-        (pred_visual, true_visual),
-        (pred_audio & pred_visual, true_audio & true_visual),
-    ]
-    result = []
-    for video in range(len(pred_audio)):
-        classes = range(pred_audio.shape[2])
-        per_track = [
-            [count(p[video, :, c].tolist(), t[video, :, c].tolist()) for c in classes] for p, t in tracks
-        ]
-        pooled = [tuple(np.add(a, v)) for a, v in zip(per_track[0], per_track[1], strict=True)]
-        result.append([average_f(counts) for counts in (*per_track, pooled)])
-    return np.array(result)
 
 
 @pytest.fixture(scope="module")
@@ -84,27 +33,33 @@ def test_golden_numbers(golden, convert):
     np.testing.assert_allclose(scores.table, table, rtol=0, atol=1e-9)
 
 
+def random_tracks(generator, shape, *, density, agreement):
+    """Predicted and true tracks; a share of the predicted segments is copied from the truth."""
+    true = [generator.random(shape) < density for _ in range(2)]
+    noise = [generator.random(shape) < density for _ in range(2)]
+    copied = [generator.random(shape) < agreement for _ in range(2)]
+    return [np.where(c, t, n) for c, t, n in zip(copied, true, noise, strict=True)] + true
+
+
+def assert_equals_the_definition(tracks):
+    scores = parsing_scores(*tracks)
+    table, segment, event = naive_scores(*tracks)
+    np.testing.assert_allclose(scores.segment_per_video, segment, rtol=0, atol=2e-7)
+    np.testing.assert_allclose(scores.event_per_video, event, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(scores.table, table, rtol=0, atol=2e-5)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    shape=st.tuples(st.integers(1, 6), st.integers(1, 15), st.integers(1, 4)),
+    shape=st.tuples(st.integers(1, 6), st.integers(1, 15) | st.integers(60, 68), st.integers(1, 4)),
     density=st.sampled_from([0.0, 0.1, 0.5, 0.9, 1.0]),
     agreement=st.sampled_from([0.0, 0.7, 1.0]),
 )
 def test_equals_the_definition(seed, shape, density, agreement):
+    """More than 63 segments need wider integers than fewer."""
     generator = np.random.default_rng(seed)
-    true = [generator.random(shape) < density for _ in range(2)]
-    noise = [generator.random(shape) < density for _ in range(2)]
-    predicted = [
-        np.where(generator.random(shape) < agreement, t, n) for t, n in zip(true, noise, strict=True)
-    ]
-    scores = parsing_scores(*predicted, *true)
-    np.testing.assert_allclose(
-        scores.segment_per_video, naive_per_video(*predicted, *true, count=segment_counts), rtol=0, atol=2e-7
-    )
-    np.testing.assert_allclose(
-        scores.event_per_video, naive_per_video(*predicted, *true, count=event_counts), rtol=0, atol=1e-12
-    )
+    assert_equals_the_definition(random_tracks(generator, shape, density=density, agreement=agreement))
 
 
 def test_every_pair_of_rows_of_six_segments():
@@ -113,9 +68,34 @@ def test_every_pair_of_rows_of_six_segments():
     predicted = np.repeat(rows, 64, axis=0)[:, :, None]
     true = np.tile(rows, (64, 1))[:, :, None]
     empty = np.zeros_like(true)
-    scores = parsing_scores(predicted, empty, true, empty)
-    expected = naive_per_video(predicted, empty, true, empty, count=event_counts)
-    np.testing.assert_allclose(scores.event_per_video, expected, rtol=0, atol=1e-12)
+    assert_equals_the_definition([predicted, empty, true, empty])
+
+
+def test_longest_videos():
+    full, empty = np.ones((1, MAX_SEGMENTS, 2), bool), np.zeros((1, MAX_SEGMENTS, 2), bool)
+    half = full.copy()
+    half[:, : MAX_SEGMENTS // 2, 1] = False  # one segment more than half is left
+    assert_equals_the_definition([half, full, full, empty])
+    assert parsing_scores(half, full, full, full).event_per_video.tolist() == [[1.0] * 4]
+
+
+def test_no_value_is_read_before_the_scores_are():
+    """Tensors without values: whatever asked for one, and so made a GPU wait, would fail."""
+    tracks = [torch.empty((7, 10, 3), dtype=torch.bool, device="meta") for _ in range(4)]
+    scores = scores_per_video(*tracks)
+    assert scores.device.type == "meta"
+    assert scores.shape == (2, 4, 7)
+    assert scores.dtype == torch.float64
+
+
+def test_inputs_are_left_alone():
+    tracks = random_tracks(np.random.default_rng(4), (5, 10, 3), density=0.5, agreement=0.5)
+    before = [track.copy() for track in tracks]
+    tensors = [torch.from_numpy(track) for track in tracks]
+    parsing_scores(*tracks)
+    parsing_scores(*tensors)
+    for track, copy in zip(tracks, before, strict=True):
+        np.testing.assert_array_equal(track, copy)
 
 
 def test_empty_everything_scores_one_and_truth_scores_hundred():
@@ -145,11 +125,17 @@ def test_named_scores_read_the_table_row_by_row():
     assert all(type(value) is float for value in named.values())
 
 
-def test_mixed_and_strided_inputs():
+def test_mixed_strided_and_read_only_inputs():
     tracks = list(np.random.default_rng(2).random((4, 5, 3, 10)) < 0.4)
     strided = [track.transpose(0, 2, 1) for track in tracks]
-    mixed = [torch.from_numpy(strided[0]), strided[1], strided[2], torch.from_numpy(strided[3].copy())]
-    np.testing.assert_array_equal(parsing_scores(*mixed).table, parsing_scores(*strided).table)
+    tensors = [torch.from_numpy(track).transpose(1, 2) for track in tracks]
+    backwards = strided[1][::-1].copy()[::-1]
+    read_only = strided[3].copy()
+    read_only.flags.writeable = False
+    expected = parsing_scores(*strided).table
+    with warnings.catch_warnings(action="error"):
+        for mixed in (tensors, [tensors[0], backwards, strided[2], read_only]):
+            np.testing.assert_array_equal(parsing_scores(*mixed).table, expected)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -183,7 +169,7 @@ def test_malformed_track_is_refused(change, message, position):
         parsing_scores(*tracks)
 
 
-@pytest.mark.parametrize("shape", [(0, 10, 3), (4, 16, 3), (4, 0, 3), (4, 10), (4, 10, 3, 1)])
+@pytest.mark.parametrize("shape", [(0, 10, 3), (4, MAX_SEGMENTS + 1, 3), (4, 0, 3), (4, 10), (4, 10, 3, 1)])
 def test_unusable_shape_is_refused(shape):
     with pytest.raises(ValueError, match="tracks"):
         parsing_scores(*[np.zeros(shape, bool)] * 4)

@@ -33,21 +33,48 @@ def test_published_cards():
     assert get_recipe("rlld+cl") == rlld.replace(name="rlld+cl", contrastive_weight=1.0)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_schedule_is_that_of_step_lr(name):
+@pytest.mark.parametrize("name", [name for name, recipe in RECIPES.items() if recipe.decay == "step"])
+def test_steps_of_the_rate_are_those_of_step_lr(name):
     recipe = get_recipe(name)
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=recipe.learning_rate)
     scheduler = torch.optim.lr_scheduler.StepLR(optimizer, recipe.step_size, recipe.gamma)
     for epoch in range(1, recipe.epochs + 1):
-        assert recipe.learning_rate_at(epoch) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        for share in (0.0, 0.5, 0.99):
+            assert recipe.learning_rate_at(epoch - 1 + share) == pytest.approx(
+                optimizer.param_groups[0]["lr"], rel=1e-9
+            )
         optimizer.step()
         scheduler.step()
+
+
+def test_linear_rate_is_that_of_lambda_lr_with_a_linear_warm_up():
+    recipe = get_recipe("compact")
+    optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=recipe.learning_rate)
+    steps = 10 * recipe.epochs
+
+    def factor(step):
+        return (1 - step / steps) * min(1.0, step / (10 * recipe.warm_up))
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    rates = []
+    for step in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        assert recipe.learning_rate_at(step / 10) == pytest.approx(rates[-1], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+    assert rates[0] == 0
+    assert max(rates) < recipe.learning_rate
 
 
 def test_shortening_keeps_the_shape_of_the_schedule():
     short = get_recipe("rlld").shortened(8)
     assert (short.epochs, short.step_size, short.learning_rate) == (8, 2, 5e-4)
     assert get_recipe("rlld").shortened(1).step_size == 1
+    compact = get_recipe("compact")
+    half = compact.shortened(compact.epochs // 2)
+    for share in (0.1, 0.3, 0.9):
+        expected = compact.learning_rate_at(share * compact.epochs)
+        assert half.learning_rate_at(share * half.epochs) == pytest.approx(expected)
 
 
 def test_unknown_recipe_names_the_known():
@@ -69,6 +96,10 @@ def test_unknown_recipe_names_the_known():
         ("selection", "accuracy"),
         ("video_target", "both"),
         ("contrastive", "simclr"),
+        ("decay", "cosine"),
+        ("warm_up", 26.0),
+        ("online_learning_rate", 0.0),
+        ("averaging", 1.0),
     ],
 )
 def test_bad_option_is_named(option, value):

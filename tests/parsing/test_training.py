@@ -302,6 +302,23 @@ def test_given_network_is_trained_in_place(data, recipe):
     assert same_weights(trained.network, train(data, recipe, network_seed=5).network)
 
 
+def test_averaged_weights_are_a_moving_average_of_those_after_each_step(data, recipe):
+    recipe = recipe.replace(epochs=1, warm_up=0.5)
+    snapshots = []
+
+    def watch(network, batch, targets, epoch, number):
+        snapshots.append({name: weight.clone() for name, weight in network.state_dict().items()})
+        return targets
+
+    plain = train(data, recipe, revise_targets=watch, keep="last").network.state_dict()
+    average = train(data, recipe.replace(averaging=0.8), keep="last").network.state_dict()
+    for name, first in snapshots[1].items():
+        expected = first
+        for later in (*(snapshot[name] for snapshot in snapshots[2:]), plain[name]):
+            expected = 0.8 * expected + 0.2 * later
+        torch.testing.assert_close(average[name], expected, rtol=1e-4, atol=1e-6)
+
+
 def test_revision_sees_every_batch_and_decides_the_targets(data, recipe):
     seen = []
 

@@ -36,7 +36,10 @@ def small_context(seed: int = 0, videos: int = 96, epochs: int = 1, truth: bool 
         data=StoreTensors(
             {"train": train, "val": rows_of(data["val"], few), "test": rows_of(data["test"], few)}
         ),
-        recipe=get_recipe("compact-tiny").shortened(epochs).replace(batch_size=32),
+        # A few steps at a full rate from the first on, for there is no time for a slow rise.
+        recipe=get_recipe("compact-tiny")
+        .shortened(epochs)
+        .replace(batch_size=32, learning_rate=4e-3, warm_up=0.0, decay="step"),
         hidden_size=8,
         seed=seed,
         classes=open_data("twin-tiny").classes,

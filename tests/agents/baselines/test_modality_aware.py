@@ -127,7 +127,7 @@ def test_recipe_of_the_base_parser() -> None:
     published = method.recipe_of_base(rlld)
     assert (published.epochs, published.batch_size, published.learning_rate) == (12, 16, 3e-4)
     assert (published.visual_confidence, published.audio_weight, published.flavour) == (0.9, 1.0, "han")
-    assert [published.learning_rate_at(epoch) for epoch in (10, 11)] == pytest.approx([3e-4, 3e-5])
+    assert [published.learning_rate_at(done) for done in (9.5, 10.5)] == pytest.approx([3e-4, 3e-5])
     assert method.recipe_of_base(rlld.shortened(5)).epochs == 2
     assert ModalityAware(base_recipe="published").recipe_of_base(compact).epochs == 12
     assert ModalityAware(base_recipe="context").recipe_of_base(rlld).epochs == rlld.epochs

@@ -1,6 +1,7 @@
 """RLLD's own methods: the paper's agent, its ablations and the joint loop."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_ablations_change_what_is_learned() -> None:
 @pytest.mark.parametrize("name", ["joint", "joint+cl"])
 def test_the_joint_loop_keeps_its_promises(name: str) -> None:
     denoised = assert_keeps_its_promises(make(name), small_context(videos=64))
+    json.dumps(denoised.details, allow_nan=False)
     assert (denoised.network is not None) == name.endswith("+cl")
 
 
@@ -57,6 +59,11 @@ def test_the_joint_loop_finds_noise() -> None:
     assert quality.visual.auc is not None
     assert quality.visual.auc > 0.9
     assert (quality.visual.precision or 0) > 0.8
+    estimate = denoised.details["estimate"]
+    assert estimate["visual"]["auc"] == pytest.approx(quality.visual.auc, abs=0.1)
+    qualities = [played["estimate"]["quality"] for played in denoised.details["rounds"]]
+    assert estimate["quality"] == max(qualities)
+    assert denoised.details["round"] == qualities.index(max(qualities)) + 1
     assert to_numpy(context.data["train"].labels).shape == denoised.audio.shape
 
 

@@ -142,7 +142,7 @@ def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
 def test_rows_whose_library_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(METHODS_BY_NAME["cleanlab"], "extra", "no_such_library")
+    monkeypatch.setattr(METHODS_BY_NAME["cleanlab"], "library", "no_such_library")
     words = ["--methods", "weak", "cleanlab", "--out", "nowhere"]
     assert benchmark(*OPTIONS, *words) == 2
     assert "--methods cleanlab: needs no_such_library; install it" in capsys.readouterr().err

@@ -1,0 +1,85 @@
+"""Stores in which fewer validation videos have dense labels: what annotation costs, and what if they mislead."""
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.split import Split
+from rlld_gym.data.store import FeatureStore
+from rlld_gym.errors import InputError
+
+
+def with_dense_videos(store: FeatureStore, number: int, *, shift: float = 0.0, seed: int = 0) -> FeatureStore:
+    """Return a store whose validation split is a random part of another store's.
+
+    Args:
+        store: V validation videos, with dense labels where there is to be a shift.
+        number: videos to keep, 1 to V.
+        shift: how strongly the part is selected so that its classes are seen more or less often than in the other
+            splits. Every class is given a sign at random; the odds of a video being kept are multiplied with
+            ``exp(shift * sign)`` for each of its labels that is nowhere seen. 0: all videos are equally likely.
+        seed: of signs and choice.
+
+    Returns:
+        A store in memory; training and test split are the other's own arrays. Videos keep their order. Its sources
+        say how it was made.
+
+    Raises:
+        InputError: an impossible number, or a shift without dense labels.
+    """
+    validation = store.split("val")
+    if not 1 <= number <= len(validation):
+        raise InputError(
+            f"dense videos: found {number}, expected 1 to {len(validation)}, the validation videos of {store.name}"
+        )
+    truth = validation.truth()
+    if shift and truth is None:
+        raise InputError(
+            f"shift {shift}: the validation videos of {store.name} have no dense labels; use shift 0"
+        )
+    generator = np.random.default_rng(seed)
+    log_odds = np.zeros(len(validation))
+    if shift and truth is not None:
+        signs = generator.choice([-1.0, 1.0], size=validation.labels.shape[-1])
+        log_odds = shift * ((validation.labels & ~truth[1]) @ signs)
+    # The largest of log-odds plus Gumbel noise are a weighted sample without replacement (Efraimidis and Spirakis).
+    rows = np.sort(np.argsort(-(log_odds + generator.gumbel(size=len(validation))))[:number])
+    attributes = dict(store.attributes)
+    made = {"dense_videos": number, "shift": shift, "seed": seed}
+    attributes["sources"] = {**attributes.get("sources", {}), "validation": made}
+    attributes.pop("checksums", None)  # of the other store's arrays
+    return FeatureStore(
+        {**{name: store.split(name) for name in SPLITS}, "val": _rows_of(validation, rows)},
+        classes=store.classes,
+        visual_2d_size=store.visual_2d_size,
+        attributes=attributes,
+        name=store.name,
+    )
+
+
+def visual_noise_rates(split: Split) -> NDArray[np.float64]:
+    """Return for each class the share of its labels that is nowhere seen, (C,) in [0, 1]; NaN without labels.
+
+    Raises:
+        ValueError: the split's dense labels are unknown.
+    """
+    truth = split.truth()
+    if truth is None:
+        raise ValueError(f"split {split.name!r} has no dense labels")
+    labels = split.labels.sum(axis=0)
+    with np.errstate(invalid="ignore"):
+        rates: NDArray[np.float64] = (split.labels & ~truth[1]).sum(axis=0) / labels
+    return rates
+
+
+def _rows_of(split: Split, rows: NDArray[np.int64]) -> Split:
+    """Return some videos of a split."""
+    values: dict[str, Any] = {field.name: getattr(split, field.name) for field in fields(split)}
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            values[name] = value[rows]
+    values["filenames"] = tuple(split.filenames[row] for row in rows)
+    return Split(**values)
