@@ -1,12 +1,12 @@
-"""Attention without keys and values, and its products, against the textbook's order of computation."""
+"""Attention without keys and values against the textbook's order of computation."""
 
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, stack_module_state, vmap
+from torch.func import functional_call, stack_module_state, vmap
 
-from rlld_gym.parsing.networks.attention import Attention
-from rlld_gym.parsing.networks.products import inner_products, project_twice
+from rlld_gym.parsing.networks.attention import Attention, attend
+from rlld_gym.parsing.networks.products import cheaper_order
 
 
 class PlainAttention(nn.Module):
@@ -78,22 +78,23 @@ def test_the_bias_of_the_keys_is_without_effect():
     assert torch.equal(before, module(query, context))
 
 
-@pytest.mark.parametrize("rows", [3, 40])
-def test_two_projections(rows):
+@pytest.mark.parametrize(("rows", "folds"), [(1, False), (40, True)])
+def test_two_projections_in_the_cheaper_order(rows, folds):
     sequence, first, second = torch.randn(2, rows, 6), torch.randn(9, 6), torch.randn(5, 9)
-    torch.testing.assert_close(project_twice(sequence, first, second), sequence @ first.T @ second.T)
+    left, right = cheaper_order(sequence, first, second)
+    assert (left is sequence) is folds
+    torch.testing.assert_close(left @ right.mT, sequence @ first.T @ second.T)
+    firsts, seconds = first * torch.tensor([1.0, -1.0]).view(2, 1, 1), second.expand(2, -1, -1)
+    left, right = cheaper_order(sequence, firsts, seconds)
+    assert (left is sequence) is folds
+    torch.testing.assert_close(left @ right.mT, sequence @ firsts.mT @ second.T)
 
 
-def test_every_derivative_of_inner_products():
-    left = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
-    right = torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(inner_products, (left, right))
-    assert torch.autograd.gradgradcheck(inner_products, (left, right))
-    tangents = torch.randn_like(left), torch.randn_like(right)
-    expected = jvp(lambda a, b: torch.einsum("bsd,btd->bst", a, b), (left, right), tangents)
-    torch.testing.assert_close(jvp(inner_products, (left, right), tangents), expected)
-    _, right_gradient = torch.autograd.grad(inner_products(left, right).sin().sum(), (left, right))
-    assert right_gradient.is_contiguous()
+def test_several_attentions_of_one_context():
+    modules = [attention(8) for _ in range(2)]
+    queries, context = torch.randn(2, 3, 4, 8, dtype=torch.float64), torch.randn(3, 5, 8, dtype=torch.float64)
+    expected = [module(query, context) for module, query in zip(modules, queries, strict=True)]
+    torch.testing.assert_close(attend(modules, queries, context), torch.stack(expected))
 
 
 def test_many_attentions_at_once():

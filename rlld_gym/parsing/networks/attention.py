@@ -1,10 +1,12 @@
 """Single-head attention, written out so that it can be differentiated in every way."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.products import inner_products, project_twice
+from rlld_gym.parsing.networks.products import cheaper_order
 
 
 class Attention(nn.Module):
@@ -13,11 +15,6 @@ class Attention(nn.Module):
     Parameters and initialisation are those of ``torch.nn.MultiheadAttention(size, 1, dropout)``. The
     computation is spelled out because fused kernels have no double backward and no forward-mode derivative,
     which differentiating through a training step needs.
-
-    With one head, keys and values need not be computed. A score is the inner product q.(K c + k) of a query with
-    the projected context: K' q can be compared with the context itself, and q.k, the same for every c, drops out
-    of the softmax. Likewise O (sum_c w_c (V c + v)) + o = O V (sum_c w_c c) + (sum_c w_c) O v + o. This is equal
-    up to rounding, at half the multiplications.
 
     Args:
         size: width of queries, keys, values and output.
@@ -44,13 +41,45 @@ class Attention(nn.Module):
         Returns:
             (B, T, size).
         """
-        query_weight, key_weight, value_weight = self.in_proj_weight.chunk(3)
-        query_bias, _, value_bias = self.in_proj_bias.chunk(3)
-        key_weight = key_weight * self.size**-0.5
-        sought = project_twice(query, query_weight, key_weight.T) + query_bias @ key_weight
-        # Normalised over rows, not columns: a CPU vectorises that.
-        weights = inner_products(context, sought).softmax(-2)
-        weights = dropout(weights, self.dropout, self.training)
-        read = weights.mT @ context
-        output = project_twice(read, value_weight, self.out_proj.weight) + self.out_proj.bias
-        return torch.addcmul(output, weights.sum(-2).unsqueeze(-1), self.out_proj.weight @ value_bias)
+        return attend((self,), query.unsqueeze(0), context).squeeze(0)
+
+
+def attend(attentions: Sequence[Attention], queries: Tensor, context: Tensor) -> Tensor:
+    """Let K attentions, each with its own queries, read from the same context at once.
+
+    With one head, keys and values need not be computed. A score is the inner product q.(K c + k) of a query with
+    the projected context: K' q can be compared with the context itself, and q.k, the same for every c, drops out
+    of the softmax. Likewise O (sum_c w_c (V c + v)) + o = O V (sum_c w_c c) + (sum_c w_c) O v + o. This is equal
+    up to rounding, at half the multiplications.
+
+    Args:
+        attentions: K of equal size, dropout and mode.
+        queries: (K, B, T, size) float.
+        context: (B, S, size) float.
+
+    Returns:
+        (K, B, T, size).
+    """
+    count, batch, length, size = queries.shape
+    in_weight = torch.stack([attention.in_proj_weight for attention in attentions])
+    in_bias = torch.stack([attention.in_proj_bias for attention in attentions]).unsqueeze(1)
+    out_weight = torch.stack([attention.out_proj.weight for attention in attentions])
+    out_bias = torch.stack([attention.out_proj.bias for attention in attentions]).unsqueeze(1)
+    query_weight, key_weight, value_weight = in_weight.chunk(3, 1)
+    query_bias, _, value_bias = in_bias.chunk(3, 2)
+
+    key_weight = key_weight * size**-0.5
+    rows, weight = cheaper_order(queries.flatten(1, 2), query_weight, key_weight.mT)
+    sought = torch.baddbmm(torch.bmm(query_bias, key_weight), rows, weight.mT).view_as(queries)
+    # One product per video compares its context with the queries of all attentions: (B, S, K T).
+    scores = torch.bmm(context, sought.transpose(0, 1).flatten(1, 2).mT)
+    # Normalised over rows, not columns: a CPU vectorises that.
+    weights = dropout(scores.softmax(-2), attentions[0].dropout, attentions[0].training)
+
+    def by_attention(part: Tensor) -> Tensor:
+        return part.view(batch, count, length, -1).transpose(0, 1).reshape(count, batch * length, -1)
+
+    rows, weight = cheaper_order(by_attention(torch.bmm(weights.mT, context)), value_weight, out_weight)
+    mass = by_attention(weights.sum(-2))
+    offset = torch.addcmul(out_bias, mass, torch.bmm(value_bias, out_weight.mT))
+    return torch.baddbmm(offset, rows, weight.mT).view_as(queries)

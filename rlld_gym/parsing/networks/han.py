@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.attention import Attention
+from rlld_gym.parsing.networks.attention import Attention, attend
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.products import project_twice
+from rlld_gym.parsing.networks.products import cheaper_order
 from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
 
 Flavour = Literal["han", "jomold"]
@@ -77,8 +77,8 @@ class HANStem(nn.Module):
             return output
         fuse_2d, fuse_3d = self.fusion.weight.chunk(2, 1)
         bias = self.fusion.bias + fuse_2d @ self.visual_2d.bias + fuse_3d @ self.visual_3d.bias
-        part_2d = project_twice(visual_2d, self.visual_2d.weight, fuse_2d)
-        return part_2d + project_twice(visual_3d, self.visual_3d.weight, fuse_3d) + bias
+        part_2d = functional.linear(*cheaper_order(visual_2d, self.visual_2d.weight, fuse_2d), bias)
+        return part_2d + functional.linear(*cheaper_order(visual_3d, self.visual_3d.weight, fuse_3d))
 
 
 class HANLayer(nn.Module):
@@ -102,42 +102,34 @@ class HANLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(hidden_size)
         self.feedforward_norm = nn.LayerNorm(hidden_size)
 
-    def forward(self, query: Tensor, other: Tensor, cross_attention: bool = True) -> Tensor:
-        """Update ``query`` from itself and from the other modality's sequence.
-
-        Args:
-            query: (B, T, hidden_size) float, the modality to update.
-            other: (B, T, hidden_size) float, the other modality.
-            cross_attention: False drops the term that reads ``other``, nothing else.
-
-        Returns:
-            (B, T, hidden_size).
-        """
-        attended = query + self._drop(self.self_attention(query, query))
-        if cross_attention:
-            attended = attended + self._drop(self.cross_attention(query, other))
-        attended = self.attention_norm(attended)
-        inner = self._drop(functional.relu(self.feedforward_in(attended)))
-        output: Tensor = self.feedforward_norm(attended + self._drop(self.feedforward_out(inner)))
-        return output
-
-    def update_both(
-        self, audio: Tensor, visual: Tensor, cross_attention: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Update both modalities, each from the other's un-updated sequence, in one pass over 2 B sequences.
+    def forward(self, audio: Tensor, visual: Tensor, cross_attention: bool = True) -> tuple[Tensor, Tensor]:
+        """Update each modality from itself and from the other's un-updated sequence.
 
         Args:
             audio: (B, T, hidden_size) float.
             visual: (B, T, hidden_size) float.
-            cross_attention: as in ``forward``.
+            cross_attention: False drops the term that reads the other modality, nothing else.
 
         Returns:
             The updated audio and visual sequence, (B, T, hidden_size) each.
         """
-        both = torch.cat((audio, visual))
-        other = torch.cat((visual, audio)) if cross_attention else both
-        updated_audio, updated_visual = self(both, other, cross_attention).chunk(2)
+        both = torch.stack((audio, visual))
+        context = both.flatten(0, 1)
+        # A modality's sequence is read by its own queries and by those of the other modality.
+        if cross_attention:
+            queries = torch.stack((both, both.flip(0))).flatten(1, 2)
+            attentions = (self.self_attention, self.cross_attention)
+            own, across = self._drop(attend(attentions, queries, context)).view(2, *both.shape)
+            attended = both + own + across.flip(0)
+        else:
+            attended = both + self._drop(self.self_attention(context, context)).view_as(both)
+        attended = self.attention_norm(attended)
+        inner = self._drop(functional.relu(self.feedforward_in(attended)))
+        updated = self.feedforward_norm(attended + self._drop(self.feedforward_out(inner)))
+        updated_audio, updated_visual = updated.unbind()
         return updated_audio, updated_visual
+
+    update_both = forward
 
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)
@@ -237,8 +229,7 @@ class HAN(TaskNetwork):
         sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
         # "han" feeds every layer the stem's output and keeps the last result: the others need no pass.
         for layer in self.layers[-1:] if self.flavour == "han" else self.layers:
-            assert isinstance(layer, HANLayer)
-            sequences = layer.update_both(*sequences, cross_attention)
+            sequences = layer(*sequences, cross_attention)
         return sequences
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
