@@ -179,20 +179,18 @@ def greedy_share(agent: Reinforce, env: PlantedNoiseEnv) -> float:
     return float(np.mean(rewards))
 
 
-# Three in five seeds reach 0.9 within 400 episodes. Which of them just do changes with the rounding of a matrix
-# product; these three do with a margin.
 @pytest.mark.parametrize(
     ("config", "seed"),
     [
-        *((ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"), seed) for seed in (0, 16, 22)),
+        *((ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"), seed) for seed in range(3)),
         (
             ReinforceConfig(
                 episodes=200, learning_rate=5e-3, baseline="ema", reward_to_go=True, discount=0.0
             ),
-            5,
+            0,
         ),
     ],
-    ids=["return of the episode, 0", "..., 16", "..., 22", "reward of the step, 5"],
+    ids=["return of the episode, 0", "..., 1", "..., 2", "reward of the step, 0"],
 )
 def test_planted_noise_is_learned(config: ReinforceConfig, seed: int) -> None:
     agent = make_agent(dataclasses.replace(config, seed=seed), episode_length=3)
