@@ -21,6 +21,7 @@ from rlld_gym.parsing.training import (
     make_optimizer,
     make_task_network,
     set_learning_rate,
+    step_clipped,
     step_learning_rate,
     training_targets,
 )
@@ -150,7 +151,7 @@ def train_peers(
                     optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(selection.loss)
                 for optimizer in optimizers:
-                    optimizer.step()
+                    step_clipped(optimizer, recipe)
                 total += selection.loss.detach() * len(indices)
                 rows.append(indices)
                 parts.append(selection.shares)

@@ -22,6 +22,8 @@ class Recipe:
         flavour: variant of the network ("han", or "jomold" with dropout before the visual classifier).
         learning_rate: Adam's highest rate.
         weight_decay: Adam's weight decay.
+        second_moment_decay: Adam's second beta; nearer to 1, steps forget large gradients more slowly.
+        gradient_clip: largest norm of a step's gradient, longer ones are scaled down to it; None: any norm.
         warm_up: epochs, or a part of one, in which the rate rises linearly from 0.
         decay: how the rate falls: in "step"s, or "linear"ly to 0 at the end.
         step_size: with "step", epochs after which the rate is multiplied by ``gamma``, again and again.
@@ -54,6 +56,8 @@ class Recipe:
     flavour: Literal["han", "jomold"] = "jomold"
     learning_rate: float = 5e-4
     weight_decay: float = 0.0
+    second_moment_decay: float = 0.999
+    gradient_clip: float | None = None
     warm_up: float = 0.0
     decay: Literal["step", "linear"] = "step"
     step_size: int = 6
@@ -83,6 +87,9 @@ class Recipe:
             self._require(option, getattr(self, option) >= minimum, f"at least {minimum}")
         for option in ("learning_rate", "gamma", "temperature"):
             self._require(option, getattr(self, option) > 0, "a positive number")
+        self._require("second_moment_decay", 0 <= self.second_moment_decay < 1, "at least 0, less than 1")
+        clip = self.gradient_clip
+        self._require("gradient_clip", clip is None or clip > 0, "a positive number or None")
         online = self.online_learning_rate
         self._require("online_learning_rate", online is None or online > 0, "a positive number or None")
         self._require("warm_up", 0 <= self.warm_up <= self.epochs, "0 to the number of epochs")
@@ -148,10 +155,13 @@ _HAN = Recipe(
 # drives the parser to hear Speech in the wrong segments (5 to 8 points of audio F-score), so "han", not "jomold".
 # At this width a parser can settle, in its first epochs, on hearing Speech in the wrong segments, and stay there:
 # the higher a rate that nothing leads up to, the oftener. With a slow rise pooling finds the right segments first.
+# At such a rate Adam's usual second moment, which a sudden gradient moves too late, lets the loss leap.
 _COMPACT = _RLLD.replace(
     name="compact",
     flavour="han",
     learning_rate=8e-3,
+    second_moment_decay=0.98,
+    gradient_clip=0.3,
     warm_up=3.0,
     decay="linear",
     online_learning_rate=4e-3,

@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
@@ -94,7 +94,11 @@ def make_task_network(
 def make_optimizer(network: TaskNetwork, recipe: Recipe) -> torch.optim.Adam:
     """Return Adam at the recipe's highest learning rate; set others with ``set_learning_rate``."""
     return torch.optim.Adam(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        network.parameters(),
+        lr=recipe.learning_rate,
+        betas=(0.9, recipe.second_moment_decay),
+        weight_decay=recipe.weight_decay,
+        fused=True,
     )
 
 
@@ -186,7 +190,7 @@ def train_step(
         optimizer: of the network's parameters (see ``make_optimizer``).
         batch: features, on the network's device (see ``SplitTensors.batch``).
         targets: (B, C) each, on the same device.
-        recipe: loss weights, clamp and contrastive loss.
+        recipe: loss weights, clamp, contrastive loss and the largest norm of the gradient.
 
     Returns:
         The loss before the step: a detached scalar on the device.
@@ -194,8 +198,16 @@ def train_step(
     optimizer.zero_grad(set_to_none=True)
     loss = task_loss(network, batch, targets, recipe)
     torch.autograd.backward(loss)
-    optimizer.step()
+    step_clipped(optimizer, recipe)
     return loss.detach()
+
+
+def step_clipped(optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+    """Scale the gradients down to the recipe's largest norm, if it names one, and take the step."""
+    if recipe.gradient_clip is not None:
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)
+    optimizer.step()
 
 
 def train_parser(

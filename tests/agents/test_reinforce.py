@@ -179,25 +179,33 @@ def greedy_share(agent: Reinforce, env: PlantedNoiseEnv) -> float:
     return float(np.mean(rewards))
 
 
+# Bounds from twelve other seeds: the last 20 episodes reach .89 +- .08 with the return of the episode, .92 +- .02
+# with the reward of the step; the best policy's is 1.
 @pytest.mark.parametrize(
-    ("config", "seed"),
+    ("config", "reached", "greedy"),
     [
-        *((ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"), seed) for seed in range(3)),
+        (ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"), 0.75, 0.8),
         (
             ReinforceConfig(
                 episodes=200, learning_rate=5e-3, baseline="ema", reward_to_go=True, discount=0.0
             ),
-            0,
+            0.86,
+            0.95,
         ),
     ],
-    ids=["return of the episode, 0", "..., 1", "..., 2", "reward of the step, 0"],
+    ids=["return of the episode", "reward of the step"],
 )
-def test_planted_noise_is_learned(config: ReinforceConfig, seed: int) -> None:
-    agent = make_agent(dataclasses.replace(config, seed=seed), episode_length=3)
-    rewards = [row["rollout/ep_rew_mean"] / 3 for row in agent.learn()]
-    assert np.mean(rewards[:5]) < 0.5
-    assert np.mean(rewards[-20:]) >= 0.9
-    assert greedy_share(agent, PlantedNoiseEnv(episode_length=3)) >= 0.95
+def test_planted_noise_is_learned(config: ReinforceConfig, reached: float, greedy: float) -> None:
+    first, last, mode = [], [], []
+    for seed in range(3):
+        agent = make_agent(dataclasses.replace(config, seed=seed), episode_length=3)
+        rewards = [row["rollout/ep_rew_mean"] / 3 for row in agent.learn()]
+        first.append(np.mean(rewards[:5]))
+        last.append(np.mean(rewards[-20:]))
+        mode.append(greedy_share(agent, PlantedNoiseEnv(episode_length=3)))
+    assert np.mean(first) < 0.3
+    assert np.mean(last) >= reached
+    assert np.mean(mode) >= greedy
 
 
 # --------------------------------------------------------------------------- runs

@@ -100,6 +100,8 @@ def test_unknown_recipe_names_the_known():
         ("warm_up", 26.0),
         ("online_learning_rate", 0.0),
         ("averaging", 1.0),
+        ("second_moment_decay", 1.0),
+        ("gradient_clip", 0.0),
     ],
 )
 def test_bad_option_is_named(option, value):

@@ -211,6 +211,7 @@ def test_train_step_is_a_plain_adam_step(data, recipe):
 
     In double precision: an attention's key bias has no effect, and Adam scales its rounding errors up.
     """
+    recipe = recipe.replace(gradient_clip=None, second_moment_decay=0.999)
     network, reference = (network_for(data, recipe).eval().double() for _ in range(2))
     split = data["train"]
     targets = training_targets(split.labels, split.labels, split.labels, recipe)
@@ -228,6 +229,22 @@ def test_train_step_is_a_plain_adam_step(data, recipe):
     assert not loss.requires_grad
     for ours, theirs in zip(network.parameters(), reference.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
+
+
+def test_train_step_obeys_clip_and_second_moment(data, recipe):
+    recipe = recipe.replace(gradient_clip=0.01, second_moment_decay=0.5)
+    network, reference = (network_for(data, recipe).eval() for _ in range(2))
+    split = data["train"]
+    targets = training_targets(split.labels, split.labels, split.labels, recipe).rows(torch.arange(20))
+    batch = split.batch(torch.arange(20))
+    optimizer = make_optimizer(network, recipe)
+    train_step(network, optimizer, batch, targets, recipe)
+    task_loss(reference, batch, targets, recipe).backward()
+    norm = torch.stack([weight.grad.norm() for weight in reference.parameters()]).norm()
+    assert norm > 0.1  # or nothing would be clipped
+    for ours, theirs in zip(network.parameters(), reference.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad * 0.01 / norm, rtol=1e-3, atol=1e-8)
+        torch.testing.assert_close(optimizer.state[ours]["exp_avg_sq"], 0.5 * ours.grad**2)
 
 
 def test_contrastive_variants_add_to_the_loss(data, recipe):
