@@ -153,23 +153,22 @@ def test_votes_are_in_the_order_of_the_videos() -> None:
 
 
 def test_planted_noise_is_forgotten_more_often_than_the_rest() -> None:
-    """Labels that no feature speaks for get larger losses; by chance .50, with a spread of .03."""
+    """Labels that no feature speaks for get larger losses: .64 +- .02 and .68 +- .01 over five other seeds."""
     context = small_context(videos=400, epochs=20)
     object.__setattr__(context, "hidden_size", 32)
-    # Slower to learn these few videos by heart, and with them the planted labels.
-    slower = context.recipe.replace(second_moment_decay=0.999, gradient_clip=None)
-    object.__setattr__(context, "recipe", slower)
     train = context.data["train"]
     generator = torch.Generator().manual_seed(0)
-    added = (torch.rand(train.labels.shape, generator=generator) < 0.01) & (train.labels == 0)
-    train.labels[added] = 1.0  # these tensors are copies
+    planted = (torch.rand(train.labels.shape, generator=generator) < 0.03) & (train.labels == 0)
+    train.labels[planted] = 1.0  # these tensors are copies
+    others = (train.labels > 0) & ~planted
     for name in METHODS:
-        denoised = make(name).denoise(context)
-        assert denoised.removal_score is not None
-        planted = denoised.removal_score[:, 1][added.numpy()]
-        others = denoised.removal_score[:, 1][(train.labels > 0).numpy() & ~added.numpy()]
-        higher = (planted[:, None] > others).mean() + (planted[:, None] == others).mean() / 2
-        assert higher > 0.58
+        score = make(name).denoise(context).removal_score
+        assert score is not None
+        higher = [
+            (score[:, modality][planted.numpy()][:, None] > score[:, modality][others.numpy()]).mean()
+            for modality in (0, 1)
+        ]
+        assert np.mean(higher) > 0.58
 
 
 @pytest.mark.parametrize(
