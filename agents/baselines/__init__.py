@@ -77,7 +77,9 @@ METHODS: Final[dict[str, Method]] = {
     "imitation+video": Method(f"{_HERE}.fine_tuned:FineTuned", advantage="video"),
     "imitation+ppo": Method(f"{_HERE}.fine_tuned:FineTunedByPPO", extra="sb3", library="stable_baselines3"),
     "imitation+scalar": Method(f"{_HERE}.fine_tuned:FineTuned", reward="paper", advantage="episode"),
-    "scratch+label": Method(f"{_HERE}.fine_tuned:FineTuned", start="scratch"),
+    "scratch+label": Method(
+        f"{_HERE}.fine_tuned:FineTuned", start="scratch", learning_rate=2e-3, kl_coefficient=0.0
+    ),
     "oracle": Method(f"{_HERE}.controls:Oracle"),
 }
 """Every method by the name that commands and tables use."""

@@ -68,9 +68,9 @@ class FineTuned:
     """Which action bits share a reward."""
     episodes: int = EPISODES
     """Episodes of 32 steps."""
-    learning_rate: float = 5e-4
-    """Adam's learning rate of the policy."""
-    kl_coefficient: float = 0.2
+    learning_rate: float = 1e-4
+    """Adam's learning rate of the policy: higher ones soon spoil what imitation has learned."""
+    kl_coefficient: float = 1.0
     """Pull to the policy that training started from."""
     threshold: float = 0.5
     """Labels whose removal probability is above it are removed."""
@@ -121,7 +121,7 @@ class FineTunedByPPO:
     """Options of the warm start."""
     episodes: int = EPISODES
     """Episodes of 32 steps."""
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-4
     """Adam's learning rate."""
     threshold: float = 0.5
     """Labels whose removal probability is above it are removed."""
