@@ -1,6 +1,6 @@
 """Training a task network on given labels of the training videos."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -241,14 +241,9 @@ def train_parser(
         ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
     """
     train, validation = data["train"], data["val"]
-    if keep == "best" and (validation.dense_audio is None or validation.dense_visual is None):
-        raise ValueError("the validation split has no dense labels to select an epoch by")
-    targets = training_targets(
-        _checked_labels("audio_labels", audio_labels, train),
-        _checked_labels("visual_labels", visual_labels, train),
-        train.labels,
-        recipe,
-    )
+    if keep == "best":
+        require_scores(validation)
+    targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
         targets = targets._replace(video=_checked_labels("video_labels", video_labels, train))
     if network is None:
@@ -262,8 +257,7 @@ def train_parser(
     optimizer = make_optimizer(network, recipe)
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
-    history: list[dict[str, float]] = []
-    best_epoch, best_weights = 0, {}
+    record = EpochRecord(recipe.selection)
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
             loss = _train_epoch(
@@ -277,22 +271,44 @@ def train_parser(
                 revise_targets=revise_targets,
             )
             scores = evaluate(judged, validation, recipe.gate).as_dict() if keep == "best" else {}
-            history.append({"epoch": epoch, "loss": float(loss), **scores})
-            if _is_best(history, best_epoch, recipe.selection):
-                best_epoch = epoch
-                best_weights = {name: weight.clone() for name, weight in judged.state_dict().items()}
+            record.add(float(loss), scores, judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)
-    network.load_state_dict(best_weights)
-    return TrainedParser(network=network.eval(), best_epoch=best_epoch, history=history)
+    return record.parser(network)
 
 
-def _is_best(history: list[dict[str, float]], best_epoch: int, selection: str) -> bool:
-    """Return whether the newest epoch is to be kept; it always is where nothing was evaluated."""
-    newest = history[-1]
-    return (
-        best_epoch == 0 or selection not in newest or newest[selection] >= history[best_epoch - 1][selection]
-    )
+class EpochRecord:
+    """What became of a network in each epoch, and its weights in the best one.
+
+    Args:
+        selection: the validation score that decides; ties go to the later epoch, as all do without scores.
+    """
+
+    def __init__(self, selection: str) -> None:
+        self._selection = selection
+        self._history: list[dict[str, float]] = []
+        self._best_epoch = 0
+        self._best_weights: dict[str, Tensor] = {}
+
+    def add(self, loss: float, scores: Mapping[str, float], network: torch.nn.Module) -> None:
+        """Note an epoch: its mean loss, validation scores (may be empty), and the network that they are of."""
+        self._history.append({"epoch": len(self._history) + 1, "loss": loss, **scores})
+        if self._newest_is_best():
+            self._best_epoch = len(self._history)
+            self._best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
+
+    def parser(self, network: TaskNetwork) -> TrainedParser:
+        """Give a network the weights of the best epoch and return it with the history."""
+        network.load_state_dict(self._best_weights)
+        return TrainedParser(network=network.eval(), best_epoch=self._best_epoch, history=self._history)
+
+    def _newest_is_best(self) -> bool:
+        newest, name = self._history[-1], self._selection
+        return (
+            self._best_epoch == 0
+            or name not in newest
+            or newest[name] >= self._history[self._best_epoch - 1][name]
+        )
 
 
 def _train_epoch(
@@ -321,6 +337,28 @@ def _train_epoch(
         if average is not None:
             average.update_parameters(network)
     return total / len(train)
+
+
+def require_scores(validation: SplitTensors) -> None:
+    """Raise ValueError where a split cannot be scored."""
+    if validation.dense_audio is None or validation.dense_visual is None:
+        raise ValueError("the validation split has no dense labels to select an epoch by")
+
+
+def label_targets(
+    train: SplitTensors, audio_labels: Labels, visual_labels: Labels, recipe: Recipe
+) -> Targets:
+    """Return the targets (N, C) of all training videos, whose weak labels are the original ones.
+
+    Raises:
+        ValueError: labels of another shape or outside [0, 1].
+    """
+    return training_targets(
+        _checked_labels("audio_labels", audio_labels, train),
+        _checked_labels("visual_labels", visual_labels, train),
+        train.labels,
+        recipe,
+    )
 
 
 def _checked_labels(name: str, labels: Labels, train: SplitTensors) -> Tensor:
