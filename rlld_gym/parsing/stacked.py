@@ -1,7 +1,7 @@
 """Task networks of one architecture whose training steps run as one set of kernels.
 
-The weights of K networks are the rows of one tensor. `torch.func.vmap` turns the loss of one network into that of all
-of them, and every product of matrices into a batched one, so that any registered network can be stacked whose
+The weights of K networks are the rows of one tensor. `torch.func.vmap` turns the loss of one network into that of
+all of them, and every product of matrices into a batched one, so that any registered network can be stacked whose
 ``forward`` vmap understands and that keeps no running statistics in buffers. A formulation written out for one
 architecture would save what vmap adds, which is little where stacking pays at all: see docs/stacked.md.
 
@@ -27,8 +27,8 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 class NetworkStack:
     """K task networks, each with its own weights, Adam moments and number of steps.
 
-    A network that has joined can be evaluated, read and differentiated like any other; its weights change with every
-    step of the stack. It must not be trained by its own optimizer any more, whose state can be read all the same.
+    A network that has joined can be evaluated, read and differentiated like any other; its weights change with
+    every step of the stack. Its own optimizer must not train it any more, but holds the state to be stored.
 
     Args:
         networks: K of one architecture, on one device.
@@ -73,7 +73,9 @@ class NetworkStack:
             ValueError: it has another architecture.
         """
         if parameter_shapes(network) != self._shapes:
-            raise ValueError("a network has other parameters than the first one: only equal ones can be stacked")
+            raise ValueError(
+                "a network has other parameters than the first one: only equal ones can be stacked"
+            )
         self.networks[member] = network
         self.weights[member].copy_(flat_weights(network))
         point_at(network, self.weights[member])
@@ -103,8 +105,8 @@ class NetworkStack:
         Args:
             batch: features of each member's videos, (M, B, T, D) each.
             targets: (M, B, C) each.
-            generators: each member's own, for its dropout masks on a CPU. On other devices, and for networks that do
-                not use `rlld_gym.parsing.networks.dropout`, masks come from the global one.
+            generators: each member's own, for its dropout masks on a CPU. On other devices, and for networks that
+                do not use `rlld_gym.parsing.networks.dropout`, masks come from the global one.
             members: distinct; None: all K, in order.
 
         Returns:

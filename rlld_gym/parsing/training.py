@@ -1,7 +1,6 @@
 """Training a task network on given labels of the training videos."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.parsing.epochs import EpochRecord, TrainedParser
 from rlld_gym.parsing.losses import (
     Targets,
     contrastive_loss_jomold,
@@ -32,22 +32,6 @@ Labels = Tensor | NDArray[Any]
 TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 """From the network in training mode, a batch, its targets, the epoch (from 1) and the number of the batch in
 its epoch (from 0) to the targets to train towards, (B, C) each."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedParser:
-    """A trained task network and how it got there.
-
-    Attributes:
-        network: with the weights of the best epoch, in evaluation mode.
-        best_epoch: that epoch, counted from 1.
-        history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten
-            validation scores (percent) under ``SCORE_NAMES``; no scores where the last epoch was to be kept.
-    """
-
-    network: TaskNetwork
-    best_epoch: int
-    history: list[dict[str, float]]
 
 
 def feature_sizes(split: SplitTensors) -> dict[str, int]:
@@ -275,40 +259,6 @@ def train_parser(
             if progress is not None:
                 progress(epoch, recipe.epochs)
     return record.parser(network)
-
-
-class EpochRecord:
-    """What became of a network in each epoch, and its weights in the best one.
-
-    Args:
-        selection: the validation score that decides; ties go to the later epoch, as all do without scores.
-    """
-
-    def __init__(self, selection: str) -> None:
-        self._selection = selection
-        self._history: list[dict[str, float]] = []
-        self._best_epoch = 0
-        self._best_weights: dict[str, Tensor] = {}
-
-    def add(self, loss: float, scores: Mapping[str, float], network: torch.nn.Module) -> None:
-        """Note an epoch: its mean loss, validation scores (may be empty), and the network that they are of."""
-        self._history.append({"epoch": len(self._history) + 1, "loss": loss, **scores})
-        if self._newest_is_best():
-            self._best_epoch = len(self._history)
-            self._best_weights = {name: weight.clone() for name, weight in network.state_dict().items()}
-
-    def parser(self, network: TaskNetwork) -> TrainedParser:
-        """Give a network the weights of the best epoch and return it with the history."""
-        network.load_state_dict(self._best_weights)
-        return TrainedParser(network=network.eval(), best_epoch=self._best_epoch, history=self._history)
-
-    def _newest_is_best(self) -> bool:
-        newest, name = self._history[-1], self._selection
-        return (
-            self._best_epoch == 0
-            or name not in newest
-            or newest[name] >= self._history[self._best_epoch - 1][name]
-        )
 
 
 def _train_epoch(

@@ -50,19 +50,17 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
     if values.device.type != "cpu" or dropped >= 2**16:
         return functional.dropout(values, probability)
     if _MEMBERS.get() is None:
-        factors = _factors(values.numel(), dropped, (None,))
+        factors = _factors(values.numel(), dropped, None)
     else:
         factors = _MemberFactors.apply(values.detach(), dropped)  # type: ignore[no-untyped-call]
     return values * factors.to(values.dtype).view(values.shape)
 
 
-def _factors(count: int, dropped: int, generators: Sequence[torch.Generator | None]) -> Tensor:
-    """Return (M, count) float32 on the CPU, 0 with probability ``dropped`` / 2^16, else what restores the mean."""
-    numbers = torch.empty(len(generators), count // 4 + 1, dtype=torch.int64)
-    for row, generator in zip(numbers, generators, strict=True):
-        row.random_(-(2**63), 2**63 - 1, generator=generator)
+def _factors(count: int, dropped: int, generator: torch.Generator | None) -> Tensor:
+    """Return (count,) float32 on the CPU, 0 with probability ``dropped`` / 2^16, else what restores the mean."""
+    numbers = torch.randint(-(2**63), 2**63 - 1, (count // 4 + 1,), generator=generator)
     # 1 from dropped - 2^15 on, 0 below: five times as fast as a comparison, which goes by way of booleans.
-    kept = numbers.view(torch.int16)[:, :count].float().sub_(dropped - 2**15 - 1).clamp_(0, 1)
+    kept = numbers.view(torch.int16)[:count].float().sub_(dropped - 2**15 - 1).clamp_(0, 1)
     return kept.mul_(2**16 / (2**16 - dropped))
 
 
@@ -81,4 +79,5 @@ class _MemberFactors(torch.autograd.Function):
     def vmap(info: Any, in_dims: tuple[int | None, ...], values: Tensor, dropped: int) -> tuple[Tensor, int]:
         """Draw (M, elements of one member), whatever the values are."""
         count = values.numel() // (1 if in_dims[0] is None else info.batch_size)
-        return _factors(count, dropped, _MEMBERS.get() or ()), 0
+        members = [_factors(count, dropped, generator) for generator in _MEMBERS.get() or ()]
+        return torch.stack(members), 0
