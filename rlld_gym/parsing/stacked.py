@@ -131,7 +131,7 @@ class NetworkStack:
 
     def _loss_of(self, weights: Tensor, batch: Batch, targets: Targets) -> Tensor:
         """Return the loss, scalar, of the network with the weights (P,)."""
-        parts = zip(self._shapes.items(), weights.split(self._sizes), strict=True)
+        parts = zip(self._shapes.items(), torch.split(weights, self._sizes), strict=True)
         parameters = {f"network.{name}": part.view(shape) for (name, shape), part in parts}
         loss: Tensor = functional_call(self._loss, parameters, (batch, targets))
         return loss
@@ -162,6 +162,6 @@ def flat_weights(network: nn.Module) -> Tensor:
 def point_at(network: nn.Module, weights: Tensor) -> None:
     """Make a network's parameters views of (P,) weights."""
     parameters = list(network.parameters())
-    parts = weights.split([parameter.numel() for parameter in parameters])
+    parts = torch.split(weights, [parameter.numel() for parameter in parameters])
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.data = part.view(parameter.shape)

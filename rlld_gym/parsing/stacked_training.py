@@ -123,10 +123,10 @@ def _train_epoch(
     for number, indices in enumerate(torch.split(orders, recipe.batch_size, dim=1)):
         set_learning_rate(stack.optimizer, step_learning_rate(recipe, epoch, number, steps))
         audio, visual_2d, visual_3d = (
-            part.unflatten(0, indices.shape) for part in train.batch(indices.flatten())
+            part.view(*indices.shape, *part.shape[1:]) for part in train.batch(indices.flatten())
         )
         rows = targets.rows((first_rows + indices).flatten())
-        wanted = Targets(*(part.unflatten(0, indices.shape) for part in rows))
+        wanted = Targets(*(part.view(*indices.shape, *part.shape[1:]) for part in rows))
         total += stack.train_step((audio, visual_2d, visual_3d), wanted, generators) * indices.shape[1]
         if average is not None:
             average.update(stack.weights)
