@@ -4,8 +4,8 @@ python benchmarks/stacked_runs.py                                        # twin-
 python benchmarks/stacked_runs.py --data twin-tiny --hidden-size 32 --batch-size 16 --threads 2
 
 Both take training steps as `train_parser` takes them, with gathering of the features, dropout and the optimiser,
-on the same videos and labels. They are timed in turns of equal work; throughput is that of the median turn, the ratio
-is the median of those within a turn, in which a machine that is shared with others has slowed both.
+on the same videos and labels. They are timed in turns of equal work. Throughput is that of the median turn; the
+ratio is the median of those within a turn, in which a machine that is shared with others has slowed both.
 """
 
 import argparse
