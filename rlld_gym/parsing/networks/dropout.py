@@ -50,22 +50,21 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
     if values.device.type != "cpu" or dropped >= 2**16:
         return functional.dropout(values, probability)
     if _MEMBERS.get() is None:
-        factors = _factors(values.numel(), dropped, None)
+        kept = _kept(values.numel(), dropped, None)
     else:
-        factors = _MemberFactors.apply(values.detach(), dropped)  # type: ignore[no-untyped-call]
-    return values * factors.to(values.dtype).view(values.shape)
+        kept = _MemberMasks.apply(values.detach(), dropped)  # type: ignore[no-untyped-call]
+    return values * kept.to(values.dtype).mul_(2**16 / (2**16 - dropped)).view(values.shape)
 
 
-def _factors(count: int, dropped: int, generator: torch.Generator | None) -> Tensor:
-    """Return (count,) float32 on the CPU, 0 with probability ``dropped`` / 2^16, else what restores the mean."""
+def _kept(count: int, dropped: int, generator: torch.Generator | None) -> Tensor:
+    """Return (count,) float32 on the CPU, 0 with probability ``dropped`` / 2^16, else 1."""
     numbers = torch.randint(-(2**63), 2**63 - 1, (count // 4 + 1,), generator=generator)
     # 1 from dropped - 2^15 on, 0 below: five times as fast as a comparison, which goes by way of booleans.
-    kept = numbers.view(torch.int16)[:count].float().sub_(dropped - 2**15 - 1).clamp_(0, 1)
-    return kept.mul_(2**16 / (2**16 - dropped))
+    return numbers.view(torch.int16)[:count].float().sub_(dropped - 2**15 - 1).clamp(0, 1)
 
 
-class _MemberFactors(torch.autograd.Function):
-    """Factors of all members at once; only vmap tells how many there are."""
+class _MemberMasks(torch.autograd.Function):
+    """Masks of all members at once; only vmap tells how many there are."""
 
     @staticmethod
     def forward(values: Tensor, dropped: int) -> Tensor:
@@ -73,11 +72,11 @@ class _MemberFactors(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        """Keep nothing: factors do not depend on the values."""
+        """Keep nothing: masks do not depend on the values."""
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], values: Tensor, dropped: int) -> tuple[Tensor, int]:
         """Draw (M, elements of one member), whatever the values are."""
         count = values.numel() // (1 if in_dims[0] is None else info.batch_size)
-        members = [_factors(count, dropped, generator) for generator in _MEMBERS.get() or ()]
+        members = [_kept(count, dropped, generator) for generator in _MEMBERS.get() or ()]
         return torch.stack(members), 0
