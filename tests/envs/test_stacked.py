@@ -139,6 +139,23 @@ def test_copies_may_be_out_of_step():
                 assert_close(part, other)
 
 
+def test_a_copy_goes_on_from_a_stored_state_of_a_separate_environment():
+    envs, separate = make_stacked("Disabled"), make()
+    envs.reset(seed=0)
+    separate.reset(seed=7)
+    actions = np.random.default_rng(0).random((2, *envs.action_space.shape)) < 0.3
+    separate.step(actions[0, 1])
+    envs.step(actions[0])
+    envs.envs[1].set_state(separate.unwrapped.get_state())
+    _, rewards, _, _, _ = envs.step(actions[1])
+    assert rewards[1] == pytest.approx(separate.step(actions[1, 1])[1], abs=0.02)
+    ours, theirs = (env.unwrapped.get_state()["process"]["task"] for env in (envs.envs[1], separate))
+    assert ours["optimizer"]["state"][0]["step"] == theirs["optimizer"]["state"][0]["step"] == 2
+    for number, state in theirs["optimizer"]["state"].items():
+        moments = ours["optimizer"]["state"][number]["exp_avg"]
+        torch.testing.assert_close(moments, state["exp_avg"], rtol=1e-2, atol=1e-5)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_spaces_metadata_and_spec(mode):
     with warnings.catch_warnings():
