@@ -13,6 +13,7 @@ __version__ = version("rlld-gym")
 gymnasium.register(
     id="rlld/LabelDenoising-v0",
     entry_point="rlld_gym.envs.label_denoising:LabelDenoisingEnv",
+    vector_entry_point="rlld_gym.envs.stacked:StackedVectorEnv",
 )
 gymnasium.register(
     id="rlld/LabelDenoisingPerVideo-v0",

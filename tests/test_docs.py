@@ -31,7 +31,14 @@ def test_readme_stays_short() -> None:
 
 @pytest.mark.parametrize(
     "page",
-    ["README.md", "docs/environment.md", "docs/planted_noise.md", "docs/autoreset.md", "docs/compare.md"],
+    [
+        "README.md",
+        "docs/environment.md",
+        "docs/planted_noise.md",
+        "docs/autoreset.md",
+        "docs/compare.md",
+        "docs/stacked.md",
+    ],
 )
 def test_python_snippets_run(page: str) -> None:
     snippets = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)

@@ -28,13 +28,13 @@ from rlld_agents.baselines.jomold_rule import (
 )
 from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import (
     Batch,
     TargetRevision,
-    TrainedParser,
     feature_sizes,
     make_task_network,
     train_parser,

@@ -20,9 +20,10 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.baselines.exchange import draw_partners, exchange_tracks, relative_errors
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import RECIPES, Recipe
-from rlld_gym.parsing.training import TrainedParser, train_parser
+from rlld_gym.parsing.training import train_parser
 
 _PUBLISHED: dict[str, Any] = {
     "learning_rate": 3e-4,

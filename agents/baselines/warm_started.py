@@ -4,9 +4,10 @@ from functools import partial
 
 from rlld_agents.baselines.base import Context
 from rlld_agents.pretrain import WarmStart, WarmStartConfig, make_policy, warm_start
+from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import TrainedParser, train_parser
+from rlld_gym.parsing.training import train_parser
 
 
 def parser_on_weak_labels(context: Context, recipe: Recipe) -> TrainedParser:

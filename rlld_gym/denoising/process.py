@@ -3,7 +3,7 @@
 import dataclasses
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.labels import Revision, revise_labels
 from rlld_gym.denoising.rewards import branch_rewards, credit_rewards, terminal_rewards
 from rlld_gym.denoising.sampler import OverlapSampler
-from rlld_gym.denoising.task import TaskLearner
+from rlld_gym.denoising.task import Lesson, TaskLearner
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.training import Batch
 
@@ -64,6 +64,20 @@ class StepResult:
     credit: Tensor | None
     scores: dict[str, float] | None
     terminated: bool
+
+
+class Preparation(NamedTuple):
+    """A step up to the training of the task network.
+
+    Attributes:
+        revision: the state's labels after the action.
+        credit: (B, 2, C) float32 credit of the shown labels, None where the reward is the paper's.
+        lesson: the training step to take.
+    """
+
+    revision: Revision
+    credit: Tensor | None
+    lesson: Lesson
 
 
 class DenoisingProcess:
@@ -137,15 +151,42 @@ class DenoisingProcess:
         Raises:
             RuntimeError: before the first reset, or when the episode is over.
         """
+        preparation = self.prepare(actions)
+        return self.finish(preparation, self._task.train(preparation.lesson))
+
+    def prepare(self, actions: Tensor) -> Preparation:
+        """Do what comes before the training step; `finish` must follow with its loss.
+
+        Whoever calls the two instead of `step` trains the task network in between.
+
+        Args:
+            actions: as for `step`.
+
+        Raises:
+            RuntimeError: before the first reset, or when the episode is over.
+        """
         state, config = self.state, self.config
         if self._generator is None or self.terminated:
             raise RuntimeError("the episode is over: call reset() first")
-        self.steps += 1
         revision = revise_labels(state.labels[:, 0], state.labels[:, 1], actions, config.empty_rule)
-        revised = torch.stack((revision.audio, revision.visual), dim=1)
         # Before the training step: it is about the network that is to be trained on these labels.
         credit = self._credit(state) if config.pays_credit else None
-        loss = self._task.train(state.features, revision, state.original, _draw_seed(self._generator))
+        seed = _draw_seed(self._generator)
+        return Preparation(
+            revision, credit, self._task.lesson(state.features, revision, state.original, seed)
+        )
+
+    def finish(self, preparation: Preparation, loss: Tensor) -> StepResult:
+        """Do what comes after the training step: pay rewards and move to the next state.
+
+        Args:
+            preparation: what `prepare` returned.
+            loss: of the training step, a scalar on the device.
+        """
+        self.steps += 1
+        state = self.state
+        revision, credit, _ = preparation
+        revised = torch.stack((revision.audio, revision.visual), dim=1)
         scores = self._task.validate() if self._validates() else None
         result = StepResult(
             shown=state.labels,

@@ -1,6 +1,6 @@
 """The task network inside the decision process: born, trained one step at a time, validated, stored."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.credit import CreditLoss, label_credit, normalised_credit, validation_gradient
 from rlld_gym.denoising.labels import Revision
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
@@ -22,6 +23,20 @@ from rlld_gym.parsing.training import (
     train_step,
     training_targets,
 )
+
+
+class Lesson(NamedTuple):
+    """A training step of a task network.
+
+    Attributes:
+        features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
+        targets: (B, C) each.
+        seed: of the dropout masks.
+    """
+
+    features: Batch
+    targets: Targets
+    seed: int
 
 
 class TaskLearner:
@@ -57,22 +72,33 @@ class TaskLearner:
         self._optimizer = make_optimizer(self.network, self.recipe)
         set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
-    def train(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Tensor:
-        """Take one gradient step on a batch (Eq. 7-8 of RLLD, arXiv 2412.19563).
+    def lesson(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Lesson:
+        """Return a training step on a batch, yet to be taken (Eq. 7-8 of RLLD, arXiv 2412.19563).
 
         Args:
             features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
-            revision: the batch's revised labels.
-            original: (B, C) float32, the batch's noisy labels.
-            seed: of the step's dropout.
-
-        Returns:
-            The loss, a detached scalar on the device.
+            revision: the labels to train towards.
+            original: (B, C) float32 noisy labels of the data set.
+            seed: of the dropout masks.
         """
-        network, optimizer = self._born()
         targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
-        with seeded_random_state(seed, self.data.device):
-            return train_step(network, optimizer, features, targets, self.recipe)
+        return Lesson(features, targets, seed)
+
+    def train(self, lesson: Lesson) -> Tensor:
+        """Take one gradient step; return its loss, a detached scalar on the device."""
+        network, optimizer = self.born()
+        with seeded_random_state(lesson.seed, self.data.device):
+            return train_step(network, optimizer, lesson.features, lesson.targets, self.recipe)
+
+    def born(self) -> tuple[TaskNetwork, torch.optim.Optimizer]:
+        """Return the network and its optimizer.
+
+        Raises:
+            RuntimeError: before the first `renew`.
+        """
+        if self.network is None or self._optimizer is None:
+            raise RuntimeError("there is no task network yet: call renew() first")
+        return self.network, self._optimizer
 
     def credit(self, features: Batch, present: Tensor, videos: Tensor | None, loss: CreditLoss) -> Tensor:
         """Return what each label of a batch does to the validation loss of the network as it is now.
@@ -88,17 +114,17 @@ class TaskLearner:
         Returns:
             (B, 2, C) float32, normalised, see `rlld_gym.denoising.credit.normalised_credit`; positive: harm.
         """
-        network = self._born()[0]
+        network = self.born()[0]
         direction = validation_gradient(network, self.data["val"], videos, loss)
         return normalised_credit(label_credit(network, features, direction), present)
 
     def validate(self) -> dict[str, float]:
         """Return the ten F-scores on the validation split, in percent, by name."""
-        return evaluate(self._born()[0], self.data["val"], self.recipe.gate).as_dict()
+        return evaluate(self.born()[0], self.data["val"], self.recipe.gate).as_dict()
 
     def get_state(self) -> dict[str, Any]:
         """Return copies, on the CPU, of the weights and of the optimizer's state."""
-        network, optimizer = self._born()
+        network, optimizer = self.born()
         return {
             "network": _on_cpu(dict(network.state_dict())),
             "optimizer": _on_cpu(optimizer.state_dict()),
@@ -107,15 +133,10 @@ class TaskLearner:
     def set_state(self, state: dict[str, Any]) -> None:
         """Go back to a state that `get_state` returned, of a network of the same sizes."""
         self.renew(seed=0)
-        network, optimizer = self._born()
+        network, optimizer = self.born()
         network.load_state_dict(state["network"])
         # Optimizer.load_state_dict would keep the given CPU tensors, which later steps write into.
         optimizer.load_state_dict(_on_cpu(state["optimizer"]))
-
-    def _born(self) -> tuple[TaskNetwork, torch.optim.Optimizer]:
-        if self.network is None or self._optimizer is None:
-            raise RuntimeError("there is no task network yet: call renew() first")
-        return self.network, self._optimizer
 
 
 def _on_cpu(value: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import TWIN_NAMES, open_data
@@ -76,6 +77,19 @@ def require_flag(name: str, value: Any) -> None:
     """Raise InputError where an option is not True or False."""
     if not isinstance(value, bool):
         raise InputError(f"{name} is {value!r}; expected True or False")
+
+
+def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return the autoreset mode that is meant.
+
+    Raises:
+        InputError: there is no such mode.
+    """
+    try:
+        return AutoresetMode(mode)
+    except ValueError as error:
+        known = ", ".join(member.value for member in AutoresetMode)
+        raise InputError(f"autoreset_mode is {mode!r}; expected one of {known}") from error
 
 
 def process_state(state: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rlld_gym.denoising.config import require_count
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.envs.checks import checked_autoreset_mode
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.video_views import (
@@ -71,7 +72,7 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
     ) -> None:
         EzPickle.__init__(self, num_envs, autoreset_mode=autoreset_mode, batch_size=batch_size, **arguments)
         _check_sizes(num_envs, batch_size)
-        self.autoreset_mode = _checked_mode(autoreset_mode)
+        self.autoreset_mode = checked_autoreset_mode(autoreset_mode)
         self._joint = self._make_joint(num_envs, arguments)
         self._empty_rule: EmptyRule = arguments.get("empty_rule", "video")
         self.metadata = {**self._joint.metadata, "autoreset_mode": self.autoreset_mode}
@@ -237,14 +238,6 @@ def _check_sizes(num_envs: int, batch_size: int | None) -> None:
             f"num_envs is {num_envs} and batch_size is {batch_size!r}; expected the same number, because every "
             "video of a batch is a sub-environment: pass num_envs only"
         )
-
-
-def _checked_mode(mode: AutoresetMode | str) -> AutoresetMode:
-    try:
-        return AutoresetMode(mode)
-    except ValueError as error:
-        known = ", ".join(member.value for member in AutoresetMode)
-        raise InputError(f"autoreset_mode is {mode!r}; expected one of {known}") from error
 
 
 def _check_reset_mask(mask: Any, num_envs: int) -> None:

@@ -1,9 +1,11 @@
 """Audio-visual video parsing: task networks, losses, training recipes and F-scores."""
 
+from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.metrics import SCORE_NAMES, ParsingScores, parsing_scores
 from rlld_gym.parsing.prediction import evaluate, predict
 from rlld_gym.parsing.recipes import RECIPES, Recipe, get_recipe
-from rlld_gym.parsing.training import TrainedParser, train_parser
+from rlld_gym.parsing.stacked_training import train_parsers
+from rlld_gym.parsing.training import train_parser
 
 __all__ = [
     "RECIPES",
@@ -16,4 +18,5 @@ __all__ = [
     "parsing_scores",
     "predict",
     "train_parser",
+    "train_parsers",
 ]

@@ -1,7 +1,6 @@
 """Training a task network on given labels of the training videos."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.parsing.epochs import EpochRecord, TrainedParser
 from rlld_gym.parsing.losses import (
     Targets,
     contrastive_loss_jomold,
@@ -32,22 +32,6 @@ Labels = Tensor | NDArray[Any]
 TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 """From the network in training mode, a batch, its targets, the epoch (from 1) and the number of the batch in
 its epoch (from 0) to the targets to train towards, (B, C) each."""
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedParser:
-    """A trained task network and how it got there.
-
-    Attributes:
-        network: with the weights of the best epoch, in evaluation mode.
-        best_epoch: that epoch, counted from 1.
-        history: a dictionary per epoch: "epoch", "loss" (mean over the training videos) and the ten
-            validation scores (percent) under ``SCORE_NAMES``; no scores where the last epoch was to be kept.
-    """
-
-    network: TaskNetwork
-    best_epoch: int
-    history: list[dict[str, float]]
 
 
 def feature_sizes(split: SplitTensors) -> dict[str, int]:
@@ -253,14 +237,9 @@ def train_parser(
         ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
     """
     train, validation = data["train"], data["val"]
-    if keep == "best" and (validation.dense_audio is None or validation.dense_visual is None):
-        raise ValueError("the validation split has no dense labels to select an epoch by")
-    targets = training_targets(
-        _checked_labels("audio_labels", audio_labels, train),
-        _checked_labels("visual_labels", visual_labels, train),
-        train.labels,
-        recipe,
-    )
+    if keep == "best":
+        require_scores(validation)
+    targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
         targets = targets._replace(video=_checked_labels("video_labels", video_labels, train))
     if network is None:
@@ -274,8 +253,7 @@ def train_parser(
     optimizer = make_optimizer(network, recipe)
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
-    history: list[dict[str, float]] = []
-    best_epoch, best_weights = 0, {}
+    record = EpochRecord(recipe.selection)
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
             loss = _train_epoch(
@@ -289,22 +267,10 @@ def train_parser(
                 revise_targets=revise_targets,
             )
             scores = evaluate(judged, validation, recipe.gate).as_dict() if keep == "best" else {}
-            history.append({"epoch": epoch, "loss": float(loss), **scores})
-            if _is_best(history, best_epoch, recipe.selection):
-                best_epoch = epoch
-                best_weights = {name: weight.clone() for name, weight in judged.state_dict().items()}
+            record.add(float(loss), scores, judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)
-    network.load_state_dict(best_weights)
-    return TrainedParser(network=network.eval(), best_epoch=best_epoch, history=history)
-
-
-def _is_best(history: list[dict[str, float]], best_epoch: int, selection: str) -> bool:
-    """Return whether the newest epoch is to be kept; it always is where nothing was evaluated."""
-    newest = history[-1]
-    return (
-        best_epoch == 0 or selection not in newest or newest[selection] >= history[best_epoch - 1][selection]
-    )
+    return record.parser(network)
 
 
 def _train_epoch(
@@ -333,6 +299,28 @@ def _train_epoch(
         if average is not None:
             average.update_parameters(network)
     return total / len(train)
+
+
+def require_scores(validation: SplitTensors) -> None:
+    """Raise ValueError where a split cannot be scored."""
+    if validation.dense_audio is None or validation.dense_visual is None:
+        raise ValueError("the validation split has no dense labels to select an epoch by")
+
+
+def label_targets(
+    train: SplitTensors, audio_labels: Labels, visual_labels: Labels, recipe: Recipe
+) -> Targets:
+    """Return the targets (N, C) of all training videos, whose weak labels are the original ones.
+
+    Raises:
+        ValueError: labels of another shape or outside [0, 1].
+    """
+    return training_targets(
+        _checked_labels("audio_labels", audio_labels, train),
+        _checked_labels("visual_labels", visual_labels, train),
+        train.labels,
+        recipe,
+    )
 
 
 def _checked_labels(name: str, labels: Labels, train: SplitTensors) -> Tensor:
