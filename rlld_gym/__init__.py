@@ -13,6 +13,11 @@ __version__ = version("rlld-gym")
 gymnasium.register(
     id="rlld/LabelDenoising-v0",
     entry_point="rlld_gym.envs.label_denoising:LabelDenoisingEnv",
+)
+# An id of its own: as vector entry point of the one above it would be the default of make_vec, with which usual
+# batches train more slowly on a CPU than copies that take turns, and wrappers would be refused.
+gymnasium.register(
+    id="rlld/LabelDenoisingStacked-v0",
     vector_entry_point="rlld_gym.envs.stacked:StackedVectorEnv",
 )
 gymnasium.register(

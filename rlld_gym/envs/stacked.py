@@ -26,10 +26,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
     ```python
     import gymnasium as gym
 
-    envs = gym.make_vec(
-        "rlld_gym:rlld/LabelDenoising-v0", num_envs=4, vectorization_mode="vector_entry_point",
-        data="twin-tiny", batch_size=16,
-    )
+    envs = gym.make_vec("rlld_gym:rlld/LabelDenoisingStacked-v0", num_envs=4, data="twin-tiny", batch_size=16)
     observations, infos = envs.reset(seed=0)  # the copies have the seeds 0, 1, 2 and 3
     observations, rewards, terminations, truncations, infos = envs.step(envs.action_space.sample())
     ```

@@ -33,7 +33,7 @@ class NetworkStack:
     Args:
         networks: K of one architecture, on one device.
         optimizers: Adam of each (see ``make_optimizer``).
-        recipe: loss weights, clamp and contrastive loss.
+        recipe: loss weights, clamp, contrastive loss and the largest norm of a member's gradient.
 
     Attributes:
         networks: the members.
@@ -57,8 +57,9 @@ class NetworkStack:
         self._rows = [nn.Parameter(row) for row in self.weights]
         group = optimizers[0].param_groups[0]
         self.optimizer = torch.optim.Adam(
-            self._rows, lr=group["lr"], weight_decay=group["weight_decay"], fused=True
+            self._rows, lr=group["lr"], betas=group["betas"], weight_decay=group["weight_decay"], fused=True
         )
+        self._clip = recipe.gradient_clip
         for row in self._rows:
             step = torch.zeros((), dtype=torch.float32, device=row.device)
             moments = {name: torch.zeros_like(row.detach()) for name in _MOMENTS}
@@ -119,6 +120,9 @@ class NetworkStack:
             losses: Tensor = vmap(self._loss_of, randomness="different")(weights, batch, targets)
         # The losses have no weights in common: the gradient of their sum holds that of each.
         (gradient,) = torch.autograd.grad(losses.sum(), weights)
+        if self._clip is not None:  # as clip_grad_norm_ does, but each member's on its own
+            norms = gradient.norm(dim=1, keepdim=True)
+            gradient = gradient * (self._clip / (norms + 1e-6)).clamp(max=1.0)
         self.optimizer.zero_grad(set_to_none=True)
         for row, part in zip(rows, gradient, strict=True):
             row.grad = part

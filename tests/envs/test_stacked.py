@@ -19,6 +19,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.parsing.stacked import NetworkStack
 from tests.envs.rollouts import ID, SMALL, VARIANTS, make
 
+STACKED_ID = "rlld_gym:rlld/LabelDenoisingStacked-v0"
 MODES = ["NextStep", "SameStep", "Disabled"]
 NUM_ENVS = 3
 CLOSE = {"rtol": 1e-3, "atol": 2e-2}
@@ -26,8 +27,7 @@ CLOSE = {"rtol": 1e-3, "atol": 2e-2}
 
 
 def make_stacked(mode="NextStep", **arguments):
-    options = {"vectorization_mode": "vector_entry_point", "autoreset_mode": mode, **SMALL, **arguments}
-    return gym.make_vec(ID, num_envs=NUM_ENVS, **options)
+    return gym.make_vec(STACKED_ID, num_envs=NUM_ENVS, autoreset_mode=mode, **SMALL, **arguments)
 
 
 def make_separate(mode="NextStep", **arguments):

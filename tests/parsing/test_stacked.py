@@ -133,7 +133,9 @@ def make_pair(data, recipe):
 
 
 @pytest.mark.parametrize("kind", ["han", "deep", "other"])
-@pytest.mark.parametrize("changes", [{}, {"weight_decay": 0.1, "contrastive_weight": 1.0}])
+@pytest.mark.parametrize(
+    "changes", [{"gradient_clip": 0.01}, {"weight_decay": 0.1, "contrastive_weight": 1.0}]
+)
 def test_steps_are_those_of_separate_networks_dropout_included(data, recipe, make_pair, kind, changes):
     recipe = recipe.replace(**changes)
     (networks, optimizers), (others, other_optimizers) = make_pair(kind, recipe)
