@@ -26,7 +26,7 @@ import gymnasium
 import torch
 
 from rlld_agents.results import markdown
-from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.catalog import open_data, shared_tensors
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import get_recipe
@@ -126,12 +126,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="twin-small")
     parser.add_argument("--hidden-size", type=int, default=64)
-    parser.add_argument("--recipe", default="rlld")
+    parser.add_argument("--recipe", help="of the task network; the data set's own by default")
     parser.add_argument("--steps", type=int, default=12, help="steps of an episode")
     parser.add_argument("--turns", type=int, default=5, help="episodes of each variant")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    options.recipe = options.recipe or open_data(options.data).attributes["recipe"]
     times = measure(options)
     medians = {name: statistics.median(values) for name, values in times.items()}
     print(f"{options.data}, {options.hidden_size} wide, 128 videos a batch, {options.threads} thread(s)\n")
@@ -149,7 +150,9 @@ def main() -> None:
     episode_seconds = 32 * step + medians["reset, indices"] + medians["validation"]
     rows = [[name, f"{1000 * medians[name]:.1f}"] for name in medians if name.startswith("reset")]
     rows.append(["validation of all videos", f"{1000 * medians['validation']:.1f}"])
-    rows.append(["its share of an episode of 32 steps", f"{100 * medians['validation'] / episode_seconds:.1f} %"])
+    rows.append(
+        ["its share of an episode of 32 steps", f"{100 * medians['validation'] / episode_seconds:.1f} %"]
+    )
     print(markdown(["", "ms"], rows))
 
 

@@ -251,7 +251,7 @@ class DenoisingProcess:
         train = self.data["train"]
         rows = torch.from_numpy(indices).to(self.data.device)
         original = train.labels.index_select(0, rows)
-        labels = original.bool().unsqueeze(1).repeat(1, 2, 1)
+        labels = torch.stack((original.bool(),) * 2, dim=1)
         return State(indices, train.batch(rows), labels, original)
 
     def _fingerprint(self) -> dict[str, Any]:
