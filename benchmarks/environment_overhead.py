@@ -5,11 +5,11 @@ python benchmarks/environment_overhead.py --data twin-full --hidden-size 512   #
 
 Timed in turns on the same state, in changing order, with two networks of equal sizes; medians are shown:
 
-bare step          `rlld_gym.parsing.training.train_step` on the state's features and labels, which are there already
-bare step, batch   the same after gathering the features as float32 and drawing dropout from a seeded state,
-                   as every training loop with these data must (the environment gathers those of its next state)
-step               `env.step` of `gymnasium.make`, with index and with feature observations: the same training step, and
-                   revision of labels, rewards, info, next state and observation
+bare step          `rlld_gym.parsing.training.train_step` on the state's features and labels, which are there
+bare step, batch   the same after gathering the features as float32 and drawing dropout from a seeded state, as
+                   every training loop with these data must (the environment gathers those of its next state)
+step               `env.step` of `gymnasium.make`, with index and with feature observations: the same training step,
+                   and revision of labels, rewards, info, next state and observation
 step, no checker   the same with ``disable_env_checker=True``
 
 A reset builds a new network and draws the first batch. The last step of an episode also validates: it is timed by
