@@ -54,7 +54,7 @@ class BareTraining:
     def __init__(self, data: str, hidden_size: int, recipe_name: str) -> None:
         self.tensors = shared_tensors(data, "cpu", 0)
         self.recipe = get_recipe(recipe_name)
-        sizes = feature_sizes(self.tensors["train"])
+        sizes: dict[str, Any] = feature_sizes(self.tensors["train"])
         self.network = make_task_network(self.recipe, **sizes, hidden_size=hidden_size, seed=0)
         self.optimizer = make_optimizer(self.network, self.recipe)
 
