@@ -10,10 +10,11 @@ batch size       `env.step` with index observations, median
 hidden size      likewise
 episode length   `env.reset` and all steps, validation included
 
-Every point runs in a new process. Seconds are CPU time of one thread, which does not depend on what else runs on the
-machine. Memory is the peak of the process's resident memory during the timed part, data included. Exponents are
-fitted by least squares on the logarithms of the four largest values, where fixed costs matter least; that of memory is
-of what comes on top of the smallest value's memory. Needs Linux, whose peak of a process's memory can be reset.
+Every point runs in a new process. Seconds are CPU time of one thread, which does not depend on what else runs on
+the machine. Memory is the peak of the process's resident memory during the timed part, data included. Exponents
+are fitted by least squares on the logarithms of the four largest values, where fixed costs matter least; that of
+memory is of what comes on top of the smallest value's memory. Needs Linux, whose peak of a process's memory can be
+reset.
 """
 
 import argparse
@@ -182,7 +183,8 @@ def draw(points: list[Point], base: float, path: Path) -> None:
         for one in (panel, right):
             one.spines["top"].set_visible(False)
     figure.suptitle(
-        f"{DATA}; where not varied: 10000 videos, 128 a batch, 64 wide, 32 steps; one thread (dashed: memory of Python and torch alone)"
+        f"{DATA}; where not varied: 10000 videos, 128 a batch, 64 wide, 32 steps; one thread "
+        "(dashed: memory of Python and torch alone)"
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=110, format="png")

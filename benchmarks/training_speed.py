@@ -237,11 +237,12 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=256, help="videos written as files")
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of ours")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    recipe = get_recipe("compact").replace(batch_size=options.batch_size)
+    recipe = get_recipe("compact").replace(batch_size=options.batch_size, precision=options.precision)
     print(f"{options.data}, {options.hidden_size} wide, {options.batch_size} videos a batch", end=", ")
-    print(f"{options.threads} thread(s)\n")
+    print(f"{options.threads} thread(s), {options.precision}\n")
     with tempfile.TemporaryDirectory() as folder:
         measure(shared_tensors(options.data, "cpu", 0)["train"], recipe, options, Path(folder))
 

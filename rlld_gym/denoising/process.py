@@ -191,7 +191,9 @@ class DenoisingProcess:
         """
         own = self._fingerprint()
         # A state that was stored before an option existed is that of the option's default.
-        stored = dataclasses.asdict(ProcessConfig()) | state["config"]
+        defaults = dataclasses.asdict(ProcessConfig())
+        stored = defaults | state["config"]
+        stored["recipe"] = defaults["recipe"] | stored["recipe"]
         different = [name for name in own if stored.get(name) != own[name]]
         if different:
             found = "; ".join(f"{name} {stored.get(name)!r}, here {own[name]!r}" for name in different)
