@@ -20,6 +20,7 @@ import argparse
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -45,13 +46,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "step, features": {"observation": "features"},
     "step, features, no checker": {"observation": "features", "disable_env_checker": True},
 }
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 Times = dict[str, list[float]]
 
 
 class BareTraining:
     """The training step alone, with a network of its own."""
 
-    def __init__(self, data: str, hidden_size: int, recipe_name: str) -> None:
+    def __init__(self, data: str, hidden_size: int, recipe_name: str, clock: Callable[[], float]) -> None:
+        self.clock = clock
         self.tensors = shared_tensors(data, "cpu", 0)
         self.recipe = get_recipe(recipe_name)
         sizes: dict[str, Any] = feature_sizes(self.tensors["train"])
@@ -61,27 +64,27 @@ class BareTraining:
     def time(self, indices: torch.Tensor) -> tuple[float, float]:
         """Return the seconds of a step without and with gathering the batch, on the labels as they are."""
         train = self.tensors["train"]
-        start = time.perf_counter()
+        start = self.clock()
         with seeded_random_state(0):
             batch, labels = train.batch(indices), train.labels.index_select(0, indices)
             targets = training_targets(labels, labels, labels, self.recipe)
-            gathered = time.perf_counter()
+            gathered = self.clock()
             train_step(self.network, self.optimizer, batch, targets, self.recipe)
-            trained = time.perf_counter()
-        return trained - gathered, time.perf_counter() - start
+            trained = self.clock()
+        return trained - gathered, self.clock() - start
 
     def time_validation(self) -> float:
         """Return the seconds that the validation of an episode takes."""
-        start = time.perf_counter()
+        start = self.clock()
         evaluate(self.network, self.tensors["val"], self.recipe.gate)
-        return time.perf_counter() - start
+        return self.clock() - start
 
 
 def episode(env: gymnasium.Env[Any, Any], name: str, bare: BareTraining, turn: int, times: Times) -> None:
     """Play one episode that keeps every label; note the times of its steps and of bare steps on the same states."""
-    start = time.perf_counter()
+    start = bare.clock()
     _, info = env.reset()
-    times[f"reset, {name.split(', ', 1)[1]}"].append(time.perf_counter() - start)
+    times[f"reset, {name.split(', ', 1)[1]}"].append(bare.clock() - start)
     assert env.action_space.shape is not None
     action = torch.zeros(env.action_space.shape, dtype=torch.int8).numpy()
     terminated, number = False, turn
@@ -90,9 +93,9 @@ def episode(env: gymnasium.Env[Any, Any], name: str, bare: BareTraining, turn: i
         # Who comes second finds the batch in the cache, so they change places.
         if number % 2:
             alone = bare.time(indices)
-        start = time.perf_counter()
+        start = bare.clock()
         _, _, terminated, _, info = env.step(action)
-        elapsed = time.perf_counter() - start
+        elapsed = bare.clock() - start
         if not number % 2:
             alone = bare.time(indices)
         if not terminated:  # the last step also validates
@@ -106,7 +109,7 @@ def episode(env: gymnasium.Env[Any, Any], name: str, bare: BareTraining, turn: i
 
 def measure(options: argparse.Namespace) -> Times:
     """Play the episodes of all variants in turns; the first turn is not counted."""
-    bare = BareTraining(options.data, options.hidden_size, options.recipe)
+    bare = BareTraining(options.data, options.hidden_size, options.recipe, CLOCKS[options.clock])
     arguments = {"data": options.data, "hidden_size": options.hidden_size, "recipe": options.recipe}
     environments = {
         name: gymnasium.make(ENVIRONMENT, **arguments, episode_length=options.steps, **variant)
@@ -129,6 +132,7 @@ def main() -> None:
     parser.add_argument("--recipe", help="of the task network; the data set's own by default")
     parser.add_argument("--steps", type=int, default=12, help="steps of an episode")
     parser.add_argument("--turns", type=int, default=5, help="episodes of each variant")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help='"cpu" on a shared machine')
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -179,9 +179,9 @@ RECIPES: Final[dict[str, Recipe]] = {
 
 "han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal
 of labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
-2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks of about 64 units, with a
-higher rate and without dropout before the visual classifier, its epoch chosen by segment-level Type;
-"compact-tiny": "compact" for about 32 units and a tenth of the videos.
+2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks
+of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
+segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos.
 """
 
 
