@@ -46,6 +46,7 @@ from rlld_gym.parsing.training import (
 
 FRAMES = 8
 PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 Product = tuple[Tensor, Tensor]
 Item = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -162,10 +163,10 @@ def file_epoch(network: LoopNetwork, optimizer: torch.optim.Optimizer, loader: D
         optimizer.step()
 
 
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def seconds(run: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+    start = clock()
     run()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def measure(split: SplitTensors, recipe: Recipe, options: argparse.Namespace, folder: Path) -> None:
@@ -202,10 +203,11 @@ def measure(split: SplitTensors, recipe: Recipe, options: argparse.Namespace, fo
     times: dict[str, list[float]] = {name: [] for name in (*runs, "files, cold")}
     for turn in range(options.turns + 1):
         for name, run in runs.items():
-            elapsed = seconds(run)
+            elapsed = seconds(run, CLOCKS[options.clock])
             if turn > 0:
                 times[name].append(elapsed)
         videos.drop_from_page_cache()
+        # In any case with the time that is spent waiting for the disk.
         times["files, cold"].append(seconds(runs["files, warm"]))
 
     medians = {name: statistics.median(values) for name, values in times.items()}
@@ -237,11 +239,13 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=256, help="videos written as files")
     parser.add_argument("--workers", type=int, default=0, help="processes of the DataLoader")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help='"cpu" on a shared machine')
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of ours")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    recipe = get_recipe("compact").replace(batch_size=options.batch_size)
+    recipe = get_recipe("compact").replace(batch_size=options.batch_size, precision=options.precision)
     print(f"{options.data}, {options.hidden_size} wide, {options.batch_size} videos a batch", end=", ")
-    print(f"{options.threads} thread(s)\n")
+    print(f"{options.threads} thread(s), {options.precision}\n")
     with tempfile.TemporaryDirectory() as folder:
         measure(shared_tensors(options.data, "cpu", 0)["train"], recipe, options, Path(folder))
 

@@ -232,7 +232,9 @@ class DenoisingProcess:
         """
         own = self._fingerprint()
         # A state that was stored before an option existed is that of the option's default.
-        stored = dataclasses.asdict(ProcessConfig()) | state["config"]
+        defaults = dataclasses.asdict(ProcessConfig())
+        stored = defaults | state["config"]
+        stored["recipe"] = defaults["recipe"] | stored["recipe"]
         different = [name for name in own if stored.get(name) != own[name]]
         if different:
             found = "; ".join(f"{name} {stored.get(name)!r}, here {own[name]!r}" for name in different)
@@ -292,7 +294,7 @@ class DenoisingProcess:
         train = self.data["train"]
         rows = torch.from_numpy(indices).to(self.data.device)
         original = train.labels.index_select(0, rows)
-        labels = original.bool().unsqueeze(1).repeat(1, 2, 1)
+        labels = torch.stack((original.bool(),) * 2, dim=1)
         return State(indices, train.batch(rows), labels, original)
 
     def _fingerprint(self) -> dict[str, Any]:

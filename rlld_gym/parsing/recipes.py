@@ -47,6 +47,8 @@ class Recipe:
         video_target: what the video output is trained towards: the "union" of the two modalities' revised
             labels (Eq. 6 of RLLD, arXiv 2412.19563), or the "original" video label.
         clamp: pooled probabilities are clamped to [clamp, 1 - clamp] before the cross-entropy.
+        precision: of the encoder's matrix products in training. "bfloat16": by autocast; weights, head, loss and
+            optimizer stay in float32, and so does everything outside training.
         gate: which pooled probability must reach 0.5 for a class to be predicted at all.
         selection: the validation score by which the best epoch is chosen; ties go to the later epoch.
     """
@@ -77,6 +79,7 @@ class Recipe:
     visual_confidence: float = 1.0
     video_target: Literal["union", "original"] = "union"
     clamp: float = 1e-7
+    precision: Literal["float32", "bfloat16"] = "float32"
     gate: Gate = "modality"
     selection: str = "event_audio"
 
@@ -99,6 +102,7 @@ class Recipe:
             "decay": ("step", "linear"),
             "contrastive": ("jomold", "ma"),
             "video_target": ("union", "original"),
+            "precision": ("float32", "bfloat16"),
             "gate": ("global", "modality"),
             "selection": SCORE_NAMES,
         }
@@ -176,6 +180,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         _RLLD.replace(name="jomold", contrastive_weight=1.0, visual_confidence=0.9, video_target="original"),
         _RLLD,
         _RLLD.replace(name="rlld+cl", contrastive_weight=1.0),
+        _RLLD.replace(name="rlld+bf16", precision="bfloat16"),
         _COMPACT,
         _COMPACT.replace(name="compact-tiny", epochs=20, warm_up=7.5),
     )
@@ -184,9 +189,9 @@ RECIPES: Final[dict[str, Recipe]] = {
 
 "han": Tian et al., ECCV 2020. "jomold": the denoising stage of Cheng et al., ECCV 2022, without its removal
 of labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
-2412.19563); "rlld+cl": with the contrastive loss. "compact": "rlld" for networks of about 64 units, with a
-higher rate and without dropout before the visual classifier, its epoch chosen by segment-level Type;
-"compact-tiny": "compact" for about 32 units and a tenth of the videos.
+2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks
+of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
+segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos.
 """
 
 

@@ -203,6 +203,7 @@ def test_states_of_another_reward_are_refused_but_not_those_of_before_there_was_
     state = paper.get_state()
     for name in ("reward", "credit_loss", "credit_videos", "credit_scale"):
         del state["config"][name]
+    del state["config"]["recipe"]["precision"]
     paper.set_state(state, np.random.default_rng(0))
     with pytest.raises(InputError, match="reward 'paper', here 'credit'"):
         begun(data, CONFIG).set_state(state, np.random.default_rng(0))

@@ -247,6 +247,28 @@ def test_train_step_obeys_clip_and_second_moment(data, recipe):
         torch.testing.assert_close(optimizer.state[ours]["exp_avg_sq"], 0.5 * ours.grad**2)
 
 
+def test_bfloat16_agrees_with_float32(data, recipe):
+    """Loss and gradients to bfloat16's 8 bits; and trained parsers score alike."""
+    split, reduced = data["train"], recipe.replace(precision="bfloat16")
+    targets = training_targets(split.labels, split.labels, split.labels, recipe)
+    losses, gradients = [], []
+    for used in (recipe, reduced):
+        network = network_for(data, recipe).eval()
+        loss = task_loss(network, split.batch(torch.arange(len(split))), targets, used)
+        loss.backward()
+        losses.append(loss.detach())
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in network.parameters()]))
+    assert losses[0].dtype == losses[1].dtype == gradients[1].dtype == torch.float32
+    assert not losses[0].equal(losses[1])
+    torch.testing.assert_close(losses[1], losses[0], rtol=2e-3, atol=0)
+    assert (gradients[1] - gradients[0]).norm() < 0.05 * gradients[0].norm()
+    scores = [
+        evaluate(train(data, used.replace(epochs=8, learning_rate=5e-3)).network, data["test"], used.gate)
+        for used in (recipe, reduced)
+    ]
+    assert abs(scores[0].table - scores[1].table).max() < 3.0
+
+
 def test_contrastive_variants_add_to_the_loss(data, recipe):
     network = network_for(data, recipe).eval()
     split = data["train"]
