@@ -94,7 +94,7 @@ class Experiment:
                 self._draw(scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
         if self.profile is not None:
-            self._report_profile(self.profile, team.profiles)
+            self._report_profile(self.profile, team)
         return result
 
     # ------------------------------------------------------------------ stages
@@ -207,11 +207,14 @@ class Experiment:
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
         return result
 
-    def _report_profile(self, profile: Profile, others: list[dict[str, float]]) -> None:
+    def _report_profile(self, profile: Profile, team: ParserTeam) -> None:
         """Print and write where the time of this call went, in this process and in others."""
-        seconds = total_seconds([profile.seconds, *others])
-        print(f"\nWhere the time went, {1 + len(others)} process(es)\n\n{profile_table(seconds)}")
-        whole = {"seconds": seconds, "elapsed": profile.elapsed, "processes": 1 + len(others)}
+        seconds = total_seconds([profile.seconds, *team.profiles])
+        sides = f"{team.workers} side by side" if team.workers > 1 else "one process"
+        print(
+            f"\nWhere the time went, {sides}, {profile.elapsed:.1f} seconds elapsed\n\n{profile_table(seconds)}"
+        )
+        whole = {"seconds": seconds, "elapsed": profile.elapsed, "workers": team.workers}
         write_json(self.folder / PROFILE_NAME, whole)
 
     def tables(self, scores: Scores, quality: RemovalQuality, estimate: dict[str, Any] | None = None) -> str:

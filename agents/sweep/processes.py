@@ -41,12 +41,14 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
         KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
     """
     works = [partial(run_or_explain, cell, folder) for cell in cells]
-    with Processes(works, workers, max(1, (os.cpu_count() or 1) // workers)) as processes:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    # None serves twice: a cell reports the peak of its process's memory.
+    with Processes(works, workers, threads, serve_once=True) as processes:
         processes.wait(advance)
 
 
 class Processes(Generic[W]):
-    """Works, each in a process of its own, some at a time, while the caller does something else.
+    """Works that run in processes, some at a time, while the caller does something else.
 
     Processes are started afresh, because a forked one hangs where its parent used torch. Those that are running
     when the block ends are stopped.
@@ -55,26 +57,27 @@ class Processes(Generic[W]):
         works: what to run, in this order.
         workers: processes at a time; 0: none, everything is left to the caller.
         threads: of each process.
+        serve_once: end a process with its work; otherwise it goes on with the next one, without starting again.
 
     Attributes:
         results: of the works that have ended; one that raised, or whose process was killed, has none.
     """
 
-    def __init__(self, works: Sequence[W], workers: int, threads: int) -> None:
+    def __init__(self, works: Sequence[W], workers: int, threads: int, *, serve_once: bool = False) -> None:
         self.results: list[Any] = []
         self._waiting = list(works)
-        self._running: list[_Running] = []
+        self._running: list[_Server] = []
         self._ended = 0
-        self._workers, self._threads = workers, threads
+        self._workers, self._threads, self._serve_once = workers, threads, serve_once
         self._context = multiprocessing.get_context("spawn")
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._complete = False
-        self._starter = threading.Thread(target=self._keep_running, daemon=True)
+        self._thread = threading.Thread(target=self._keep_running, daemon=True)
 
     def __enter__(self) -> Self:
         if self._workers:
-            self._starter.start()
+            self._thread.start()
         return self
 
     def __exit__(
@@ -82,10 +85,9 @@ class Processes(Generic[W]):
     ) -> None:
         self._stopped.set()
         if self._workers:
-            self._starter.join()
-        for job in self._running:
-            job.process.terminate()
-            job.process.join()
+            self._thread.join()
+        for server in self._running:
+            server.stop()
 
     def add(self, works: Sequence[W]) -> None:
         """Queue more."""
@@ -100,45 +102,69 @@ class Processes(Generic[W]):
     def progress(self) -> float:
         """Return the number of works that have ended in a process; running ones count in part."""
         with self._lock:
-            return float(self._ended + sum(job.share.value for job in self._running))
+            return float(self._ended + sum(server.share.value for server in self._running))
 
     def wait(self, advance: Advance) -> None:
         """Wait until all have ended, after which none can be added; ``advance`` is called with `progress` often."""
         self._complete = True
-        while self._starter.is_alive():
-            self._starter.join(POLL_SECONDS)
+        while self._thread.is_alive():
+            self._thread.join(POLL_SECONDS)
             advance(self.progress())
 
     def _keep_running(self) -> None:
-        """Start what is waiting whenever another has ended, until nothing is left (in a thread of its own)."""
+        """Hand out what is waiting, until nothing is left (in a thread of its own)."""
         while not self._stopped.is_set():
             with self._lock:
-                self._collect()
+                for server in [server for server in self._running if server.has_ended()]:
+                    self._ended += 1
+                    found = server.results()
+                    self.results += found
+                    if found and self._waiting and not self._serve_once:
+                        server.give(self._waiting.pop(0))
+                    else:
+                        server.stop()
+                        self._running.remove(server)
                 while self._waiting and len(self._running) < self._workers:
-                    self._running.append(_Running(self._context, self._waiting.pop(0), self._threads))
+                    self._running.append(_Server(self._context, self._waiting.pop(0), self._threads))
                 if self._complete and not self._running:
                     return
             self._stopped.wait(POLL_SECONDS)
 
-    def _collect(self) -> None:
-        """Take the results of processes that have ended."""
-        for job in [job for job in self._running if not job.process.is_alive()]:
-            self._running.remove(job)
-            self._ended += 1
-            with suppress(EOFError), job.receiver:  # it ended without a result
-                self.results.append(job.receiver.recv())
 
-
-class _Running:
-    """A work and its process."""
+class _Server:
+    """A process that does one work after another."""
 
     def __init__(self, context: SpawnContext, work: Work, threads: int) -> None:
         self.share = context.Value("d", 0.0)
-        self.receiver, sender = context.Pipe(duplex=False)
-        self.process = context.Process(target=_run, args=(work, self.share, sender), daemon=True)
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, self.share), daemon=True)
         with _threads_of_children(threads):
-            self.process.start()
-        sender.close()
+            self._process.start()
+        theirs.close()
+        self.give(work)
+
+    def give(self, work: Work) -> None:
+        """Let the process, which has nothing to do, do a work."""
+        self.share.value = 0.0
+        with suppress(OSError):  # it was killed, which the next look at the connection tells
+            self._connection.send(work)
+
+    def has_ended(self) -> bool:
+        """Return whether the work is done, or the process gone."""
+        return self._connection.poll()
+
+    def results(self) -> list[Any]:
+        """Return the result of the work that has ended; nothing where there is none."""
+        try:
+            return [self._connection.recv()]
+        except (EOFError, OSError):
+            return []
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.join()
 
 
 @contextmanager
@@ -155,11 +181,13 @@ def _threads_of_children(number: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _run(work: Work, share: "Synchronized[float]", sender: "Connection[Any, Any]") -> None:
-    """Run a work in a child process."""
+def _serve(connection: "Connection[Any, Any]", share: "Synchronized[float]") -> None:
+    """Do works until the process is stopped; one that raises ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
 
     def progress(value: float) -> None:
         share.value = value
 
-    sender.send(work(progress))
+    with suppress(EOFError):  # the parent is gone
+        while True:
+            connection.send(connection.recv()(progress))
