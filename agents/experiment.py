@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -24,6 +23,7 @@ from rlld_gym.parsing.recipes import Recipe, get_recipe
 from . import controls, figures, results
 from .denoise import RevisedLabels, denoise
 from .experiment_config import ExperimentConfig
+from .experiment_report import Scores, draw_figures, result_tables
 from .labels_file import write_labels
 from .parser_team import ParserSource, ParserTeam
 from .parsers import ParserJob, run_parser_job
@@ -31,13 +31,10 @@ from .presets import Learned, Setting, make_preset
 from .profiling import Profile, profile_table, total_seconds
 from .removal import RemovalQuality, removal_quality
 from .run_folder import RESULT_NAME, Stopwatch, write_config
-from .runlog import read_rows
 from .task_file import NAME as TASK_NAME
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
-
-Scores = dict[str, list[dict[str, float]]]
 
 
 class Experiment:
@@ -91,7 +88,7 @@ class Experiment:
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
             with clock.stage("figures"):
-                self._draw(scores, quality)
+                draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
         if self.profile is not None:
             self._report_profile(self.profile, team)
@@ -165,24 +162,6 @@ class Experiment:
 
     # ------------------------------------------------------------------ reports
 
-    def _draw(self, scores: Scores, quality: RemovalQuality) -> None:
-        rows = read_rows(self.folder / "metrics.jsonl")
-        names = [name for name, _ in results.SCORE_COLUMNS]
-        rows = [row for row in rows if all(f"env/{name}" in row for name in names)]
-        title = f"{self.store.name}, seed {self.config.agent.seed}"
-        if rows:
-            curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in names}
-            text = f"Task network on validation videos during REINFORCE ({title})"
-            figures.plot_convergence(
-                self.folder / "figures" / "convergence.png", {"REINFORCE": [curves]}, text
-            )
-        figures.plot_scores(
-            self.folder / "figures" / "scores.png", scores, f"Parsers on test videos ({title})"
-        )
-        figures.plot_removal(
-            self.folder / "figures" / "removal.png", quality, self.store.classes, f"Removed labels ({title})"
-        )
-
     def _report(
         self,
         scores: Scores,
@@ -192,7 +171,7 @@ class Experiment:
     ) -> dict[str, Any]:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
-        tables = self.tables(scores, quality, estimate)
+        tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
         total = round(sum(seconds.values()), 3)
         result: dict[str, Any] = {
@@ -216,32 +195,6 @@ class Experiment:
         )
         whole = {"seconds": seconds, "elapsed": profile.elapsed, "workers": team.workers}
         write_json(self.folder / PROFILE_NAME, whole)
-
-    def tables(self, scores: Scores, quality: RemovalQuality, estimate: dict[str, Any] | None = None) -> str:
-        """Return the Markdown tables of the run."""
-        seeds = self.config.parser_seeds
-        number = "one parser" if seeds == 1 else f"mean of {seeds} parsers"
-        parts = [
-            f"Test F-scores (%), {self.store.name}, {number} per row",
-            results.score_table(scores),
-            f"Removed from the {len(self.store.split('train'))} training videos",
-            results.removal_table(quality),
-        ]
-        if estimate is not None:
-            parts += [
-                f"The same, estimated by cross-validation on the {estimate['videos']} validation videos: "
-                "removals by policies that did not learn from the video",
-                results.estimate_table(estimate),
-            ]
-        if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
-            parts.append(
-                f"The policy removed nothing: no removal probability is above {self.config.threshold}. "
-                "Rows of denoised and weak labels are therefore equal."
-            )
-        deviations = results.deviation_table(scores)
-        if deviations:
-            parts += ["Standard deviation over the parsers", deviations]
-        return "\n\n".join(parts)
 
     # ------------------------------------------------------------------ details
 

@@ -45,7 +45,7 @@ CALLS: Final[Mapping[str, tuple[str, ...]]] = {
         "rlld_gym.envs.label_denoising:LabelDenoisingEnv.reset",
         "rlld_gym.envs.label_denoising:LabelDenoisingEnv.step",
     ),
-    "figures": ("rlld_agents.experiment:Experiment._draw",),
+    "figures": ("rlld_agents.experiment:draw_figures",),
     WAITING: ("rlld_agents.sweep.processes:Processes.wait",),
 }
 """What counts as what. Where one call is made within another, its time is its own: a batch that is gathered in a
