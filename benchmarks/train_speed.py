@@ -6,26 +6,36 @@
 Options that only this checkout knows go to `--own`, options of both behind `--`. Where recipes have changed since,
 put the older files that are to be compared into a copy of this checkout, so that both do the same work.
 
-Wall-clock times mean something on an idle machine only; processor time is given beside them, of all processes of a
-command together, together with the share of a core that the command got.
+Wall-clock times mean something on an idle machine only, so processor times are given beside them: of the command's
+own process and of those that it starts. With `--threads 1` and as many cores as processes, a command takes about as
+long as the longest of them.
 """
 
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlld_agents.results import markdown
 
-RUN = "import sys; from rlld_agents.cli import main; sys.exit(main(sys.argv[1:]))"
+RUN = """
+import json, resource, sys
+from pathlib import Path
+from rlld_agents.cli import main
+status = main(sys.argv[2:])
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+Path(sys.argv[1]).write_text(json.dumps([part.ru_utime + part.ru_stime for part in used]))
+sys.exit(status)
+"""
+"""Runs the command and writes processor times of its process and of those that it started."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,17 @@ class Run:
     """What a command took and found."""
 
     wall: float
-    processor: float
+    processor: tuple[float, float]
     result: dict[str, Any]
 
+    def seconds(self) -> dict[str, float]:
+        """Return everything that was timed."""
+        own, others = self.processor
+        times = {"wall clock": self.wall, "processor, own process": own, "processor, other processes": others}
+        return {**times, **{f"wall clock, {name}": value for name, value in self.result["seconds"].items()}}
 
-def run(checkout: Path, options: list[str], folder: Path) -> Run:
+
+def run(checkout: Path, options: list[str], folder: Path, threads: int | None) -> Run:
     """Train with the code of a checkout, in a process of its own that sees no other code."""
     packages = folder / "packages"
     packages.mkdir(parents=True)
@@ -45,24 +61,21 @@ def run(checkout: Path, options: list[str], folder: Path) -> Run:
         (packages / package).symlink_to(checkout.resolve() / place)
     environment = {**os.environ, "PYTHONPATH": str(packages), "OMP_WAIT_POLICY": "PASSIVE"}
     environment.pop("OMP_NUM_THREADS", None)
-    out = folder / "run"
-    before, start = _processor_seconds(), time.perf_counter()
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
+    out, times = folder.resolve() / "run", folder.resolve() / "times.json"
+    start = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", RUN, "train", *options, "--out", str(out)],
+        [sys.executable, "-c", RUN, str(times), "train", *options, "--out", str(out)],
         check=True,
         env=environment,
         cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    seconds = time.perf_counter() - start, _processor_seconds() - before
-    return Run(*seconds, json.loads((out / "result.json").read_text(encoding="utf-8")))
-
-
-def _processor_seconds() -> float:
-    """Return what ended children, and theirs, have used."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    wall = time.perf_counter() - start
+    own, others = json.loads(times.read_text(encoding="utf-8"))
+    return Run(wall, (own, others), json.loads((out / "result.json").read_text(encoding="utf-8")))
 
 
 def largest_difference(first: dict[str, Any], second: dict[str, Any]) -> float:
@@ -76,37 +89,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--baseline", type=Path, required=True, help="the older checkout")
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument(
+        "--threads", type=int, help="of the command's own process; default: one for each core"
+    )
+    parser.add_argument("--keep", type=Path, help="folder to leave the runs in")
     parser.add_argument("--own", default="", help="options of this checkout only, as one word")
     parser.add_argument("options", nargs="*", default=[], help="options of rlld train, behind --")
     options = parser.parse_args()
     here = Path(__file__).resolve().parents[1]
     sides = {"baseline": (options.baseline, []), "now": (here, options.own.split())}
     runs: dict[str, list[Run]] = {name: [] for name in sides}
-    with tempfile.TemporaryDirectory() as folder:
+    with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as folder:
         for turn in range(options.turns):
             for name, (checkout, own) in sides.items():
-                done = run(checkout, [*options.options, *own], Path(folder) / f"{name}{turn}")
-                runs[name].append(done)
-                print(
-                    f"{name}: {done.wall:.1f} s, processor {done.processor:.1f} s, "
-                    f"{done.processor / done.wall:.2f} cores",
-                    file=sys.stderr,
+                done = run(
+                    checkout, [*options.options, *own], Path(folder) / f"{name}{turn}", options.threads
                 )
-    median = {
-        name: {
-            "seconds": statistics.median(run.wall for run in of_side),
-            "processor": statistics.median(run.processor for run in of_side),
-            **{
-                stage: statistics.median(run.result["seconds"][stage] for run in of_side)
-                for stage in of_side[0].result["seconds"]
-            },
+                runs[name].append(done)
+                print(name, {key: round(value, 1) for key, value in done.seconds().items()}, file=sys.stderr)
+    medians = [
+        {
+            key: statistics.median(done.seconds()[key] for done in runs[name])
+            for key in runs[name][0].seconds()
         }
-        for name, of_side in runs.items()
-    }
+        for name in sides
+    ]
     rows = [
-        [key, *(f"{median[name][key]:.1f}" for name in sides), f"{value / median['now'][key]:.2f}"]
-        for key, value in median["baseline"].items()
-        if key in median["now"]
+        [key, f"{older:.1f}", f"{medians[1][key]:.1f}", f"{older / medians[1][key]:.2f}" if older else "-"]
+        for key, older in medians[0].items()
     ]
     print(markdown(["median seconds", *sides, "baseline / now"], rows))
     points = largest_difference(runs["baseline"][0].result, runs["now"][0].result)
