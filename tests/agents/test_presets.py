@@ -17,7 +17,7 @@ from rlld_agents.policy import load_policy
 from rlld_agents.run_folder import read_config
 from rlld_gym import data
 
-JOINT = ("train", "--quick", "--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu")
+JOINT = (*"train --quick --parser-epochs 2 --hidden-size 16 --device cpu --workers 1".split(),)
 
 
 @pytest.fixture(scope="module")
