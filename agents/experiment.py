@@ -1,12 +1,14 @@
 """The main experiment: train a denoiser, denoise the training videos, train and test parsers on that."""
 
 import dataclasses
+import os
 import shlex
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -21,17 +23,18 @@ from rlld_gym.parsing.recipes import Recipe, get_recipe
 from . import controls, figures, results
 from .denoise import RevisedLabels, denoise
 from .experiment_config import ExperimentConfig
+from .experiment_report import Scores, draw_figures, result_tables
 from .labels_file import write_labels
-from .parsers import ParserJob, ParserSetting, run_parser_job
-from .presets import Setting, make_preset
+from .parser_team import ParserSource, ParserTeam
+from .parsers import ParserJob, run_parser_job
+from .presets import Learned, Setting, make_preset
+from .profiling import Profile, profile_table, total_seconds
 from .removal import RemovalQuality, removal_quality
 from .run_folder import RESULT_NAME, Stopwatch, write_config
-from .runlog import read_rows
 from .task_file import NAME as TASK_NAME
 
 LABELS_NAME = "denoised_labels.csv"
-
-Scores = dict[str, list[dict[str, float]]]
+PROFILE_NAME = "profile.json"
 
 
 class Experiment:
@@ -51,7 +54,9 @@ class Experiment:
         self.folder = folder
         self.progress = progress
         self.device = choose_device(config.device)
-        self.store: FeatureStore = open_data(config.data, config.data_seed)
+        self.profile = Profile(self.device) if config.profile else None
+        with self._profiled():
+            self.store: FeatureStore = open_data(config.data, config.data_seed)
         attributes = self.store.attributes
         recipe = get_recipe(config.recipe or str(attributes["recipe"]))
         self.hidden_size = config.hidden_size or int(attributes["hidden_size"])
@@ -61,95 +66,101 @@ class Experiment:
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json."""
-        preset = make_preset(self._setting())  # before anything is written: bad options must leave no folder
+        with self._profiled():
+            preset = make_preset(
+                self._setting()
+            )  # before anything is written: bad options must leave no folder
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data())
         clock = Stopwatch(self.folder)
         self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
-        with clock.stage(preset.stage):
-            learned = preset.learn(self.folder, self.progress)
-        self._say("denoising the training videos")
-        with clock.stage("denoise"):
-            revised = learned.revised or denoise(
-                learned.policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
-            )
+        fixed = self.jobs(self.fixed_label_sets())
+        team = ParserTeam(self._parser_source(), self._workers())
+        with self._profiled():
+            with team.started(fixed):
+                with clock.stage(preset.stage):
+                    learned = preset.learn(self.folder, self.progress)
+                with clock.stage("denoise"):
+                    revised = self.denoise(learned)
+                with clock.stage("parsers"):
+                    scores = self.train_parsers(team, fixed, self.jobs(self.revised_label_sets(revised)))
             train = self.store.split("train")
-            write_labels(
-                self.folder / LABELS_NAME, train.filenames, self.store.classes, revised.audio, revised.visual
+            quality = removal_quality(
+                train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-        with clock.stage("parsers"):
-            scores = self.train_parsers(self.label_sets(revised))
-        quality = removal_quality(
-            train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
-        )
-        with clock.stage("figures"):
-            self._draw(scores, quality)
-        return self._report(scores, quality, learned.estimate, clock.seconds)
+            with clock.stage("figures"):
+                draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
+        result = self._report(scores, quality, learned.estimate, clock.seconds)
+        if self.profile is not None:
+            self._report_profile(self.profile, team)
+        return result
 
     # ------------------------------------------------------------------ stages
 
-    def label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
-        """Return the label sets that were asked for and that the data can offer, in table order."""
+    def denoise(self, learned: Learned) -> RevisedLabels:
+        """Denoise the training videos and write their labels."""
+        self._say("denoising the training videos")
+        revised = learned.revised or denoise(
+            learned.policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
+        )
+        names = self.store.split("train").filenames
+        write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
+        return revised
+
+    def fixed_label_sets(self) -> dict[str, controls.LabelSet]:
+        """Return the label sets that were asked for, that the data can offer and that depend on no policy."""
         train = self.store.split("train")
-        offered = {
-            "weak": controls.weak(train),
-            "label_smoothing": controls.weak(train),
-            "random": controls.random_removal(train, revised.audio, revised.visual, self.config.agent.seed),
-            "no_visual_speech": controls.no_visual_speech(train, self.store.classes),
-            "denoised": controls.LabelSet(revised.audio, revised.visual),
-            "oracle": controls.oracle(train),
-        }
+        return self._wanted(
+            {
+                "weak": controls.weak(train),
+                "label_smoothing": controls.weak(train),
+                "no_visual_speech": controls.no_visual_speech(train, self.store.classes),
+                "oracle": controls.oracle(train),
+            }
+        )
+
+    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
+        """Return the label sets that were asked for and that depend on the policy."""
+        train, seed = self.store.split("train"), self.config.agent.seed
+        return self._wanted(
+            {
+                "random": controls.random_removal(train, revised.audio, revised.visual, seed),
+                "denoised": controls.LabelSet(revised.audio, revised.visual),
+            }
+        )
+
+    def _wanted(self, offered: Mapping[str, controls.LabelSet | None]) -> dict[str, controls.LabelSet]:
         return {name: s for name, s in offered.items() if name in self.config.label_sets and s is not None}
 
-    def train_parsers(self, label_sets: dict[str, controls.LabelSet]) -> Scores:
-        """Train and test ``parser_seeds`` parsers on each label set; none is trained twice."""
-        seeds = [self.config.agent.seed + index for index in range(self.config.parser_seeds)]
-        epochs = self.recipe.epochs
-        setting = ParserSetting(self.folder, self.store, self._tensors(), self.recipe, self.hidden_size)
-        self._say(
-            f"training {len(label_sets) * len(seeds)} parsers for {epochs} epochs each ({self.recipe.name})"
-        )
-        scores: Scores = {}
-        done = 0
+    def jobs(self, label_sets: Mapping[str, controls.LabelSet]) -> list[ParserJob]:
+        """Return the parsers to train: ``parser_seeds`` on each label set."""
+        first = self.config.agent.seed
+        seeds = range(first, first + self.config.parser_seeds)
+        return [
+            ParserJob(
+                name, labels, seed, self.folder / TASK_NAME if (name, seed) == ("denoised", first) else None
+            )
+            for name, labels in label_sets.items()
+            for seed in seeds
+        ]
+
+    def train_parsers(self, team: ParserTeam, begun: list[ParserJob], more: list[ParserJob]) -> Scores:
+        """Train and test all parsers, of which the team may have done some; none is trained twice."""
+        jobs, epochs = [*begun, *more], self.recipe.epochs
+        self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.recipe.name})")
         with tqdm(
-            total=len(label_sets) * len(seeds) * epochs,
-            unit="epoch",
-            disable=not self.progress,
-            file=sys.stderr,
+            total=len(jobs) * epochs, unit="epoch", desc="parsers", disable=not self.progress, file=sys.stderr
         ) as bar:
-            for name, labels in label_sets.items():
-                for seed in seeds:
-                    bar.set_description(f"parser on {figures.LABEL_SET_STYLE[name][0]}, seed {seed}")
-                    network_path = self.folder / TASK_NAME if (name, seed) == ("denoised", seeds[0]) else None
-                    job = ParserJob(name, labels, seed, network_path)
 
-                    def advance(epoch: int, _total: int, before: int = done) -> None:
-                        bar.update(before + epoch - bar.n)
+            def advance(done: float, number: float) -> None:
+                bar.update(round((len(jobs) - number + done) * epochs) - bar.n)
 
-                    row = run_parser_job(job, setting, advance)
-                    done += epochs
-                    bar.update(done - bar.n)
-                    scores.setdefault(name, []).append(row)
-        return scores
+            team.finish(more, advance)
+        scores: Scores = {}
+        for job in jobs:  # all are done, unless another process was killed
+            scores.setdefault(job.label_set, []).append(run_parser_job(job, team.setting))
+        return {name: scores[name] for name in figures.in_table_order(scores)}
 
     # ------------------------------------------------------------------ reports
-
-    def _draw(self, scores: Scores, quality: RemovalQuality) -> None:
-        rows = read_rows(self.folder / "metrics.jsonl")
-        names = [name for name, _ in results.SCORE_COLUMNS]
-        rows = [row for row in rows if all(f"env/{name}" in row for name in names)]
-        title = f"{self.store.name}, seed {self.config.agent.seed}"
-        if rows:
-            curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in names}
-            text = f"Task network on validation videos during REINFORCE ({title})"
-            figures.plot_convergence(
-                self.folder / "figures" / "convergence.png", {"REINFORCE": [curves]}, text
-            )
-        figures.plot_scores(
-            self.folder / "figures" / "scores.png", scores, f"Parsers on test videos ({title})"
-        )
-        figures.plot_removal(
-            self.folder / "figures" / "removal.png", quality, self.store.classes, f"Removed labels ({title})"
-        )
 
     def _report(
         self,
@@ -160,7 +171,7 @@ class Experiment:
     ) -> dict[str, Any]:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
-        tables = self.tables(scores, quality, estimate)
+        tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
         total = round(sum(seconds.values()), 3)
         result: dict[str, Any] = {
@@ -175,31 +186,15 @@ class Experiment:
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
         return result
 
-    def tables(self, scores: Scores, quality: RemovalQuality, estimate: dict[str, Any] | None = None) -> str:
-        """Return the Markdown tables of the run."""
-        seeds = self.config.parser_seeds
-        number = "one parser" if seeds == 1 else f"mean of {seeds} parsers"
-        parts = [
-            f"Test F-scores (%), {self.store.name}, {number} per row",
-            results.score_table(scores),
-            f"Removed from the {len(self.store.split('train'))} training videos",
-            results.removal_table(quality),
-        ]
-        if estimate is not None:
-            parts += [
-                f"The same, estimated by cross-validation on the {estimate['videos']} validation videos: "
-                "removals by policies that did not learn from the video",
-                results.estimate_table(estimate),
-            ]
-        if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
-            parts.append(
-                f"The policy removed nothing: no removal probability is above {self.config.threshold}. "
-                "Rows of denoised and weak labels are therefore equal."
-            )
-        deviations = results.deviation_table(scores)
-        if deviations:
-            parts += ["Standard deviation over the parsers", deviations]
-        return "\n\n".join(parts)
+    def _report_profile(self, profile: Profile, team: ParserTeam) -> None:
+        """Print and write where the time of this call went, in this process and in others."""
+        seconds = total_seconds([profile.seconds, *team.profiles])
+        sides = f"{team.workers} side by side" if team.workers > 1 else "one process"
+        print(
+            f"\nWhere the time went, {sides}, {profile.elapsed:.1f} seconds elapsed\n\n{profile_table(seconds)}"
+        )
+        whole = {"seconds": seconds, "elapsed": profile.elapsed, "workers": team.workers}
+        write_json(self.folder / PROFILE_NAME, whole)
 
     # ------------------------------------------------------------------ details
 
@@ -207,6 +202,26 @@ class Experiment:
     def command(self) -> str:
         """The command line that makes this run anew."""
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def _workers(self) -> int:
+        """Return how many processes train parsers."""
+        cores = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
+        return min(self.config.workers or cores, len(self.config.label_sets) * self.config.parser_seeds)
+
+    def _profiled(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.profile is None else self.profile.active()
+
+    def _parser_source(self) -> ParserSource:
+        config = self.config
+        return ParserSource(
+            self.folder,
+            config.data,
+            config.data_seed,
+            str(self.device),
+            self.recipe,
+            self.hidden_size,
+            profiled=config.profile,
+        )
 
     def _setting(self) -> Setting:
         return Setting(self.config, self.store, self._tensors, self.recipe, self.hidden_size, self.device)

@@ -22,6 +22,8 @@ CHANGEABLE = (
     "parser_seeds",
     "parser_epochs",
     "device",
+    "workers",
+    "profile",
 )
 """Options that may change when a run is resumed: none of them shapes the episodes that are done."""
 
@@ -92,6 +94,11 @@ class ExperimentConfig:
     """Epochs of a parser, the recipe's schedule shrunk to fit; None: the recipe's own."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the first GPU there is."""
+    workers: int | None = None
+    """Processes that train parsers, this one included; each has a copy of the data and its share of the cores.
+    None: as many as there are cores, on a GPU one."""
+    profile: bool = False
+    """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
     agent: ReinforceConfig = _AGENT
@@ -103,6 +110,7 @@ class ExperimentConfig:
             "rounds": (self.rounds >= 1, "at least 1"),
             "parser_seeds": (self.parser_seeds >= 1, "at least 1"),
             "parser_epochs": (self.parser_epochs is None or self.parser_epochs >= 1, "at least 1"),
+            "workers": (self.workers is None or self.workers >= 1, "at least 1"),
             "hidden_size": (self.hidden_size is None or self.hidden_size >= 1, "at least 1"),
             "threshold": (0 < self.threshold < 1, "a probability between 0 and 1"),
             "initial_removal": (0 < self.initial_removal < 1, "a probability between 0 and 1"),

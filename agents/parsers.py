@@ -72,14 +72,10 @@ def run_parser_job(
     Returns:
         The ten test scores in percent.
     """
-    recipe = setting.recipe
-    if job.label_set == "label_smoothing":
-        recipe = recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE)
-    path = setting.folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
-    digest = _digest(job, setting, recipe)
-    known = _read_result(path, digest)
-    if known is not None and (job.network_path is None or job.network_path.is_file()):
+    known = known_scores(job, setting)
+    if known is not None:
         return known
+    recipe = _recipe(job, setting)
     start = time.perf_counter()
     tensors, hidden_size = setting.tensors, setting.hidden_size
     trained = train_parser(
@@ -104,21 +100,32 @@ def run_parser_job(
         "best_epoch": trained.best_epoch,
         "validation": trained.history,
         "seconds": round(time.perf_counter() - start, 3),
-        "digest": digest,
+        "digest": _digest(job, setting),
     }
-    write_json(path, result)
+    write_json(_result_path(job, setting), result)
     return scores
 
 
-def _read_result(path: Path, digest: str) -> dict[str, float] | None:
-    """Return the test scores in a result file if it is of the job with this fingerprint."""
-    if not path.is_file():
+def known_scores(job: ParserJob, setting: ParserSetting) -> dict[str, float] | None:
+    """Return the test scores of exactly this job if the run folder holds them, and its network if it is wanted."""
+    path = _result_path(job, setting)
+    if not path.is_file() or (job.network_path is not None and not job.network_path.is_file()):
         return None
     result = json.loads(path.read_text(encoding="utf-8"))
-    return dict(result["test"]) if result["digest"] == digest else None
+    return dict(result["test"]) if result["digest"] == _digest(job, setting) else None
 
 
-def _digest(job: ParserJob, setting: ParserSetting, recipe: Recipe) -> str:
+def _result_path(job: ParserJob, setting: ParserSetting) -> Path:
+    return setting.folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
+
+
+def _recipe(job: ParserJob, setting: ParserSetting) -> Recipe:
+    """Return the recipe of a job."""
+    smoothed = job.label_set == "label_smoothing"
+    return setting.recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE) if smoothed else setting.recipe
+
+
+def _digest(job: ParserJob, setting: ParserSetting) -> str:
     """Return a fingerprint of all that decides a parser's result."""
     split = setting.store.split("train")
     described = [
@@ -126,7 +133,7 @@ def _digest(job: ParserJob, setting: ParserSetting, recipe: Recipe) -> str:
         {name: setting.store.attributes.get(name) for name in ("sources", "checksums")},
         len(split),
         setting.store.classes,
-        asdict(recipe),
+        asdict(_recipe(job, setting)),
         setting.hidden_size,
         job.seed,
         job.label_set,

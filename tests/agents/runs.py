@@ -16,6 +16,8 @@ SMALL = (
     "32",
     "--parser-epochs",
     "1",
+    "--workers",
+    "1",
 )
 
 

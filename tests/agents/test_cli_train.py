@@ -141,22 +141,22 @@ def test_resume_trains_what_is_missing_and_nothing_else(
     whole = small_run(tmp_path / "whole", "--episodes", "4")
     folder = tmp_path / "parts"
 
-    from rlld_agents import experiment  # noqa: PLC0415
+    from rlld_agents import parser_team  # noqa: PLC0415
 
-    real = experiment.run_parser_job
+    real = parser_team.run_parser_job
     trained: list[str] = []
 
-    def interrupted(job: experiment.ParserJob, *rest: object) -> dict[str, float]:
+    def interrupted(job: parser_team.ParserJob, *rest: object) -> dict[str, float]:
         if len(trained) == 2:
             raise KeyboardInterrupt
         trained.append(job.label_set)
         return real(job, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(experiment, "run_parser_job", interrupted)
+    monkeypatch.setattr(parser_team, "run_parser_job", interrupted)
     assert main(["train", *SMALL, "--device", "cpu", "--out", str(folder)]) == 130
     assert f"go on with: rlld train --resume {folder}" in capsys.readouterr().err
     assert trained == ["weak", "no_visual_speech"]
-    monkeypatch.setattr(experiment, "run_parser_job", real)
+    monkeypatch.setattr(parser_team, "run_parser_job", real)
 
     assert main(["train", *SMALL, "--out", str(folder)]) == 2
     assert f"rlld train --resume {folder}" in capsys.readouterr().err

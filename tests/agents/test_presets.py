@@ -17,7 +17,8 @@ from rlld_agents.policy import load_policy
 from rlld_agents.run_folder import read_config
 from rlld_gym import data
 
-JOINT = ("train", "--quick", "--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu")
+OPTIONS = ("--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu", "--workers", "1")
+JOINT = ("train", "--quick", *OPTIONS)
 
 
 @pytest.fixture(scope="module")
