@@ -115,11 +115,15 @@ def number_of_parameters(network: "nn.Module") -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+class CannotOfferError(InputError):
+    """A method needs what a data set does not have; tables leave its row out."""
+
+
 def check_dense(context: Context, method: str) -> None:
-    """Raise InputError where a method cannot learn, because the validation videos have no dense labels."""
+    """Raise CannotOfferError where a method cannot learn, because the validation videos have no dense labels."""
     validation = context.data["val"]
     if validation.dense_audio is None or validation.dense_visual is None:
-        raise InputError(
+        raise CannotOfferError(
             f"method {method!r}: the validation videos have no dense labels to learn from; leave it out"
         )
 

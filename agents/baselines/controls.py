@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from rlld_agents import controls
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
+    CannotOfferError,
     Context,
     Denoised,
     to_numpy,
@@ -86,7 +87,7 @@ class NoVisualSpeech:
         """Remove every visual Speech label; InputError for data without a class "Speech"."""
         kept = controls.no_visual_speech(_labels_of(context), context.classes)
         if kept is None:
-            raise InputError(
+            raise CannotOfferError(
                 f'method {self.name!r}: the data have no class "Speech", only {", ".join(context.classes)}; '
                 "leave the method out"
             )
@@ -156,7 +157,7 @@ class Oracle:
         """Remove what is not heard or not seen; InputError where the training videos' truth is unknown."""
         kept = controls.oracle(_labels_of(context))
         if kept is None:
-            raise InputError(
+            raise CannotOfferError(
                 f"method {self.name!r}: the training videos' true labels are unknown, as in all real data; "
                 "leave the method out or use a twin"
             )

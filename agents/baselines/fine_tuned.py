@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import gymnasium
-
 from rlld_agents.baselines.base import (
     Context,
     Denoised,
@@ -15,12 +13,10 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
 from rlld_agents.denoise import denoise
-from rlld_agents.environment_id import ENVIRONMENT_ID
+from rlld_agents.fine_tuning import EPISODE_LENGTH, fine_tune
 from rlld_agents.pretrain import WarmStartConfig, make_policy
-from rlld_agents.reinforce import Reinforce, ReinforceConfig
 from rlld_agents.removal_policy import RemovalPolicy
 
-EPISODE_LENGTH = 32
 EPISODES = 8
 
 PARSER_SHARE = 0.5
@@ -91,24 +87,17 @@ class FineTuned:
             policy = make_policy(context.data["train"], hidden_size=context.hidden_size, seed=context.seed)
         else:
             policy = start_policy(context, self.name, self.warm_start, self.threshold)
-        scalar = self.advantage == "episode"
-        env = gymnasium.make(
-            ENVIRONMENT_ID,
-            **environment_options(context, self.name, self.reward),
-            task_lifespan="episode" if self.reward == "paper" else "run",
-        )
-        config = ReinforceConfig(
+        fine_tune(
+            policy,
+            environment_options(context, self.name),
+            advantage=self.advantage,
+            reward=self.reward,
             episodes=self.episodes,
             learning_rate=self.learning_rate,
-            advantage=self.advantage,
-            baseline="ema" if scalar else "expected",
             kl_coefficient=self.kl_coefficient,
-            update_every=None if scalar else 1,
-            warm_up_steps=0 if scalar else min(2, self.episodes - 1) * EPISODE_LENGTH,
             seed=context.seed,
+            callback=episode_progress(context, self.episodes),
         )
-        Reinforce(policy, env, config).learn(callback=episode_progress(context, self.episodes))
-        env.close()
         used = "dense, as the reward" if self.start == "scratch" else "dense, to learn from and as the reward"
         return outcome(policy, context, self.threshold, used, {"steps": self.episodes * EPISODE_LENGTH})
 
@@ -145,8 +134,15 @@ class FineTunedByPPO:
         )
 
         policy = start_policy(context, self.name, self.warm_start, self.threshold)
-        options = environment_options(context, self.name, "credit")
-        env = PerVideoVecEnv(observation="indices", time_feature=True, task_lifespan="run", **options)
+        options = environment_options(context, self.name)
+        env = PerVideoVecEnv(
+            observation="indices",
+            time_feature=True,
+            task_lifespan="run",
+            reward="credit",
+            episode_length=EPISODE_LENGTH,
+            **options,
+        )
         env.seed(context.seed)
         sizes = {"hidden_size": policy.hidden_size, "visual_3d_size": policy.visual_3d_size}
         model = PPO(
@@ -181,7 +177,7 @@ def start_policy(context: Context, method: str, config: WarmStartConfig, thresho
     return warm_start_in(context, config, parser, threshold).policy
 
 
-def environment_options(context: Context, method: str, reward: str) -> dict[str, Any]:
+def environment_options(context: Context, method: str) -> dict[str, Any]:
     """Return the arguments of the environment on a context's data.
 
     Raises:
@@ -193,8 +189,6 @@ def environment_options(context: Context, method: str, reward: str) -> dict[str,
         "data_seed": data_seed,
         "recipe": context.recipe.name,
         "hidden_size": context.hidden_size,
-        "episode_length": EPISODE_LENGTH,
-        "reward": reward,
         "device": str(context.data.device),
     }
 

@@ -14,6 +14,7 @@ from rlld_agents.baselines import Context, check_denoised
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
     NO_VALIDATION_LABELS,
+    CannotOfferError,
     Denoised,
     number_of_parameters,
 )
@@ -25,7 +26,6 @@ from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.data.split import Split
-from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import get_recipe
@@ -62,9 +62,7 @@ class BenchmarkCell:
         started = time.perf_counter()
         try:
             denoised = method_of(self.name, config).denoise(context)
-        except InputError as error:
-            if not _cannot_offer(error):
-                raise
+        except CannotOfferError as error:
             return {"method": self.name, "seed": self.seed, "skipped": str(error)}
         check_denoised(denoised, train.labels)
         removed_after = time.perf_counter() - started
@@ -184,10 +182,6 @@ def _validation_labels(denoised: Denoised) -> str:
     """Return what validation labels a row used; every parser's epoch is chosen on them."""
     used = denoised.validation_labels
     return EPOCH_SELECTION if used == NO_VALIDATION_LABELS else used
-
-
-def _cannot_offer(error: InputError) -> bool:
-    return "leave the method out" in str(error)
 
 
 def _peak_memory() -> float:

@@ -157,3 +157,22 @@ def test_options_that_would_be_ignored_are_refused(
     assert main(["train", "--quick", *words, "--out", str(tmp_path / "run")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_credit_goes_on_with_the_policy_of_each_round(run: Path, tmp_path: Path) -> None:
+    """The first round's estimate is imitation's, as it was; the policy is another one."""
+    folder = tmp_path / "run"
+    assert main([*JOINT, "--credit-episodes", "3", "--label-sets", "denoised", "--out", str(folder)]) == 0
+    mine, others = (
+        [json.loads(line) for line in (each / "metrics.jsonl").read_text().splitlines()]
+        for each in (folder, run)
+    )
+    assert mine[0]["estimate/quality"] == others[0]["estimate/quality"]
+    reinforced, imitated = (load_file(each / "policy.safetensors") for each in (folder, run))
+    assert reinforced.keys() == imitated.keys()
+    assert any((reinforced[name] != imitated[name]).any() for name in imitated)
+
+
+def test_credit_is_refused_without_rounds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--preset", "paper", "--credit-episodes", "3"]) == 2
+    assert "--credit-episodes 3: the preset paper does not use it" in capsys.readouterr().err
