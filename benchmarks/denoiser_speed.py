@@ -6,7 +6,8 @@ Methods: each one from weak labels to the parser that the benchmark tests, with 
 epochs, right after plain training with the same recipe; medians. "Whole trainings" counts a parser by the share of
 videos and epochs that it gets: cleanlab's first five see four fifths of the videos, joint's first two half of the
 epochs (of an even number). What a method does once, such as MA's exchange, falls on few epochs here, which makes
-ratios a little too high. JoMoLD runs without its warm-up, which would keep the removal out of the first epoch.
+ratios a little too high. RLLD plays its 20 episodes by the same share, besides the parser; its task networks are in
+none of the counts. JoMoLD runs without its warm-up, which would keep the removal out of the first epoch.
 
 Hot path: what is done on whole arrays, against loops over classes and videos in plain Python that find the same.
 Shares are of an epoch of plain training, validation included: of all batches for JoMoLD, of MA's single pass.
@@ -39,7 +40,15 @@ from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import train_parser
 
 BATCH = 128
-TRAININGS = {"label_smoothing": (1, 1.0), "cleanlab": (6, 5.0), "joint": (3, 2.0)}
+EPISODES = 20
+TRAININGS = {
+    "label_smoothing": (1, 1.0),
+    "cleanlab": (6, 5.0),
+    "rlld": (1, 1.0),
+    "rlld+cl": (1, 1.0),
+    "joint": (3, 2.0),
+    "joint+cl": (3, 2.0),
+}
 """How many parser trainings a method has, and how many whole ones that comes to; two and two for the others."""
 
 
@@ -50,7 +59,7 @@ def seconds(action: Callable[[], Any]) -> float:
 
 
 def denoisers(share: float) -> dict[str, Denoiser]:
-    """Return the methods that train parsers, with imitation cut to a share of its epochs as the recipe is."""
+    """Return the methods that train parsers, with imitation and episodes cut to a share as the recipe is."""
     warm_start = WarmStartConfig(
         imitation=ImitationConfig(epochs=max(1, round(share * ImitationConfig.epochs)))
     )
@@ -59,10 +68,14 @@ def denoisers(share: float) -> dict[str, Denoiser]:
         "jomold": {"warm_up_epochs": 0.0},
         "jomold+cl": {"warm_up_epochs": 0.0},
         "ma": {},
+        "ma+cl": {},
         "co_teaching": {},
         "jocor": {},
         "supervised": {"warm_start": warm_start},
         "joint": {"config": JointConfig(warm_start=warm_start)},
+        "joint+cl": {"config": JointConfig(warm_start=warm_start)},
+        "rlld": {"episodes": max(1, round(share * EPISODES))},
+        "rlld+cl": {"episodes": max(1, round(share * EPISODES))},
     }
     with contextlib.suppress(ImportError):
         # The method imports the library on its first call, which is not to be timed.

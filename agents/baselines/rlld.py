@@ -78,6 +78,7 @@ class RLLD:
             ENVIRONMENT_ID,
             data=data,
             data_seed=data_seed,
+            recipe=context.recipe.name,
             hidden_size=context.hidden_size,
             initialized_labels=self.initialized_labels,
             inter_weights=INTER_WEIGHTS if self.soft_inter_reward else (0.0, 0.0),
