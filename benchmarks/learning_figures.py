@@ -1,4 +1,4 @@
-"""Two figures of docs/learning.md from benchmarks' results.csv.
+r"""Two figures of docs/learning.md from benchmarks' results.csv.
 
     python benchmarks/learning_figures.py --methods runs/learning --dense 50=runs/dense-50 649=runs/learning \\
         --out runs/figures
