@@ -6,10 +6,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ctypes import c_double
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -172,7 +172,8 @@ class _Server:
     """A process that does one work after another."""
 
     def __init__(self, context: SpawnContext, threads: int) -> None:
-        self.share = context.Value("d", 0.0)
+        # Without a lock, which a process that is killed would keep; one process writes at a time.
+        self.share: c_double = context.Value(c_double, 0.0, lock=False)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self.share), daemon=True)
         with _threads_of_children(threads):
@@ -225,7 +226,7 @@ def _threads_of_children(number: int) -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
-def _serve(connection: "Connection[Any, Any]", share: "Synchronized[float]") -> None:
+def _serve(connection: "Connection[Any, Any]", share: c_double) -> None:
     """Do works until the process is stopped; one that raises ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
 
