@@ -173,7 +173,7 @@ class _Server:
 
     def __init__(self, context: SpawnContext, threads: int) -> None:
         # Without a lock, which a process that is killed would keep; one process writes at a time.
-        self.share: c_double = context.Value(c_double, 0.0, lock=False)
+        self.share = context.RawValue(c_double, 0.0)
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self.share), daemon=True)
         with _threads_of_children(threads):
