@@ -1,7 +1,6 @@
 """The main experiment: train a denoiser, denoise the training videos, train and test parsers on that."""
 
 import dataclasses
-import os
 import shlex
 import sys
 from collections.abc import Mapping
@@ -47,12 +46,16 @@ class Experiment:
         config: the options.
         folder: the run folder.
         progress: show progress on stderr.
+        cores: to share among processes that train parsers, where the options do not say how many. With more than
+            one, or with the option ``workers``, a script must start the run under ``if __name__ == "__main__":``,
+            because other processes read it again.
     """
 
-    def __init__(self, config: ExperimentConfig, folder: Path, progress: bool = True):
+    def __init__(self, config: ExperimentConfig, folder: Path, progress: bool = True, *, cores: int = 1):
         self.config = config
         self.folder = folder
         self.progress = progress
+        self.cores = cores
         self.device = choose_device(config.device)
         self.profile = Profile(self.device) if config.profile else None
         with self._profiled():
@@ -70,11 +73,11 @@ class Experiment:
             preset = make_preset(
                 self._setting()
             )  # before anything is written: bad options must leave no folder
-        write_config(self.folder, self.config.as_dict(), self.command, self._describe_data())
+        team = ParserTeam(self._parser_source(), self.workers)
+        write_config(self.folder, self.config.as_dict(), self.command, self._describe_data(team.threads))
         clock = Stopwatch(self.folder)
         self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
         fixed = self.jobs(self.fixed_label_sets())
-        team = ParserTeam(self._parser_source(), self._workers())
         with self._profiled():
             with team.started(fixed):
                 with clock.stage(preset.stage):
@@ -199,14 +202,24 @@ class Experiment:
     # ------------------------------------------------------------------ details
 
     @property
+    def workers(self) -> int:
+        """How many processes train parsers, this one included.
+
+        Unless the options say it: no more than have something to do while the policy learns. One with the preset
+        "paper", whose episodes would be without the other cores for long, and on a GPU. What is done already does
+        not count, so that a resumed run computes with the same number of threads.
+        """
+        seeds = self.config.parser_seeds
+        if self.config.workers is not None:
+            return min(self.config.workers, len(self.config.label_sets) * seeds)
+        if self.config.preset == "paper" or self.device.type != "cpu":
+            return 1
+        return min(self.cores, 1 + len(self.fixed_label_sets()) * seeds)
+
+    @property
     def command(self) -> str:
         """The command line that makes this run anew."""
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
-
-    def _workers(self) -> int:
-        """Return how many processes train parsers."""
-        cores = (os.cpu_count() or 1) if self.device.type == "cpu" else 1
-        return min(self.config.workers or cores, len(self.config.label_sets) * self.config.parser_seeds)
 
     def _profiled(self) -> AbstractContextManager[None]:
         return nullcontext() if self.profile is None else self.profile.active()
@@ -233,7 +246,7 @@ class Experiment:
     def _tensors(self) -> StoreTensors:
         return shared_tensors(self.config.data, str(self.device), self.config.data_seed)
 
-    def _describe_data(self) -> dict[str, Any]:
+    def _describe_data(self, threads: int) -> dict[str, Any]:
         counts = {name: len(self.store.split(name)) for name in ("train", "val", "test")}
         return {
             "name": self.store.name,
@@ -241,7 +254,7 @@ class Experiment:
             "recipe": dataclasses.asdict(self.recipe),
             "hidden_size": self.hidden_size,
             "device": str(self.device),
-            "threads": torch.get_num_threads(),
+            "threads": threads,
         }
 
     def _say(self, text: str) -> None:

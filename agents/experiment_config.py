@@ -99,7 +99,8 @@ class ExperimentConfig:
     """cpu, cuda, cuda:1, ...; auto takes the first GPU there is."""
     workers: int | None = None
     """Processes that train parsers, this one included; each has a copy of the data and its share of the cores.
-    None: as many as there are cores, on a GPU one."""
+    None: one for each parser that needs no policy and one more, but no more than there are cores; with the preset
+    "paper", on a GPU, and from Python one."""
     profile: bool = False
     """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)

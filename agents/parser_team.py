@@ -1,6 +1,5 @@
 """Training the parsers of a run side by side: in this process, and in others beside it."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.recipes import Recipe
 
+from .cores import available_cores
 from .parsers import ParserJob, ParserSetting, known_scores, run_parser_job
 from .profiling import Profile
 from .sweep.cells import Progress
@@ -68,10 +68,14 @@ class ParserTeam:
     Args:
         source: data, folder and recipe.
         workers: processes at a time, this one included.
+
+    Attributes:
+        threads: of each process, this one too, while the team works: its share of the cores.
     """
 
     def __init__(self, source: ParserSource, workers: int) -> None:
         self.workers = workers
+        self.threads = max(1, min(torch.get_num_threads(), available_cores() // workers))
         self.setting = source.setting()
         self._source = source
         self._processes: Processes[ParserWork] = Processes([], 0, 1)
@@ -86,19 +90,17 @@ class ParserTeam:
     def started(self, jobs: Sequence[ParserJob]) -> Iterator[None]:
         """Train parsers in other processes while the block does something else; see `finish`.
 
-        Each process, this one too, computes with its share of the cores. What is not done when the block ends is
-        abandoned.
+        What is not done when the block ends is abandoned.
 
         Args:
             jobs: the first parsers.
         """
         before = torch.get_num_threads()
-        threads = max(1, min(before, (os.cpu_count() or 1) // self.workers))
         works = self._missing(jobs)
         self._number = len(works)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(self.threads)
         try:
-            with Processes(works, self.workers - 1, threads) as self._processes:
+            with Processes(works, self.workers - 1, self.threads) as self._processes:
                 yield
         finally:
             torch.set_num_threads(before)

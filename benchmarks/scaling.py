@@ -10,11 +10,11 @@ batch size       `env.step` with index observations, median
 hidden size      likewise
 episode length   `env.reset` and all steps, validation included
 
-Every point runs in a new process. Seconds are CPU time of one thread, which does not depend on what else runs on
-the machine. Memory is the peak of the process's resident memory during the timed part, data included. Exponents
-are fitted by least squares on the logarithms of the four largest values, where fixed costs matter least; that of
-memory is of what comes on top of the smallest value's memory. Needs Linux, whose peak of a process's memory can be
-reset.
+Every point runs in a new process. Seconds are CPU time of one thread, which leaves out what other programs take
+from it, but not that they share its caches and memory. Memory is the peak of the process's resident memory during
+the timed part, data included. Exponents are fitted by least squares on the logarithms of the four largest values,
+where fixed costs matter least; that of memory is of what comes on top of the smallest value's memory. Needs
+Linux, whose peak of a process's memory can be reset.
 """
 
 import argparse
@@ -150,7 +150,7 @@ def exponents(points: list[Point], axis: str) -> tuple[list[Point], float, float
 
 
 def shown(number: float | None) -> str:
-    return "does not grow" if number is None else f"{number:.2f}"
+    return "does not grow" if number is None else f"{number:.1f}"
 
 
 def draw(points: list[Point], base: float, path: Path) -> None:

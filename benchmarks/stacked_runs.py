@@ -31,6 +31,8 @@ from rlld_gym.parsing.training import (
     training_targets,
 )
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
 Steps = Callable[[Tensor], None]
 """Take one step of every network on its row of indices, (K, B) int64."""
 
@@ -69,14 +71,14 @@ def both_ways(split: SplitTensors, recipe: Recipe, hidden_size: int, count: int)
     return separately, together
 
 
-def seconds(steps: Steps, batches: list[Tensor]) -> float:
+def seconds(steps: Steps, batches: list[Tensor], clock: Callable[[], float]) -> float:
     """Return how long a way of training takes for some batches."""
-    start = time.perf_counter()
+    start = clock()
     for indices in batches:
         steps(indices)
     if batches[0].is_cuda:
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def measure(split: SplitTensors, recipe: Recipe, options: argparse.Namespace, count: int) -> list[str]:
@@ -91,7 +93,7 @@ def measure(split: SplitTensors, recipe: Recipe, options: argparse.Namespace, co
         ]
         batches = [indices.to(split.labels.device) for indices in batches]
         order = (0, 1) if turn % 2 else (1, 0)
-        elapsed = {way: seconds(ways[way], batches) for way in order}
+        elapsed = {way: seconds(ways[way], batches, CLOCKS[options.clock]) for way in order}
         if turn > 0:  # the first one warms up
             times.append([elapsed[way] / len(batches) / count for way in (0, 1)])
     separate, stacked = (statistics.median(column) for column in zip(*times, strict=True))
@@ -110,12 +112,15 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--clock", choices=tuple(CLOCKS), default="wall", help='"cpu" on a shared machine')
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     recipe = get_recipe("compact").replace(batch_size=options.batch_size)
     split = shared_tensors(options.data, options.device, 0)["train"]
     print(f"{options.data}, {options.hidden_size} wide, {options.batch_size} videos a batch", end=", ")
-    print(f"{options.device}, {options.threads} thread(s); networks times steps a second\n")
+    print(
+        f"{options.device}, {options.threads} thread(s), {options.clock} clock; networks times steps a second\n"
+    )
     rows = [measure(split, recipe, options, count) for count in options.counts]
     print(markdown(["K", "separate", "stacked", "stacked / separate"], rows))
 

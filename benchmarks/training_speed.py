@@ -6,7 +6,7 @@ python benchmarks/training_speed.py --data twin-full --hidden-size 512 --steps 5
 Three things are timed in turns, and the median of the turns is shown:
 
 ours       training steps as `train_parser` takes them, with gathering of the features and the optimiser
-products   nothing but the matrix products of such a step, of equal shapes and strides: the physical limit
+products   nothing but the matrix products of such a step, of equal shapes, strides and dtypes: the physical limit
 files      the loop of public code bases, with the same weights: a file for each video and feature, read by a
            DataLoader of torch; frame features projected before they are pooled; two attention calls for each
            modality. "cold" drops the files from the page cache first, "warm" reads them again. An epoch is
@@ -135,7 +135,7 @@ class FileVideos(Dataset[Item]):
 
 
 class ProductRecorder(TorchDispatchMode):
-    """Notes the operands of every matrix product as fresh random tensors of equal shapes and strides."""
+    """Notes the operands of every matrix product as fresh random tensors of equal shapes, strides and dtypes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,10 @@ class ProductRecorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if str(func.overloadpacket) in PRODUCTS:
-            left, right = (torch.empty_strided(part.shape, part.stride()).normal_() for part in args[-2:])
+            left, right = (
+                torch.empty_strided(part.shape, part.stride(), dtype=part.dtype).normal_()
+                for part in args[-2:]
+            )
             self.products.append((left, right))
         return func(*args, **(kwargs or {}))
 

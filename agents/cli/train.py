@@ -43,6 +43,7 @@ class Train:
 
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
+        from rlld_agents.cores import available_cores  # noqa: PLC0415
         from rlld_agents.experiment import Experiment  # noqa: PLC0415
 
         self.experiment.check_used()
@@ -52,7 +53,7 @@ class Train:
         else:
             folder = self.resume
             self.experiment.check_resumes(_config_of(folder))
-        Experiment(self.experiment, folder).run()
+        Experiment(self.experiment, folder, cores=available_cores()).run()
         return 0
 
     def resume_hint(self) -> str | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rlld_agents.cores import available_cores
 from rlld_gym.errors import InputError
 
 from .cells import Cell, run_or_explain
@@ -74,7 +75,7 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
 def _start(workers: int) -> None:
     """Join the cluster of RAY_ADDRESS or start Ray here, so that agents of one's own are found as they are here."""
     paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
-    cores = max(workers, os.cpu_count() or 1)
+    cores = max(workers, available_cores())
     local: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False}
     ray.init(
         log_to_driver=False,

@@ -2,13 +2,14 @@
 
 import importlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
+
+from rlld_agents.cores import available_cores
 
 from .cells import Cell, error_path, failure_of, result_path
 from .processes import run_in_processes
@@ -49,7 +50,7 @@ def run_missing(
     missing = [cell for cell in cells if not result_path(folder, cell).is_file()]
     if not missing:
         return []
-    workers = min(workers or os.cpu_count() or 1, len(missing))
+    workers = min(workers or available_cores(), len(missing))
     done = len(cells) - len(missing)
     with tqdm(
         total=len(cells),

@@ -52,7 +52,7 @@ class NetworkStack:
         # Kept for its code only: its parameters are replaced whenever it is called.
         self._loss = _Loss(copy.deepcopy(networks[0]), recipe)
         self._shapes = parameter_shapes(networks[0])
-        self.networks = list(networks)
+        self.networks, self._optimizers = list(networks), list(optimizers)
         self.weights = torch.stack([flat_weights(network) for network in networks])
         self._rows = [nn.Parameter(row) for row in self.weights]
         group = optimizers[0].param_groups[0]
@@ -70,6 +70,8 @@ class NetworkStack:
     def replace(self, member: int, network: TaskNetwork, optimizer: torch.optim.Optimizer) -> None:
         """Let a network take a member's place, with the weights and the optimizer's state that it has.
 
+        The network that leaves keeps its weights, and its optimizer its state, as they are.
+
         Raises:
             ValueError: it has another architecture.
         """
@@ -77,7 +79,10 @@ class NetworkStack:
             raise ValueError(
                 "a network has other parameters than the first one: only equal ones can be stacked"
             )
-        self.networks[member] = network
+        leaver, its_optimizer = self.networks[member], self._optimizers[member]
+        self.networks[member], self._optimizers[member] = network, optimizer
+        if not any(stays is leaver for stays in self.networks):  # else it has moved to another place
+            _release(leaver, its_optimizer)
         self.weights[member].copy_(flat_weights(network))
         point_at(network, self.weights[member])
         stacked, sizes = self.optimizer.state[self._rows[member]], self._sizes
@@ -169,3 +174,11 @@ def point_at(network: nn.Module, weights: Tensor) -> None:
     parts = torch.split(weights, [parameter.numel() for parameter in parameters])
     for parameter, part in zip(parameters, parts, strict=True):
         parameter.data = part.view(parameter.shape)
+
+
+def _release(network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """Give a network and its optimizer tensors of their own."""
+    for parameter in network.parameters():
+        parameter.data = parameter.detach().clone()
+        state = optimizer.state[parameter]
+        optimizer.state[parameter] = {name: part.clone() for name, part in state.items()}

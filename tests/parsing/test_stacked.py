@@ -193,6 +193,36 @@ def test_a_network_that_joins_brings_its_optimizers_state_and_takes_it_away(data
     assert_same_weights(stack.networks, others)
 
 
+def test_a_network_that_leaves_is_its_own_again(data, recipe, make_pair):
+    (networks, optimizers), (others, other_optimizers) = make_pair()
+    stack = NetworkStack(networks, optimizers, recipe)
+    take_stacked_steps(stack, data, recipe, (0, 1))
+    take_separate_steps(others, other_optimizers, data, recipe, (0, 1))
+    fresh = make_networks(data, recipe, "han")[0].double()
+    stack.replace(1, fresh, make_optimizer(fresh, recipe))
+    take_stacked_steps(stack, data, recipe, (2, 3))
+    assert_same_weights(networks[1:2], others[1:2])
+    take_separate_steps(networks, optimizers, data, recipe, (4, 5), members=(1,))
+    take_separate_steps(others, other_optimizers, data, recipe, (4, 5), members=(1,))
+    assert_same_weights(networks[1:2], others[1:2])
+    take_separate_steps(others, other_optimizers, data, recipe, (2, 3), members=(0, 2))
+    assert_same_weights(networks[::2], others[::2])
+
+
+def test_members_may_change_places(data, recipe, make_pair):
+    (networks, optimizers), (others, other_optimizers) = make_pair()
+    stack = NetworkStack(networks, optimizers, recipe)
+    take_stacked_steps(stack, data, recipe, (0, 1))
+    take_separate_steps(others, other_optimizers, data, recipe, (0, 1))
+    for group in (others, other_optimizers):
+        group[:2] = group[1::-1]
+    stack.replace(0, networks[1], optimizers[1])
+    stack.replace(1, networks[0], optimizers[0])
+    take_stacked_steps(stack, data, recipe, (2, 3))
+    take_separate_steps(others, other_optimizers, data, recipe, (2, 3))
+    assert_same_weights([networks[1], networks[0], networks[2]], others)
+
+
 def test_other_architectures_are_refused(data, recipe, make_pair):
     (networks, optimizers), _ = make_pair()
     (strangers, stranger_optimizers), _ = make_pair("deep")
