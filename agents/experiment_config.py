@@ -186,8 +186,10 @@ class ExperimentConfig:
     def check_resumes(self, original: "ExperimentConfig") -> None:
         """Raise InputError if an option that shapes the policy's training differs from a started run's."""
         mine, theirs = _flat(self), _flat(original)
+        # The joint loop denoises between its rounds, and its estimate is of one threshold.
+        fixed = {"threshold"} if original.preset == "joint" else set()
         for name, value in mine.items():
-            if name not in CHANGEABLE and value != theirs[name]:
+            if (name not in CHANGEABLE or name in fixed) and value != theirs[name]:
                 option = name.replace("_", "-")
                 raise InputError(
                     f"--{option} {value}: the run was started with {theirs[name]}; resume without this "

@@ -13,7 +13,6 @@ QUICK = BenchmarkConfig(
     data="twin-tiny",
     methods=("weak", "no_visual_speech", "jomold", "joint", "oracle"),
     seeds=2,
-    parser_epochs=2,
     rlld_episodes=2,
 )
 """What --quick changes."""

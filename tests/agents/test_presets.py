@@ -176,3 +176,11 @@ def test_credit_goes_on_with_the_policy_of_each_round(run: Path, tmp_path: Path)
 def test_credit_is_refused_without_rounds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--preset", "paper", "--credit-episodes", "3"]) == 2
     assert "--credit-episodes 3: the preset paper does not use it" in capsys.readouterr().err
+
+
+def test_a_joint_run_keeps_its_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rounds and its estimate are of that threshold; `rlld denoise` takes another one."""
+    before = (run / "results.md").read_text()
+    assert main(["train", "--resume", str(run), "--threshold", "0.3"]) == 2
+    assert "--threshold 0.3: the run was started with 0.5" in capsys.readouterr().err
+    assert (run / "results.md").read_text() == before
