@@ -83,15 +83,22 @@ class Denoiser(Protocol):
         """
 
 
-def data_source(context: Context, method: str) -> tuple[str, int]:
-    """Return name or path of the data set and its seed, to make the environment on it.
+def environment_options(context: Context, method: str) -> dict[str, Any]:
+    """Return the arguments of the environment on a context's data.
 
     Raises:
-        InputError: the context does not say.
+        InputError: the context does not say where the data set is.
     """
     if context.source is None:
         raise InputError(f"method {method!r}: needs a data set by name or path, to make the environment")
-    return context.source
+    data, data_seed = context.source
+    return {
+        "data": data,
+        "data_seed": data_seed,
+        "recipe": context.recipe.name,
+        "hidden_size": context.hidden_size,
+        "device": str(context.data.device),
+    }
 
 
 def episode_progress(context: Context, episodes: int) -> Callable[[dict[str, float]], None] | None:

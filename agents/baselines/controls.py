@@ -14,10 +14,10 @@ from rlld_agents.baselines.base import (
     to_numpy,
     weak_labels,
 )
+from rlld_agents.baselines.parser import parser_in
 from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.training import train_parser
 
 Bools = NDArray[np.bool_]
 
@@ -61,15 +61,7 @@ class LabelSmoothing:
         recipe = context.recipe.replace(
             audio_confidence=self.audio_confidence, visual_confidence=self.visual_confidence
         )
-        trained = train_parser(
-            context.data,
-            weak,
-            weak,
-            recipe,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            progress=context.progress,
-        )
+        trained = parser_in(context, weak, weak, recipe)
         details = {"best_epoch": trained.best_epoch, "validation": trained.history}
         return Denoised(weak, weak.copy(), None, trained.network, EPOCH_SELECTION, details)
 

@@ -7,7 +7,7 @@ from rlld_agents.baselines.base import (
     Context,
     Denoised,
     check_dense,
-    data_source,
+    environment_options,
     episode_progress,
     number_of_parameters,
 )
@@ -175,22 +175,6 @@ def start_policy(context: Context, method: str, config: WarmStartConfig, thresho
     epochs = max(1, round(PARSER_SHARE * context.recipe.epochs))
     parser = parser_on_weak_labels(context, context.recipe.shortened(epochs)).network
     return warm_start_in(context, config, parser, threshold).policy
-
-
-def environment_options(context: Context, method: str) -> dict[str, Any]:
-    """Return the arguments of the environment on a context's data.
-
-    Raises:
-        InputError: the context does not say where the data set is.
-    """
-    data, data_seed = data_source(context, method)
-    return {
-        "data": data,
-        "data_seed": data_seed,
-        "recipe": context.recipe.name,
-        "hidden_size": context.hidden_size,
-        "device": str(context.data.device),
-    }
 
 
 def outcome(

@@ -26,6 +26,7 @@ from rlld_agents.baselines.jomold_rule import (
     noise_ratios,
     warm_up_factor,
 )
+from rlld_agents.baselines.parser import parser_in
 from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.epochs import TrainedParser
@@ -37,7 +38,6 @@ from rlld_gym.parsing.training import (
     TargetRevision,
     feature_sizes,
     make_task_network,
-    train_parser,
 )
 
 __all__ = ["JoMoLD", "denoise_epoch", "estimate_noise_ratios"]
@@ -127,30 +127,24 @@ class JoMoLD:
 
     def _train_estimator(self, context: Context, recipe: Recipe) -> TrainedParser:
         labels = context.data["train"].labels
-        return train_parser(
-            context.data,
+        return parser_in(
+            context,
             labels,
             labels,
             recipe.replace(audio_weight=1.0),
-            hidden_size=context.hidden_size,
-            seed=context.seed,
             network=Unimodal(_fresh_network(context, recipe)),
-            progress=context.progress,
         )
 
     def _train_parser(self, context: Context, recipe: Recipe, ratios: NoiseRatios) -> TrainedParser:
         labels = context.data["train"].labels
         batches = -(-len(labels) // recipe.batch_size)
-        return train_parser(
-            context.data,
+        return parser_in(
+            context,
             labels,
             labels,
             recipe,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
             network=_fresh_network(context, recipe),
             revise_targets=self._revision(ratios, batches, recipe.clamp),
-            progress=context.progress,
         )
 
     def _revision(self, ratios: NoiseRatios, batches: int, clamp: float) -> TargetRevision:

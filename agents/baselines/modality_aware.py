@@ -19,11 +19,11 @@ from rlld_agents.baselines.base import (
     to_numpy,
 )
 from rlld_agents.baselines.exchange import draw_partners, exchange_tracks, relative_errors
+from rlld_agents.baselines.parser import parser_in
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import RECIPES, Recipe
-from rlld_gym.parsing.training import train_parser
 
 _PUBLISHED: dict[str, Any] = {
     "learning_rate": 3e-4,
@@ -123,16 +123,7 @@ class ModalityAware:
 
     def _train_base(self, context: Context) -> TrainedParser:
         labels = context.data["train"].labels
-        return train_parser(
-            context.data,
-            labels,
-            labels,
-            self.recipe_of_base(context.recipe),
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            keep="last",
-            progress=context.progress,
-        )
+        return parser_in(context, labels, labels, self.recipe_of_base(context.recipe), keep="last")
 
     def _train_parser(self, context: Context, audio: Tensor, visual: Tensor) -> TrainedParser | None:
         """Take step 3 where it is not the training that every method's labels get."""
@@ -141,16 +132,7 @@ class ModalityAware:
         recipe = context.recipe
         if self.contrastive_weight:
             recipe = recipe.replace(contrastive_weight=self.contrastive_weight, contrastive="ma")
-        return train_parser(
-            context.data,
-            audio,
-            visual,
-            recipe,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            video_labels=audio if self.share_arrays else None,
-            progress=context.progress,
-        )
+        return parser_in(context, audio, visual, recipe, video_labels=audio if self.share_arrays else None)
 
 
 def _score(kept_track: Tensor, error: Tensor) -> Tensor:

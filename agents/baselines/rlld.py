@@ -10,10 +10,11 @@ from rlld_agents.baselines.base import (
     Context,
     Denoised,
     check_dense,
-    data_source,
+    environment_options,
     episode_progress,
     number_of_parameters,
 )
+from rlld_agents.baselines.parser import parser_in
 from rlld_agents.denoise import RevisedLabels, denoise
 from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.joint import JointConfig, JointRound, best_round, joint_rounds
@@ -22,7 +23,6 @@ from rlld_agents.reinforce import Reinforce, ReinforceConfig
 from rlld_agents.results import SCORE_COLUMNS
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.training import train_parser
 
 INTER_WEIGHTS = (0.6, 0.4)
 """Weights of divergence and cosine in the soft inter-reward (Eq. 9)."""
@@ -73,16 +73,11 @@ class RLLD:
 
     def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
         """Return the policy and its episodes' returns and validation scores, by name."""
-        data, data_seed = data_source(context, self.name)
         env = gymnasium.make(
             ENVIRONMENT_ID,
-            data=data,
-            data_seed=data_seed,
-            recipe=context.recipe.name,
-            hidden_size=context.hidden_size,
+            **environment_options(context, self.name),
             initialized_labels=self.initialized_labels,
             inter_weights=INTER_WEIGHTS if self.soft_inter_reward else (0.0, 0.0),
-            device=str(context.data.device),
         )
         train = context.data["train"]
         policy = HybridAttentionPolicy.for_spaces(
@@ -162,13 +157,5 @@ def _outcome(
     network = None
     if contrastive_weight:
         recipe = context.recipe.replace(contrastive_weight=contrastive_weight, contrastive="jomold")
-        network = train_parser(
-            context.data,
-            revised.audio,
-            revised.visual,
-            recipe,
-            hidden_size=context.hidden_size,
-            seed=context.seed,
-            progress=context.progress,
-        ).network
+        network = parser_in(context, revised.audio, revised.visual, recipe).network
     return Denoised(revised.audio, revised.visual, revised.removal_probability, network, used, details)

@@ -3,25 +3,17 @@
 from functools import partial
 
 from rlld_agents.baselines.base import Context
+from rlld_agents.baselines.parser import parser_in
 from rlld_agents.pretrain import WarmStart, WarmStartConfig, make_policy, warm_start
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import train_parser
 
 
 def parser_on_weak_labels(context: Context, recipe: Recipe) -> TrainedParser:
     """Return a parser to start from."""
     labels = context.data["train"].labels
-    return train_parser(
-        context.data,
-        labels,
-        labels,
-        recipe,
-        hidden_size=context.hidden_size,
-        seed=context.seed,
-        progress=context.progress,
-    )
+    return parser_in(context, labels, labels, recipe)
 
 
 def warm_start_in(
