@@ -77,14 +77,14 @@ def denoise(
     device = next(policy.parameters()).device if device is None else torch.device(device)
     policy.to(device)
     tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
-    with_labels = getattr(policy, "initialized_labels", True)
+    initialized_labels = getattr(policy, "initialized_labels", True)
     was_training = policy.training
     policy.eval()
     pieces = []
     with torch.no_grad():
         for start in range(0, len(tensors), batch_size):
             indices = torch.arange(start, min(start + batch_size, len(tensors)), device=device)
-            pieces.append(torch.sigmoid(policy(*observe(tensors, indices, with_labels))))
+            pieces.append(torch.sigmoid(policy(*observe(tensors, indices, initialized_labels))))
     policy.train(was_training)
     probability = torch.cat(pieces) * tensors.labels.unsqueeze(1)
     revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
@@ -95,11 +95,19 @@ def denoise(
     )
 
 
-def observe(split: "SplitTensors", indices: "Tensor", with_labels: bool) -> "tuple[Tensor, Tensor]":
-    """Return the state of some videos (Eq. 1): features, then the labels repeated over the segments."""
+def observe(
+    split: "SplitTensors", indices: "Tensor", initialized_labels: bool = True
+) -> "tuple[Tensor, Tensor]":
+    """Return the state of some videos (Eq. 1): features, then, unless a policy goes without them, the labels."""
+    audio, visual = split.features(indices)
+    if not initialized_labels:
+        return audio, visual
+    return with_labels(audio, visual, split.labels.index_select(0, indices))
+
+
+def with_labels(audio: "Tensor", visual: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+    """Return states (B, T, D + C) of features (B, T, D): the labels (B, C) repeated over the segments (Eq. 1)."""
     import torch  # noqa: PLC0415
 
-    audio, visual_2d, visual_3d = split.batch(indices)
-    repeated = split.labels.index_select(0, indices).unsqueeze(1).expand(-1, audio.shape[1], -1)
-    labels = (repeated,) if with_labels else ()
-    return torch.cat((audio, *labels), dim=-1), torch.cat((visual_2d, visual_3d, *labels), dim=-1)
+    repeated = labels.unsqueeze(1).expand(-1, audio.shape[1], -1)
+    return torch.cat((audio, repeated), dim=-1), torch.cat((visual, repeated), dim=-1)

@@ -5,7 +5,10 @@ from typing import Any, Literal
 
 import gymnasium
 
+from rlld_gym.parsing.networks import TaskNetwork
+
 from .environment_id import ENVIRONMENT_ID
+from .joint import FineTune
 from .reinforce import Reinforce, ReinforceConfig
 from .removal_policy import RemovalPolicy
 
@@ -70,3 +73,20 @@ def fine_tune(
     Reinforce(policy, env, config).learn(callback=callback)
     env.close()
     return policy
+
+
+def credit_after_rounds(environment: Mapping[str, Any], *, episodes: int, seed: int) -> FineTune | None:
+    """Return what lets each round of the joint loop go on with credit per label; None for no episodes.
+
+    Args:
+        environment: as `fine_tune` takes it.
+        episodes: in each round.
+        seed: of the first round; the next one counts on.
+    """
+    if not episodes:
+        return None
+
+    def reinforce(policy: RemovalPolicy, _: TaskNetwork, number: int) -> RemovalPolicy:
+        return fine_tune(policy, environment, episodes=episodes, seed=seed + number - 1)
+
+    return reinforce

@@ -16,14 +16,13 @@ from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
-from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 
 from .checkpoint import CHECKPOINT_NAME
 from .denoise import RevisedLabels
 from .environment_id import ENVIRONMENT_ID
 from .experiment_config import ExperimentConfig
-from .fine_tuning import fine_tune
+from .fine_tuning import credit_after_rounds
 from .joint import FineTune, JointConfig, JointRound, best_round, epochs_of_rounds, joint_rounds
 from .policy import HybridAttentionPolicy, load_policy, save_policy
 from .reinforce import POLICY_NAME, Reinforce
@@ -165,8 +164,6 @@ class JointPreset:
     def fine_tune(self) -> FineTune | None:
         """Return what goes on with a round's policy after its warm start; None: nothing."""
         config = self.setting.config
-        if not config.credit_episodes:
-            return None
         environment = {
             "data": config.data,
             "data_seed": config.data_seed,
@@ -175,12 +172,7 @@ class JointPreset:
             "device": str(self.setting.device),
             "empty_rule": config.environment.empty_rule,
         }
-
-        def reinforce(policy: RemovalPolicy, _: TaskNetwork, number: int) -> RemovalPolicy:
-            seed = config.agent.seed + number - 1
-            return fine_tune(policy, environment, episodes=config.credit_episodes, seed=seed)
-
-        return reinforce
+        return credit_after_rounds(environment, episodes=config.credit_episodes, seed=config.agent.seed)
 
     def _logged_rounds(self, log: RunLog, bar: "tqdm[Any]") -> Iterator[JointRound]:
         """Play the rounds and log each."""

@@ -14,7 +14,7 @@ from rlld_agents.baselines.base import (
 from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
 from rlld_agents.denoise import denoise
 from rlld_agents.fine_tuning import EPISODE_LENGTH, fine_tune
-from rlld_agents.pretrain import WarmStartConfig, make_policy
+from rlld_agents.pretrain import PLAIN, WarmStartConfig, make_policy
 from rlld_agents.removal_policy import RemovalPolicy
 
 EPISODES = 8
@@ -22,8 +22,11 @@ EPISODES = 8
 PARSER_SHARE = 0.5
 """Epochs of the parser that the policy starts from, as a share of the recipe's."""
 
-ONE_POLICY = WarmStartConfig(ensemble=False)
-"""Rewards go on with one policy, not with one for each fold."""
+ONE_POLICY = WarmStartConfig(ensemble=False, imitation=PLAIN)
+"""Rewards go on with one policy, not with one for each fold, which has seen the videos as they are."""
+
+ONE_POLICY_OF_RECOMBINED = WarmStartConfig(ensemble=False)
+"""The same from as many recombined videos beside them."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,19 @@ class ImitationAlone:
         """Imitate, then remove."""
         policy = start_policy(context, self.name, self.warm_start, self.threshold)
         return outcome(policy, context, self.threshold, "dense, to learn from", {})
+
+
+@dataclass(frozen=True)
+class ImitationOfRecombined(ImitationAlone):
+    """The same, and as many videos again that are recombined from the validation videos' tracks."""
+
+    warm_start: WarmStartConfig = ONE_POLICY_OF_RECOMBINED
+    """Options of the warm start."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "imitation+recombined"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from rlld_agents.baselines.base import (
 from rlld_agents.baselines.parser import parser_in
 from rlld_agents.denoise import RevisedLabels, denoise
 from rlld_agents.environment_id import ENVIRONMENT_ID
+from rlld_agents.fine_tuning import credit_after_rounds
 from rlld_agents.joint import JointConfig, JointRound, best_round, joint_rounds
 from rlld_agents.policy import HybridAttentionPolicy
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
@@ -107,19 +108,23 @@ class Joint:
     """Labels whose removal probability is above it are removed."""
     empty_rule: EmptyRule = "video"
     """What to do where a video would lose its last label."""
+    credit_episodes: int = 0
+    """Episodes with credit per label in the environment after each round's imitation; 0: none."""
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "joint+cl" if self.contrastive_weight else "joint"
+        return "joint" + "+label" * bool(self.credit_episodes) + "+cl" * bool(self.contrastive_weight)
 
     def denoise(self, context: Context) -> Denoised:
         """Play the rounds; the labels are those of the best one by the estimate.
 
         Raises:
-            InputError: the validation videos have no dense labels, or are fewer than two.
+            InputError: the validation videos have no dense labels, or are fewer than two, or there are credit
+                episodes and the context does not say where the data set is.
         """
         check_dense(context, self.name)
+        environment = environment_options(context, self.name) if self.credit_episodes else {}
         rounds: list[dict[str, Any]] = []
 
         def noted() -> Iterator[JointRound]:
@@ -132,6 +137,7 @@ class Joint:
                 classes=context.classes,
                 threshold=self.threshold,
                 empty_rule=self.empty_rule,
+                fine_tune=credit_after_rounds(environment, episodes=self.credit_episodes, seed=context.seed),
                 progress=context.progress,
             ):
                 rounds.append(outcome.details())

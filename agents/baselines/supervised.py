@@ -1,13 +1,16 @@
 """Supervised learning on the validation split, the control that rewards paid out of the same labels must beat."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from rlld_agents.baselines.base import Context, Denoised, check_dense, number_of_parameters
 from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
 from rlld_agents.denoise import denoise
-from rlld_agents.pretrain import WarmStartConfig
+from rlld_agents.pretrain import PLAIN, WarmStartConfig
 from rlld_gym.errors import InputError
+
+AS_THEY_ARE = WarmStartConfig(imitation=PLAIN)
+"""Policies learn from the videos as they are, not from recombined ones."""
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,14 @@ class SupervisedOnValidation:
     They start from a parser that was trained on the weak labels, imitate the decisions that the validation videos'
     dense labels imply (``rlld_agents.pretrain``), and then decide together about the training videos. The labels
     that are left are the method's product; a video that would lose its last label in both modalities keeps all.
-    This is imitation alone, one round and no reward: what there is to beat.
+    This is imitation of the videos as they are, in one round, without a reward: what there is to beat.
     """
 
     threshold: float = 0.5
     """Labels whose removal probability is above this are removed."""
     start: Literal["parser", "scratch"] = "parser"
     """"parser": the policies start from a parser; "scratch": from random weights."""
-    warm_start: WarmStartConfig = field(default_factory=WarmStartConfig)
+    warm_start: WarmStartConfig = AS_THEY_ARE
     """How the policies learn."""
 
     def __post_init__(self) -> None:

@@ -64,11 +64,14 @@ LEARNING: Final[Mapping[str, Row]] = {
     "weak": ROWS["weak"],
     "no_visual_speech": ROWS["no_visual_speech"],
     "imitation": Row("imitation", "imitation"),
+    "imitation+recombined": Row("+ recombined videos", "imitation+recombined"),
     "imitation+label": Row("+ credit per label", "imitation+label"),
     "imitation+video": Row("+ credit per video", "imitation+video"),
     "imitation+ppo": Row("+ credit per video, PPO", "imitation+ppo"),
     "imitation+scalar": Row("+ scalar reward (paper)", "imitation+scalar"),
     "scratch+label": Row("credit per label, no imitation", "scratch+label"),
+    "joint": ROWS["joint"],
+    "joint+label": Row("joint loop + credit per label", "joint+label"),
     "oracle": ROWS["oracle"],
 }
 """Rows that ask what rewards add to imitation."""

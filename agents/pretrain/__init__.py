@@ -6,26 +6,31 @@ The honest name of the result is supervised learning on the validation split; it
 beat, and the start from which rewards can go on.
 
 `warm_start` does it all: one policy per fold of the validation videos starts from a parser (`start`), imitates the
-truth of the other folds (`imitation`), is stopped by the quality on the fold that it has not seen, and calibrated
-by it (`calibration`). The policies together are the ensemble that denoises; what they say about videos that they
-did not learn from is an estimate (`estimate`) of how good the removals are, also where nobody knows the truth.
+truth of the other folds (`imitation`), also in new videos made of their tracks (`recombination`), is stopped by the
+quality on the fold that it has not seen, and calibrated by it (`calibration`). The policies together are the
+ensemble that denoises; what they say about videos that they did not learn from is an estimate (`estimate`) of how
+good the removals are, also where nobody knows the truth.
 """
 
 from rlld_agents.pretrain.calibration import class_shifts
 from rlld_agents.pretrain.estimate import RemovalEstimate, estimate_removals
-from rlld_agents.pretrain.imitation import Imitation, ImitationConfig, imitate
+from rlld_agents.pretrain.imitation import PLAIN, Imitation, ImitationConfig, imitate
+from rlld_agents.pretrain.recombination import Tracks, recombine
 from rlld_agents.pretrain.start import make_policy
 from rlld_agents.pretrain.warm_start import WarmStart, WarmStartConfig, warm_start
 
 __all__ = [
+    "PLAIN",
     "Imitation",
     "ImitationConfig",
     "RemovalEstimate",
+    "Tracks",
     "WarmStart",
     "WarmStartConfig",
     "class_shifts",
     "estimate_removals",
     "imitate",
     "make_policy",
+    "recombine",
     "warm_start",
 ]

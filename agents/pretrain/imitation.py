@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_agents.denoise import observe
+from rlld_agents.denoise import with_labels
+from rlld_agents.pretrain.recombination import Tracks, recombine
 from rlld_agents.removal_policy import StartablePolicy
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
@@ -35,6 +36,8 @@ class ImitationConfig:
     """Dropout while imitating; the policy has none afterwards."""
     segment_weight: float = 1.0
     """Weight of the same loss on the single segments, whose log-odds the policy pools: where is the event not?"""
+    recombinations: int = 1
+    """New videos for each video of a gradient step, made of the tracks of several (`recombine`); 0: none."""
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
@@ -46,16 +49,22 @@ class ImitationConfig:
             "weight_decay": self.weight_decay >= 0,
             "dropout": 0 <= self.dropout < 1,
             "segment_weight": self.segment_weight >= 0,
+            "recombinations": self.recombinations >= 0,
         }
         for name, holds in rules.items():
             if not holds:
                 raise InputError(f"option {name}: found {getattr(self, name)}, which makes no sense")
 
 
+PLAIN = ImitationConfig(recombinations=0)
+"""Imitation of the videos as they are, the control."""
+
+
 class Imitation:
     """A policy that learns by imitation, one epoch at a time.
 
     The loss is the cross-entropy of the removal probability on the labels that are present, pooled and per segment.
+    Recombined videos count as much as the others.
     An epoch's randomness depends on seed and epoch alone, so policies can take turns; global states are left alone.
 
     Args:
@@ -83,7 +92,7 @@ class Imitation:
         self.seed = seed
         self.epochs_done = 0
         self._validation = validation
-        self._absent, self._silent = absent_classes(validation)
+        _, self._silent = absent_classes(validation)
         device = validation.labels.device
         self._indices = torch.arange(len(validation), device=device) if indices is None else indices
         self._optimizer = _optimizer(policy, config)
@@ -111,13 +120,23 @@ class Imitation:
             self.policy.eval()
 
     def _loss(self, batch: Tensor) -> Tensor:
-        """Return the loss of some videos."""
-        present = self._validation.labels[batch].unsqueeze(1)
-        states = observe(self._validation, batch, self.policy.initialized_labels)
+        """Return the loss of some videos, and of as many recombined ones as the options say."""
+        videos = Tracks(*self._validation.features(batch), self._silent[batch])
+        parts = [(videos, self._validation.labels[batch])]
+        for _ in range(self.config.recombinations):
+            new = recombine(videos)
+            parts.append((new, new.labels()))
+        tracks = Tracks(*(torch.cat(part) for part in zip(*(part for part, _ in parts), strict=True)))
+        present = torch.cat([labels for _, labels in parts])
+        states = (
+            with_labels(tracks.audio, tracks.visual, present)
+            if self.policy.initialized_labels
+            else tracks[:2]
+        )
         segments, pooled = self.policy.segments_and_pooled(*states)
-        loss = _masked_loss(pooled, self._absent[batch], present)
+        loss = _masked_loss(pooled, tracks.absent(), present.unsqueeze(1))
         if self.config.segment_weight:
-            auxiliary = _masked_loss(segments, self._silent[batch], present.unsqueeze(1))
+            auxiliary = _masked_loss(segments, tracks.silent, present.unsqueeze(1).unsqueeze(1))
             loss = loss + self.config.segment_weight * auxiliary
         return loss
 

@@ -37,8 +37,19 @@ class SplitTensors:
     def __len__(self) -> int:
         return self.labels.shape[0]
 
-    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def features(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of some videos.
+
+        Args:
+            indices: (B,) int64, rows of this split, on the same device.
+
+        Returns:
+            Audio (B, T, Da) and visual features (B, T, D2 + D3), the 2D features first, both float32.
+        """
+        return self.audio.index_select(0, indices).float(), self.visual.index_select(0, indices).float()
+
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the features of some videos, as task networks take them.
 
         Args:
             indices: (B,) int64, rows of this split, on the same device.
@@ -47,9 +58,8 @@ class SplitTensors:
             Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D features (B, T, D3), all float32. The last
             two are views of one tensor; D3 may be 0.
         """
-        visual = self.visual.index_select(0, indices).float()
-        visual_2d, visual_3d = visual[..., : self.visual_2d_size], visual[..., self.visual_2d_size :]
-        return self.audio.index_select(0, indices).float(), visual_2d, visual_3d
+        audio, visual = self.features(indices)
+        return audio, visual[..., : self.visual_2d_size], visual[..., self.visual_2d_size :]
 
 
 class StoreTensors(Mapping[str, SplitTensors]):

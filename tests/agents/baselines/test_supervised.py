@@ -19,7 +19,7 @@ from rlld_gym.parsing.recipes import get_recipe
 from tests.agents.baselines.contexts import assert_keeps_its_promises, same, small_context
 from tests.agents.pretrain.parsers import RECURRENT
 
-QUICK = WarmStartConfig(folds=2, imitation=ImitationConfig(epochs=2))
+QUICK = WarmStartConfig(folds=2, imitation=ImitationConfig(epochs=2, recombinations=0))
 
 
 @settings(max_examples=4, deadline=None)

@@ -88,8 +88,10 @@ def test_the_policy_has_no_dropout_afterwards(network: str) -> None:
     assert torch.equal(policy(*observation), policy(*observation))
 
 
-def test_only_the_given_videos_and_present_labels_teach() -> None:
-    """Truth of other videos, and of labels that are absent, makes no difference."""
+@pytest.mark.parametrize("recombinations", [0, 1])
+def test_only_the_given_videos_and_present_labels_teach(recombinations: int) -> None:
+    """Truth of other videos makes no difference, nor, without recombination, that of labels that are absent."""
+    config = ImitationConfig(epochs=1, recombinations=recombinations)
     half = torch.arange(len(DATA["val"]) // 2)
     results = []
     for change in (False, True):
@@ -98,10 +100,11 @@ def test_only_the_given_videos_and_present_labels_teach() -> None:
         if change:
             dense = validation.dense_audio.clone()
             dense[len(half) :] ^= True
-            dense[validation.labels.bool().logical_not().unsqueeze(1).expand_as(dense)] = True
+            if not recombinations:
+                dense[validation.labels.bool().logical_not().unsqueeze(1).expand_as(dense)] = True
             validation = dataclasses.replace(validation, dense_audio=dense)
         policy = started()
-        imitate(policy, validation, QUICK, indices=half)
+        imitate(policy, validation, config, indices=half)
         results.append(weights(policy))
     assert torch.equal(*results)
 
