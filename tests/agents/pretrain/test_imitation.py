@@ -8,8 +8,9 @@ from torch import Tensor
 
 from rlld_agents import denoise
 from rlld_agents.denoise import observe
-from rlld_agents.pretrain import Imitation, ImitationConfig, imitate, make_policy
+from rlld_agents.pretrain import PLAIN, Imitation, ImitationConfig, imitate, make_policy
 from rlld_agents.removal import removal_quality
+from rlld_agents.removal_policy import StartablePolicy
 from rlld_gym.data import open_data
 from rlld_gym.errors import InputError
 from tests.agents.pretrain.parsers import DATA, HIDDEN_SIZE, RECURRENT, started
@@ -21,21 +22,30 @@ def weights(policy: torch.nn.Module) -> Tensor:
     return torch.nn.utils.parameters_to_vector(policy.parameters()).detach()
 
 
+def areas(policy: StartablePolicy, config: ImitationConfig) -> tuple[float, float]:
+    """Let a policy imitate; return the areas under the ROC curves of its removals, audio and visual."""
+    imitate(policy, DATA["val"], config)
+    revised = denoise(policy, DATA)
+    train = open_data("twin-tiny").split("train")
+    quality = removal_quality(
+        train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
+    )
+    assert quality.audio.auc is not None
+    assert quality.visual.auc is not None
+    return quality.audio.auc, quality.visual.auc
+
+
 def test_imitation_ranks_wrong_labels_first_and_a_parser_helps() -> None:
     """Better than the rule "no visual Speech" (AUC .79 by construction of the twin), and than from scratch."""
-    areas = {}
-    scratch = make_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0)
-    for name, policy in (("scratch", scratch), ("parser", started())):
-        imitate(policy, DATA["val"], ImitationConfig())
-        revised = denoise(policy, DATA)
-        train = open_data("twin-tiny").split("train")
-        quality = removal_quality(
-            train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
-        )
-        areas[name] = quality.visual.auc
-    assert areas["parser"] is not None
-    assert areas["scratch"] is not None
-    assert areas["parser"] > max(0.85, areas["scratch"])
+    _, scratch = areas(make_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0), PLAIN)
+    _, parser = areas(started(), PLAIN)
+    assert parser > max(0.85, scratch)
+
+
+def test_recombined_videos_teach_what_the_videos_alone_do_not() -> None:
+    plain, recombined = areas(started(), PLAIN), areas(started(), ImitationConfig())
+    assert recombined[0] > plain[0] + 0.02
+    assert recombined[1] > plain[1] + 0.005
 
 
 def test_results_depend_on_the_seed_alone() -> None:
