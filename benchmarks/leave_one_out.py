@@ -6,9 +6,9 @@ An untrained policy that is never updated plays ``--rounds`` times K episodes si
 rlld/LabelDenoisingStacked-v0. From the same episodes, three estimates of the gradient of each round are made,
 1/K sum_k 1/N sum_i grad log pi (R_k - b): without b, with the moving average of the copy's earlier returns (what
 `Reinforce` would have in that copy alone), and with the mean return of the round's others. All have the same mean.
-Reported is the mean squared length over the rounds after ``--burn-in`` over that without a baseline; it is the ratio
-of the variances, as long as the mean gradient is short beside them. Its own squared length, from the products of
-different rounds' gradients, says whether it is.
+Reported is the mean squared length in the rounds after ``--burn-in`` over that without a baseline: the ratio of the
+variances, as long as the mean gradient is short beside them. Its own squared length, from the products of the
+gradients of different rounds, says whether it is (± standard error, for a mean near 0).
 """
 
 import argparse
@@ -81,14 +81,14 @@ def measure(options: argparse.Namespace, lifespan: str) -> list[str]:
     late = {scheme: rows[options.burn_in :].double() for scheme, rows in found.items()}
     lengths = {scheme: rows.square().sum(1).mean() for scheme, rows in late.items()}
     products = late["leave-one-out"] @ late["leave-one-out"].T
-    mean = products[~torch.eye(len(products), dtype=torch.bool)].mean()  # without bias: may be negative
+    pairs = products[tuple(torch.triu_indices(*products.shape, 1))]  # their mean has no bias, may be negative
     kept = all_returns[options.burn_in :].mean(-1)
     return [
         lifespan,
         f"{kept.mean():.2f} ± {kept.std(1).mean():.2f}",
         f"{all_returns[0].mean():.2f}, {all_returns[-1].mean():.2f}",
         *(f"{lengths[scheme] / lengths['none']:.2g}" for scheme in SCHEMES),
-        f"{mean / lengths['none']:.1g}",
+        " ± ".join(f"{v / lengths['none']:.1g}" for v in (pairs.mean(), pairs.std() / len(pairs) ** 0.5)),
     ]
 
 
