@@ -11,6 +11,7 @@ from rlld_agents.denoise import denoise as denoise
 
 if TYPE_CHECKING:
     from rlld_agents.network_policy import NetworkPolicy as NetworkPolicy
+    from rlld_agents.parallel_reinforce import ParallelReinforce as ParallelReinforce
     from rlld_agents.policy import HybridAttentionPolicy as HybridAttentionPolicy
     from rlld_agents.policy import check_fits as check_fits
     from rlld_agents.policy import load_policy as load_policy
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "HybridAttentionPolicy": "rlld_agents.policy",
     "NetworkPolicy": "rlld_agents.network_policy",
+    "ParallelReinforce": "rlld_agents.parallel_reinforce",
     "PolicyEnsemble": "rlld_agents.policy_ensemble",
     "Reinforce": "rlld_agents.reinforce",
     "ReinforceConfig": "rlld_agents.reinforce",
@@ -37,6 +39,7 @@ _HOMES = {
 __all__ = [
     "HybridAttentionPolicy",
     "NetworkPolicy",
+    "ParallelReinforce",
     "PolicyEnsemble",
     "Reinforce",
     "ReinforceConfig",

@@ -50,6 +50,24 @@ class AdvantageEstimator:
         self._average(baseline, gains)
         return gains - baseline
 
+    def of_rollouts(self, rewards: Tensor) -> Tensor:
+        """Return the advantages of episodes that one policy played: returns less the mean of the others'.
+
+        The others' actions are independent of an episode's own, given the policy, which keeps the gradient unbiased
+        (Mnih and Rezende, 2016; Kool et al., 2019). With reward to go, those from the same step on are compared.
+
+        Args:
+            rewards: (K, N, 2) reward of each episode, step and branch; K at least 2.
+
+        Returns:
+            (K, N, 2) in the dtype of ``rewards``; their sum over the K episodes is 0.
+        """
+        gains = torch.stack(
+            [returns(episode, self.config.reward_to_go, self.config.discount) for episode in rewards]
+        )
+        counted = torch.ones_like(gains[:, 0], dtype=torch.bool)
+        return torch.stack([step - leave_one_out(step, counted) for step in gains.unbind(1)], 1)
+
     def of_step(self, outcome: Outcome, distribution: MaskedBernoulli) -> Tensor:
         """Return the advantages of the bits of one step that is rewarded on its own.
 

@@ -139,7 +139,7 @@ def leave_one_out(rewards: Tensor, counted: Tensor) -> Tensor:
     """Return, for each reward, the mean of the others of its branch (Kool et al., 2019).
 
     Args:
-        rewards: (B, 2) of videos or (B, 2, C) of labels; 0 where not counted.
+        rewards: (B, 2) of videos (or of episodes) or (B, 2, C) of labels; 0 where not counted.
         counted: same shape, bool, rewards to compare with.
 
     Returns:

@@ -1,5 +1,6 @@
 """What REINFORCE keeps of the steps of an episode, and the returns of the steps."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,11 @@ class EpisodeLog:
     def environment_metrics(self) -> dict[str, float]:
         """Return what is logged of the environment's infos."""
         return environment_metrics(self.infos)
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each entry over the rows, which have the same names; nothing without rows."""
+    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows or [{}])[0]}
 
 
 def returns(rewards: Tensor, reward_to_go: bool, discount: float) -> Tensor:

@@ -40,7 +40,7 @@ from .advantage_estimator import AdvantageEstimator
 from .advantages import Outcome, pooled, spread
 from .checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from .distribution import MaskedBernoulli
-from .episode import EpisodeLog, Step
+from .episode import EpisodeLog, Step, means
 from .gradient_noise import GradientNoise
 from .policy import HybridAttentionPolicy, save_policy
 from .reinforce_config import ReinforceConfig
@@ -143,17 +143,19 @@ class Reinforce:
             complete = self._snapshot(folder)
             try:
                 while self.episode < self.config.episodes:
+                    before = self.episode
                     row = self._train_episode()
                     rows.append(row)
                     if log is not None:
                         log.write(row)
                     complete = self._snapshot(folder)
-                    bar.update()
+                    bar.update(self.episode - before)
                     bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.3f}", refresh=False)
                     if callback is not None:
                         callback(row)
-                    is_last = self.episode == self.config.episodes
-                    if is_last or self.episode % self.config.checkpoint_every == 0:
+                    is_last = self.episode >= self.config.episodes
+                    every = self.config.checkpoint_every
+                    if is_last or self.episode // every > before // every:
                         self._save(folder, complete)
             except KeyboardInterrupt:
                 self._save(folder, complete)
@@ -179,35 +181,52 @@ class Reinforce:
             if waiting and (done or len(waiting) == self.config.update_every):
                 updates.append(self._update(waiting, noise))
                 waiting.clear()
-        self.episode += 1
-        self.total_steps += len(log)
-        training = {
-            name: sum(update[name] for update in updates) / len(updates) for name in (updates or [{}])[0]
-        }
-        seconds = time.perf_counter() - start
+        return self._row([log], updates, noise, start)
+
+    def _row(
+        self,
+        logs: list[EpisodeLog],
+        updates: list[dict[str, float]],
+        noise: GradientNoise | None,
+        start: float,
+    ) -> dict[str, float]:
+        """Count the episodes that were just played; return the row to log, means over them."""
+        steps = sum(map(len, logs))
+        self.episode += len(logs)
+        self.total_steps += steps
         return {
             "episode": self.episode,
             "time/total_timesteps": self.total_steps,
-            "time/fps": len(log) / seconds,
-            **log.rollout_metrics(),
-            **training,
+            "time/fps": steps / (time.perf_counter() - start),
+            **means([log.rollout_metrics() for log in logs]),
+            **means(updates),
             **(noise.metrics() if noise is not None and updates else {}),
-            **log.environment_metrics(),
+            **means([log.environment_metrics() for log in logs]),
         }
 
     def _play_step(
         self, observation: dict[str, NDArray[Any]], info: dict[str, Any]
     ) -> tuple[Step, dict[str, NDArray[Any]], bool]:
         """Sample an action; return the step, the next observation, and whether the episode is over."""
-        mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
-        with torch.no_grad():  # around the policy alone: the environment trains a network in its step
-            action = self._distribution(self.policy, observation, mask).sample(self.generator)
+        mask, action = self._act(observation, info)
         following, reward, terminated, truncated, info = self.env.step(action.numpy())
         scalar = float(reward)
-        rewards = (scalar, scalar)
+        step = Step(observation, mask, action, self._branch_rewards(scalar, info), scalar, info)
+        return step, following, terminated or truncated
+
+    def _act(
+        self, observation: dict[str, NDArray[Any]], info: dict[str, Any]
+    ) -> tuple[Tensor | None, Tensor]:
+        """Sample an action; return the mask that holds for it, and the action."""
+        mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
+        with torch.no_grad():  # around the policy alone: the environment trains a network in its step
+            return mask, self._distribution(self.policy, observation, mask).sample(self.generator)
+
+    def _branch_rewards(self, scalar: float, info: dict[str, Any]) -> tuple[float, float]:
+        """Return a step's reward of the audio and of the visual branch."""
         if self.config.branch_rewards and "reward_audio" in info and "reward_visual" in info:
-            rewards = (float(info["reward_audio"]), float(info["reward_visual"]))
-        return Step(observation, mask, action, rewards, scalar, info), following, terminated or truncated
+            return float(info["reward_audio"]), float(info["reward_visual"])
+        return scalar, scalar
 
     def _update(self, steps: list[Step], noise: GradientNoise | None) -> dict[str, float]:
         """Take one Adam step along 1/N sum_i grad log pi(a_i) R (Eq. 15); backward() runs step by step."""
