@@ -77,7 +77,8 @@ def measure(options: argparse.Namespace) -> tuple[float, int, list[list[str]]]:
     labels = training_targets(split.labels, split.labels, split.labels, recipe)
     order = torch.randperm(len(split))[: options.steps * options.batch_size].split(options.batch_size)
     samples: list[Sample] = [(split.batch(indices), labels.rows(indices)) for indices in order]
-    compiled: Loss = torch.compile(task_loss, backend="inductor")
+    # With sizes as variables, dropout's random numbers cannot be traced.
+    compiled: Loss = torch.compile(task_loss, backend="inductor", dynamic=False)
 
     seconds = compile_seconds(compiled, network, samples[0], recipe)
     pieces = int(torch._dynamo.utils.counters["stats"]["unique_graphs"])

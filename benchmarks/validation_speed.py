@@ -42,18 +42,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="twin-small")
     parser.add_argument("--hidden-size", type=int, default=64)
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[64, 128, 649], help=f"beside {USUAL}")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", help=f"beside {USUAL}; 64, 128 and all")
     add_timing_options(parser, turns=15)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     recipe = get_recipe("compact")
     split = shared_tensors(options.data, "cpu", 0)["val"]
+    sizes = options.batch_sizes or [64, 128, len(split)]
     network = make_task_network(recipe, **feature_sizes(split), hidden_size=options.hidden_size, seed=0)
     evaluation = partial(evaluate_in, network=network, split=split, gate=recipe.gate)
     with ProductRecorder() as recorder:
         evaluation(USUAL)
     ways: dict[str, Callable[[], object]] = {
-        str(size): partial(evaluation, size) for size in dict.fromkeys((USUAL, *options.batch_sizes))
+        str(size): partial(evaluation, size) for size in dict.fromkeys((USUAL, *sizes))
     }
     ways["products"] = lambda: [left @ right for left, right in recorder.products]
     timings = in_turns(ways, options.turns, options.clock)
