@@ -1,6 +1,6 @@
 """How seconds and memory grow with the number of videos, batch size, hidden size and episode length.
 
-OMP_NUM_THREADS=1 python benchmarks/scaling.py --out runs/scaling
+OMP_NUM_THREADS=1 python benchmarks/scaling.py --repeats 3 --out runs/scaling
 
 One of the four is changed at a time, the others stay as in `twin-small` (10000 videos, 128 a batch, 64 wide, 32
 steps). More videos are `twin-small`'s repeated: 2.6 kB of features each, a twentieth of LLP's. What is timed:
@@ -10,9 +10,10 @@ batch size       `env.step` with index observations, median
 hidden size      likewise
 episode length   `env.reset` and all steps, validation included
 
-Every point runs in a new process. Seconds are CPU time of one thread, which leaves out what other programs take
-from it, but not that they share its caches and memory. Memory is the peak of the process's resident memory during
-the timed part, data included. Exponents are fitted by least squares on the logarithms of the four largest values,
+Every point runs in a new process. With `--repeats`, all points are measured once before any is measured again, and
+medians are written. Seconds are CPU time of one thread, which leaves out what other programs take from it, but not
+that they share its caches and memory. Memory is the peak of the process's resident memory during the timed part,
+data included. Exponents are fitted by least squares on the logarithms of the four largest values,
 where fixed costs matter least; that of memory is of what comes on top of the smallest value's memory. Needs
 Linux, whose peak of a process's memory can be reset.
 """
@@ -127,6 +128,17 @@ def measure(axis: str, value: int) -> Point:
     return {"axis": axis, "value": value, "seconds": seconds, "peak_mb": resident("VmHWM")}
 
 
+def medians(points: list[Point]) -> list[Point]:
+    """Return each point once, in order of first appearance, with medians of its seconds and peaks."""
+    keys = dict.fromkeys((point["axis"], point["value"]) for point in points)
+    same = {key: [point for point in points if (point["axis"], point["value"]) == key] for key in keys}
+    return [
+        {"axis": axis, "value": value}
+        | {name: statistics.median(point[name] for point in found) for name in ("seconds", "peak_mb")}
+        for (axis, value), found in same.items()
+    ]
+
+
 def alone(_: int) -> float:
     """Return the memory, in MB, of a process that has only imported what a point needs."""
     torch.ones(512, 512) @ torch.ones(512, 512)
@@ -194,14 +206,18 @@ def main() -> None:
     """Measure all points, print a table of exponents and write table and figure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="prefix of the CSV and PNG files")
+    parser.add_argument(
+        "--repeats", type=int, default=1, help="measurements of each point; medians are shown"
+    )
     options = parser.parse_args()
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         base = pool.map(alone, [0], chunksize=1)[0]
         work = [(axis, value) for axis, values in POINTS.items() for value in values]
-        points: list[Point] = []
-        for pair in work:
-            points.append(pool.apply(measure, pair))
-            print(points[-1], flush=True)
+        measured: list[Point] = []
+        for pair in work * options.repeats:
+            measured.append(pool.apply(measure, pair))
+            print(measured[-1], flush=True)
+    points = medians(measured)
     rows = []
     for axis, timed in TIMED.items():
         _, seconds, memory = exponents(points, axis)

@@ -66,9 +66,14 @@ class OverlapSampler:
         members = set(excluded.tolist())
         positions = [row for row, video in enumerate(window.tolist()) if video not in members][:count]
         taken = window[positions]
-        rest = np.delete(self.waiting, positions)
-        # Nothing but excluded videos left: they are in this batch, that was their turn; a new round begins.
-        self.waiting = rest if len(taken) == count else rest[:0]
+        if len(taken) < count:
+            # Nothing but excluded videos left: they are in this batch, that was their turn; a new round begins.
+            self.waiting = self.waiting[:0]
+            return taken
+        # The few that are passed over move up to the rest, in place: copying a long order would take milliseconds.
+        passed = np.delete(window[: positions[-1] + 1], positions)
+        window[count : count + len(passed)] = passed
+        self.waiting = self.waiting[count:]
         return taken
 
     def get_state(self) -> dict[str, Any]:

@@ -57,6 +57,26 @@ def test_every_video_comes_within_each_round(case, rounds):
         assert seen == set(sampler.videos.tolist())
 
 
+@given(case=samplers(), steps=st.integers(1, 40), seed=st.integers(0, 99))
+def test_draws_are_those_of_plain_lists(case, steps, seed):
+    sampler, _ = case
+    generator, twin = np.random.default_rng(seed), np.random.default_rng(seed)
+    batch, waiting = [], []
+    for _ in range(steps):
+        carried = twin.permutation(len(batch))[: sampler.num_carried].tolist()
+        batch = [batch[row] for row in carried]
+        while len(batch) < sampler.batch_size:
+            waiting = waiting or twin.permutation(sampler.videos).tolist()
+            new = [video for video in waiting if video not in batch][: sampler.batch_size - len(batch)]
+            batch += new
+            waiting = [video for video in waiting if video not in new]
+            # Who is left waits, unless the round must end to fill the batch.
+            waiting = waiting if len(batch) == sampler.batch_size else []
+        draw = sampler.draw(generator)
+        assert (draw.indices.tolist(), draw.carried_rows.tolist()) == (batch, carried)
+        assert sampler.waiting.tolist() == waiting
+
+
 def test_the_paper_s_episode_fits_its_third_of_the_training_set():
     sampler = OverlapSampler(np.arange(3333), 128, 32)
     generator = np.random.default_rng(0)
