@@ -9,7 +9,8 @@ from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import HAN, TaskNetwork
 from rlld_gym.parsing.prediction import gated_tracks
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import feature_sizes, make_optimizer, train_step, training_targets
+from rlld_gym.parsing.targets import training_targets
+from rlld_gym.parsing.training import feature_sizes, make_optimizer, train_step
 from tests.parsing.naive_han import NaiveHAN
 
 STEPS = 60

@@ -15,13 +15,13 @@ from rlld_gym.parsing.networks import HAN, ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked import NetworkStack
 from rlld_gym.parsing.stacked_training import train_parsers
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
     make_task_network,
     train_parser,
     train_step,
-    training_targets,
 )
 from tests.parsing.test_training import CLASSES, planted_split
 
