@@ -77,22 +77,38 @@ def denoise(
     device = next(policy.parameters()).device if device is None else torch.device(device)
     policy.to(device)
     tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
-    initialized_labels = getattr(policy, "initialized_labels", True)
     was_training = policy.training
     policy.eval()
-    pieces = []
-    with torch.no_grad():
-        for start in range(0, len(tensors), batch_size):
-            indices = torch.arange(start, min(start + batch_size, len(tensors)), device=device)
-            pieces.append(torch.sigmoid(policy(*observe(tensors, indices, initialized_labels))))
+    batches = removal_logits(policy, tensors, torch.arange(len(tensors), device=device), batch_size)
     policy.train(was_training)
-    probability = torch.cat(pieces) * tensors.labels.unsqueeze(1)
+    # Sigmoid before cat: its last bit depends on where a number stands in its tensor.
+    probability = torch.cat([torch.sigmoid(logits) for logits in batches]) * tensors.labels.unsqueeze(1)
     revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
     return RevisedLabels(
         audio=revision.audio.bool().cpu().numpy(),
         visual=revision.visual.bool().cpu().numpy(),
         removal_probability=probability.cpu().numpy(),
     )
+
+
+def removal_logits(
+    policy: "nn.Module", split: "SplitTensors", indices: "Tensor", batch_size: int = 128
+) -> "list[Tensor]":
+    """Return the log-odds (B, 2, C) of removing each label of some videos, batch by batch, without a graph.
+
+    Args:
+        policy: as `denoise` takes it, on the split's device; its mode is left as it is.
+        split: where the videos are.
+        indices: (V,) int64, which ones.
+        batch_size: videos at a time.
+    """
+    import torch  # noqa: PLC0415
+
+    initialized_labels = getattr(policy, "initialized_labels", True)
+    with torch.no_grad():
+        batches = torch.split(indices, batch_size)
+        # Detached, because logits that are a view of a weight would ask for a gradient all the same.
+        return [policy(*observe(split, batch, initialized_labels)).detach() for batch in batches]
 
 
 def observe(

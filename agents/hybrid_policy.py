@@ -116,15 +116,7 @@ class HybridAttentionPolicy(StartablePolicy):
             return cls(audio_size, visual_size, shape[2], initialized_labels=initialized_labels, **options)
 
     def forward(self, audio: Tensor, visual: Tensor) -> Tensor:
-        """Return the log-odds of removing each label.
-
-        Args:
-            audio: (B, T, Da + C) float32, features first, labels last; (B, T, Da) without initialized labels.
-            visual: (B, T, Dv + C) float32; (B, T, Dv) without initialized labels.
-
-        Returns:
-            (B, 2, C) float32; [:, 0] audio, [:, 1] visual.
-        """
+        """Return the log-odds of removing each label; see the base class."""
         return self.logits(*self.encode(audio, visual))
 
     def encode(self, audio: Tensor, visual: Tensor) -> tuple[Tensor, Tensor]:

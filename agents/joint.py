@@ -26,6 +26,7 @@ from rlld_gym.parsing.training import train_parser
 
 from .denoise import RevisedLabels, denoise
 from .pretrain import WarmStart, WarmStartConfig, make_policy, warm_start
+from .progress import Progress
 from .removal_policy import RemovalPolicy
 
 LATER_RATE = 0.5
@@ -124,7 +125,7 @@ def joint_rounds(
     """
     train = data["train"]
     short = _shortened(recipe, config)
-    report = _Offset(epochs_of_rounds(recipe, config, len(data["val"])), progress)
+    report = Progress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
     audio = visual = train.labels
     parser: TaskNetwork | None = None
     best = 0.0
@@ -138,11 +139,9 @@ def joint_rounds(
             hidden_size=hidden_size,
             seed=seed + number - 1,
             network=copy.deepcopy(parser),  # earlier rounds keep theirs
-            progress=report.part(),
+            progress=report.part(short.epochs),
         )
         parser = trained.network
-        report.add(short.epochs)
-
         warm = warm_start(
             partial(
                 make_policy,
@@ -158,9 +157,8 @@ def joint_rounds(
             classes=classes,
             threshold=threshold,
             empty_rule=empty_rule,
-            progress=report.part(),
+            progress=report.part(config.warm_start.epochs(len(data["val"]))),
         )
-        report.add(config.warm_start.epochs(len(data["val"])))
         policy = warm.policy if fine_tune is None else fine_tune(copy.deepcopy(warm.policy), parser, number)
         revised = denoise(policy, data, threshold=threshold, empty_rule=empty_rule)
         audio, visual = (torch.from_numpy(part) for part in (revised.audio, revised.visual))
@@ -185,21 +183,3 @@ def epochs_of_rounds(recipe: Recipe, config: JointConfig, validation_videos: int
 def _shortened(recipe: Recipe, config: JointConfig) -> Recipe:
     """Return the recipe of the parser in a round."""
     return recipe.shortened(max(1, round(config.parser_share * recipe.epochs)))
-
-
-class _Offset:
-    """Adds what earlier parts did to the progress of a part."""
-
-    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
-        self._total, self._progress, self._before = total, progress, 0
-
-    def part(self) -> Callable[[int, int], None] | None:
-        """Return what a part reports to."""
-        progress = self._progress
-        if progress is None:
-            return None
-        return lambda done, _: progress(self._before + done, self._total)
-
-    def add(self, epochs: int) -> None:
-        """Count a finished part."""
-        self._before += epochs

@@ -70,7 +70,10 @@ def policies(data: str, seed: int) -> dict[str, nn.Module]:
         hidden_size=hidden_size,
         seed=seed,
     )
-    return {"untrained": make_policy(tensors["train"], hidden_size, seed), "warm start": first.policy}
+    return {
+        "untrained": make_policy(tensors["train"], hidden_size=hidden_size, seed=seed),
+        "warm start": first.policy,
+    }
 
 
 def collect(policy: nn.Module, options: argparse.Namespace, seed: int) -> Batches:

@@ -31,13 +31,8 @@ from rlld_gym.data.catalog import open_data, shared_tensors
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import get_recipe
-from rlld_gym.parsing.training import (
-    feature_sizes,
-    make_optimizer,
-    make_task_network,
-    train_step,
-    training_targets,
-)
+from rlld_gym.parsing.targets import training_targets
+from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
 
 ENVIRONMENT = "rlld_gym:rlld/LabelDenoising-v0"
 VARIANTS: dict[str, dict[str, Any]] = {

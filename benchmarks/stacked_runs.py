@@ -23,13 +23,8 @@ from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.stacked import NetworkStack
-from rlld_gym.parsing.training import (
-    feature_sizes,
-    make_optimizer,
-    make_task_network,
-    train_step,
-    training_targets,
-)
+from rlld_gym.parsing.targets import training_targets
+from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 

@@ -36,13 +36,8 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import (
-    feature_sizes,
-    make_optimizer,
-    make_task_network,
-    train_step,
-    training_targets,
-)
+from rlld_gym.parsing.targets import training_targets
+from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
 
 FRAMES = 8
 PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}

@@ -5,7 +5,8 @@ from typing import Any
 from rlld_agents.baselines.base import Context
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import Labels, train_parser
+from rlld_gym.parsing.targets import Labels
+from rlld_gym.parsing.training import train_parser
 
 
 def parser_in(

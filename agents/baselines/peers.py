@@ -16,6 +16,7 @@ from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
@@ -23,7 +24,6 @@ from rlld_gym.parsing.training import (
     set_learning_rate,
     step_clipped,
     step_learning_rate,
-    training_targets,
 )
 
 

@@ -30,7 +30,7 @@ class Denoise:
     """
 
     out: Path
-    """Folder for the files."""
+    """Folder for the files; labels that are there are not overwritten."""
     checkpoint: Path | None = None
     """A run folder or a policy.safetensors; either this or --with."""
     with_: Annotated[str | None, tyro.conf.arg(name="with")] = None
@@ -57,7 +57,7 @@ class Denoise:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.baselines.row_lists import write_row_lists  # noqa: PLC0415 (torch)
         from rlld_agents.experiment import LABELS_NAME  # noqa: PLC0415
-        from rlld_agents.labels_file import write_labels, write_pair  # noqa: PLC0415
+        from rlld_agents.labels_file import PAIR_FILES, write_labels, write_pair  # noqa: PLC0415
         from rlld_agents.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.results import removal_table  # noqa: PLC0415
 
@@ -65,6 +65,11 @@ class Denoise:
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
+        for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
+            if (self.out / name).exists():
+                raise InputError(
+                    f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
+                )
         store, audio, visual, scores = (
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )

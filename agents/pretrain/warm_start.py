@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rlld_agents.denoise import observe
+from rlld_agents.denoise import removal_logits
 from rlld_agents.policy_ensemble import PolicyEnsemble
 from rlld_agents.pretrain.estimate import RemovalEstimate
 from rlld_agents.pretrain.imitation import Imitation, ImitationConfig, imitate
 from rlld_agents.pretrain.out_of_fold import OutOfFold, best_epoch, split_into_folds
+from rlld_agents.progress import Progress
 from rlld_agents.removal_policy import RemovalPolicy, StartablePolicy
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import SplitTensors
@@ -130,7 +131,7 @@ def warm_start(
     )
     deviation = config.prior_deviation if config.calibrate else None
     judge = OutOfFold(validation, fold, classes, deviation, threshold, empty_rule)
-    report = _Report(config.epochs(len(validation)), progress)
+    report = Progress(config.epochs(len(validation)), progress)
     policies, logits, curve = _train_folds(start, judge, config, seed, report)
     best = best_epoch(curve)
     if not config.ensemble:
@@ -141,7 +142,7 @@ def warm_start(
             config.imitation,
             seed=seed + config.folds,
             epochs=best,
-            progress=lambda *_: report.advance(),
+            progress=report.part(best),
         )
     policy = PolicyEnsemble(policies) if config.ensemble else policies[0]
     shift = judge.shift(logits[best - 1])
@@ -156,7 +157,7 @@ def _train_folds(
     judge: OutOfFold,
     config: WarmStartConfig,
     seed: int,
-    report: "_Report",
+    report: Progress,
 ) -> tuple[list[StartablePolicy], list[Tensor], list[float]]:
     """Return the folds' policies at their best epoch; out-of-fold log-odds (V, 2, C) and quality of each epoch."""
     validation = judge.validation
@@ -173,7 +174,7 @@ def _train_folds(
         found = validation.labels.new_zeros(len(validation), 2, validation.labels.shape[1])
         for run, part in zip(runs, parts, strict=True):
             run.epoch()
-            found[part] = _judge_videos(run.policy, validation, part)
+            found[part] = torch.cat(removal_logits(run.policy, validation, part))
             report.advance()
         logits.append(found)
         curve.append(judge.quality(found))
@@ -182,29 +183,3 @@ def _train_folds(
     for run, weights in zip(runs, best, strict=True):
         run.policy.load_state_dict(weights)
     return [run.policy for run in runs], logits, curve
-
-
-@torch.no_grad()
-def _judge_videos(policy: StartablePolicy, videos: SplitTensors, indices: Tensor) -> Tensor:
-    """Return the log-odds (B, 2, C) of some videos."""
-    batches = torch.split(indices, 128)
-    return torch.cat([policy(*observe(videos, batch, policy.initialized_labels)) for batch in batches])
-
-
-class _Report:
-    """Counts epochs for a progress bar."""
-
-    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
-        self.total, self.progress, self.done = total, progress, 0
-
-    def advance(self) -> None:
-        """Count an epoch."""
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total)
-
-    def finish(self) -> None:
-        """Jump to the end, past the epochs that early stopping saved."""
-        if self.done < self.total:
-            self.done = self.total - 1
-            self.advance()

@@ -14,6 +14,7 @@ from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     Batch,
     feature_sizes,
@@ -21,7 +22,6 @@ from rlld_gym.parsing.training import (
     make_task_network,
     set_learning_rate,
     train_step,
-    training_targets,
 )
 
 

@@ -15,10 +15,9 @@ from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.stacked import NetworkStack, point_at
+from rlld_gym.parsing.targets import Labels, label_targets
 from rlld_gym.parsing.training import (
-    Labels,
     feature_sizes,
-    label_targets,
     make_optimizer,
     make_task_network,
     require_scores,

@@ -1,11 +1,9 @@
 """Training a task network on given labels of the training videos."""
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -17,17 +15,20 @@ from rlld_gym.parsing.losses import (
     contrastive_loss_ma,
     contrastive_similarity,
     pooled_loss,
-    smooth_labels,
 )
 from rlld_gym.parsing.networks import HAN, TaskNetwork, make_network
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.targets import (
+    Labels,
+    checked_labels,
+    label_targets,
+    training_targets,  # noqa: F401 (also found here)
+)
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D (B, T, D3) features, float32."""
-
-Labels = Tensor | NDArray[Any]
 
 TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 """From the network in training mode, a batch, its targets, the epoch (from 1) and the number of the batch in
@@ -103,39 +104,6 @@ def averaged(network: TaskNetwork, recipe: Recipe) -> AveragedModel | None:
         return None
     forget = get_ema_multi_avg_fn(recipe.averaging)  # type: ignore[no-untyped-call]
     return AveragedModel(network, multi_avg_fn=forget)
-
-
-def training_targets(
-    audio_labels: Tensor, visual_labels: Tensor, original_labels: Tensor, recipe: Recipe
-) -> Targets:
-    """Return what a network is trained towards, given (revised) labels.
-
-    Smoothing pulls kept positives and classes that were never positive towards one half, but a removed
-    positive becomes exactly 0 (as in Cheng et al., ECCV 2022). The video target is the union of both
-    modalities (Eq. 6 of RLLD, arXiv 2412.19563) or the original label, as the recipe says.
-
-    Args:
-        audio_labels: (B, C) float in [0, 1], the labels to use for audio.
-        visual_labels: (B, C) float in [0, 1], likewise for the visual modality.
-        original_labels: (B, C) float in [0, 1], the labels before any removal.
-        recipe: names the smoothing and the video target.
-
-    Returns:
-        Targets of shape (B, C).
-    """
-    union = recipe.video_target == "union"
-    return Targets(
-        video=torch.maximum(audio_labels, visual_labels) if union else original_labels,
-        audio=_smooth_kept(audio_labels, original_labels, recipe.audio_confidence),
-        visual=_smooth_kept(visual_labels, original_labels, recipe.visual_confidence),
-    )
-
-
-def _smooth_kept(labels: Tensor, original: Tensor, confidence: float) -> Tensor:
-    if confidence == 1.0:
-        return labels
-    removed = (original > 0) & (labels == 0)
-    return smooth_labels(labels, confidence).masked_fill(removed, 0.0)
 
 
 def task_loss(network: TaskNetwork, batch: Batch, targets: Targets, recipe: Recipe) -> Tensor:
@@ -244,7 +212,7 @@ def train_parser(
         require_scores(validation)
     targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
-        targets = targets._replace(video=_checked_labels("video_labels", video_labels, train))
+        targets = targets._replace(video=checked_labels("video_labels", video_labels, train))
     if network is None:
         network = make_task_network(
             recipe,
@@ -308,34 +276,3 @@ def require_scores(validation: SplitTensors) -> None:
     """Raise ValueError where a split cannot be scored."""
     if validation.dense_audio is None or validation.dense_visual is None:
         raise ValueError("the validation split has no dense labels to select an epoch by")
-
-
-def label_targets(
-    train: SplitTensors, audio_labels: Labels, visual_labels: Labels, recipe: Recipe
-) -> Targets:
-    """Return the targets (N, C) of all training videos, whose weak labels are the original ones.
-
-    Raises:
-        ValueError: labels of another shape or outside [0, 1].
-    """
-    return training_targets(
-        _checked_labels("audio_labels", audio_labels, train),
-        _checked_labels("visual_labels", visual_labels, train),
-        train.labels,
-        recipe,
-    )
-
-
-def _checked_labels(name: str, labels: Labels, train: SplitTensors) -> Tensor:
-    """Return labels as float32 on the training videos' device."""
-    if isinstance(labels, np.ndarray):
-        labels = torch.from_numpy(np.array(labels))  # a copy: torch has no read-only tensors
-    if labels.shape != train.labels.shape:
-        raise ValueError(
-            f"{name} must have shape {tuple(train.labels.shape)} (training videos, classes), "
-            f"found {tuple(labels.shape)}"
-        )
-    labels = labels.to(device=train.labels.device, dtype=torch.float32)
-    if not bool(((labels >= 0) & (labels <= 1)).all()):
-        raise ValueError(f"{name} must lie between 0 and 1")
-    return labels

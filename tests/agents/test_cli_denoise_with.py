@@ -112,6 +112,23 @@ def test_rows_of_another_data_set_are_refused(tmp_path: Path, capsys: pytest.Cap
     assert "is this the training split" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["denoised_labels.csv", "removed_rows.tsv", "denoised_train_visual.csv"])
+def test_labels_are_not_overwritten(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text("mine")
+    words = ["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert f"--out {tmp_path}: holds {name} already; choose another --out" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_labels_go_beside_other_files(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    words = ["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert main(words) == 2
+
+
 def test_results_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train-parser", *SMALL, "--out", str(tmp_path / "parser")]
     assert main(words) == 0

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import inspect
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -227,6 +228,7 @@ def test_a_run_s_own_threshold_and_empty_rule_are_used_again(run: Path, tmp_path
 
     def outcome(checkpoint: Path, *options: str) -> tuple[str, dict[str, object]]:
         words = ["--checkpoint", str(checkpoint), *options]
+        shutil.rmtree(tmp_path / "labels", ignore_errors=True)
         assert main(["denoise", *words, "--out", str(tmp_path / "labels")]) == 0
         assert main(["evaluate", *words, "--split", "train", "--out", str(tmp_path / "scores.json")]) == 0
         labels = (tmp_path / "labels" / "denoised_labels.csv").read_text()

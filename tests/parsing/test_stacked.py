@@ -1,10 +1,12 @@
 """Networks trained together against the same networks trained one by one."""
 
 import copy
+from collections import Counter
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.parsing.losses import Targets
@@ -13,13 +15,13 @@ from rlld_gym.parsing.networks import HAN, ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked import NetworkStack
 from rlld_gym.parsing.stacked_training import train_parsers
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
     make_task_network,
     train_parser,
     train_step,
-    training_targets,
 )
 from tests.parsing.test_training import CLASSES, planted_split
 
@@ -265,6 +267,52 @@ def test_parsers_trained_together_are_those_trained_one_by_one(data, recipe, cha
         batch = data["val"].batch(torch.arange(30))
         with torch.no_grad():
             torch.testing.assert_close(parser.network(*batch), alone.network(*batch), rtol=0, atol=1e-3)
+
+
+class Products(TorchDispatchMode):
+    """Counts matrix products by the type of their operands."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = Counter()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if str(func.overloadpacket) in {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}:
+            self.count[args[-1].dtype] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def test_products_of_a_stack_are_reduced_as_those_of_one_network(data, recipe):
+    """The encoder's to bfloat16, the head's not."""
+    recipe = recipe.replace(precision="bfloat16", epochs=1)
+    labels = data["train"].labels
+    with Products() as alone:
+        train_parser(data, labels, labels, recipe, hidden_size=8, seed=0, keep="last")
+    with Products() as together:
+        train_parsers(data, [labels] * 2, [labels] * 2, recipe, hidden_size=8, seeds=(0, 1), keep="last")
+    for products in (alone, together):
+        assert products.count.keys() == {torch.bfloat16, torch.float32}
+        assert products.count[torch.bfloat16] > 10 * products.count[torch.float32]
+    assert together.count[torch.float32] == alone.count[torch.float32]
+
+
+def test_bfloat16_together_is_bfloat16_one_by_one(data, recipe):
+    """To bfloat16's 8 bits, for its products are summed in another order."""
+    reduced = recipe.replace(precision="bfloat16")
+    audio, visual = label_sets(data)
+    seeds = (4, 5, 4)
+    together, whole = (
+        train_parsers(data, audio, visual, used, hidden_size=8, seeds=seeds) for used in (reduced, recipe)
+    )
+    batch = data["val"].batch(torch.arange(30))
+    for parser, other, heard, seen, seed in zip(together, whole, audio, visual, seeds, strict=True):
+        alone = train_parser(data, heard, seen, reduced, hidden_size=8, seed=seed)
+        losses = [[epoch["loss"] for epoch in trained.history] for trained in (parser, alone, other)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+        assert losses[0] != pytest.approx(losses[2], rel=1e-6)  # it is not float32 that was trained
+        assert {weight.dtype for weight in parser.network.parameters()} == {torch.float32}
+        with torch.no_grad():
+            torch.testing.assert_close(parser.network(*batch), alone.network(*batch), rtol=0, atol=3e-3)
 
 
 def test_networks_own_their_weights(data, recipe):

@@ -11,6 +11,7 @@ from rlld_gym.parsing.metrics import SCORE_NAMES
 from rlld_gym.parsing.networks import ParsingOutput
 from rlld_gym.parsing.prediction import evaluate, gated_tracks, predict
 from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
     make_optimizer,
@@ -19,7 +20,6 @@ from rlld_gym.parsing.training import (
     task_loss,
     train_parser,
     train_step,
-    training_targets,
 )
 
 CLASSES = 4

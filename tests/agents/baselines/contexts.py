@@ -46,6 +46,13 @@ def small_context(seed: int = 0, videos: int = 96, epochs: int = 1, truth: bool 
     )
 
 
+def whole_context(seed: int = 0) -> Context:
+    """Return all of twin-tiny, with a short recipe and narrow networks."""
+    recipe = get_recipe("compact-tiny").shortened(2)
+    data = shared_tensors("twin-tiny", "cpu")
+    return Context(data, recipe, 8, seed, open_data("twin-tiny").classes, source=("twin-tiny", 0))
+
+
 def random_states() -> tuple[object, ...]:
     """Return the global random states that no method may touch."""
     legacy = np.random.get_state()[1].tobytes()  # noqa: NPY002 (it is what must stay as it is)

@@ -8,21 +8,14 @@ from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.fine_tuned import ImitationAlone
 from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.recipes import get_recipe
-from tests.agents.baselines.contexts import same
-from tests.agents.baselines.test_rlld import whole_context
+from tests.agents.baselines.contexts import same, whole_context
 
 QUICK = WarmStartConfig(folds=2, ensemble=False, imitation=ImitationConfig(epochs=1))
 
 
-def context():
-    recipe = get_recipe("compact-tiny").shortened(2)
-    return dataclasses.replace(whole_context(), recipe=recipe, hidden_size=8)
-
-
 @pytest.mark.parametrize("name", ["imitation+label", "imitation+video", "imitation+scalar", "scratch+label"])
 def test_rewards_change_what_the_warm_start_removes_and_nothing_else(name):
-    here = context()
+    here = whole_context()
     options = {} if name == "scratch+label" else {"warm_start": QUICK}
     denoised = make(name, episodes=2, learning_rate=1e-2, **options).denoise(here)
     check_denoised(denoised, weak_labels(here))
@@ -35,7 +28,7 @@ def test_rewards_change_what_the_warm_start_removes_and_nothing_else(name):
 
 def test_ppo_starts_from_the_warm_start():
     pytest.importorskip("stable_baselines3")
-    here = context()
+    here = whole_context()
     still = make("imitation+ppo", episodes=1, learning_rate=1e-12, warm_start=QUICK).denoise(here)
     start = ImitationAlone(warm_start=QUICK).denoise(here)
     np.testing.assert_allclose(still.removal_score, start.removal_score, atol=1e-4)
@@ -43,4 +36,4 @@ def test_ppo_starts_from_the_warm_start():
 
 def test_the_environment_needs_a_data_set_by_name():
     with pytest.raises(InputError, match="by name or path"):
-        make("scratch+label").denoise(dataclasses.replace(context(), source=None))
+        make("scratch+label").denoise(dataclasses.replace(whole_context(), source=None))

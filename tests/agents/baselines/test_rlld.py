@@ -6,20 +6,13 @@ import json
 import numpy as np
 import pytest
 
-from rlld_agents.baselines import Context, make
+from rlld_agents.baselines import make
 from rlld_agents.baselines.base import to_numpy
 from rlld_agents.removal import removal_quality
-from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.data.catalog import open_data
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import get_recipe
-from tests.agents.baselines.contexts import assert_keeps_its_promises, small_context
-
-
-def whole_context(seed: int = 0) -> Context:
-    """Return all of twin-tiny, with a short recipe and narrow networks."""
-    recipe = get_recipe("compact-tiny").shortened(2)
-    data = shared_tensors("twin-tiny", "cpu")
-    return Context(data, recipe, 8, seed, open_data("twin-tiny").classes, source=("twin-tiny", 0))
+from tests.agents.baselines.contexts import assert_keeps_its_promises, small_context, whole_context
 
 
 @pytest.mark.parametrize("name", ["rlld", "rlld+cl"])

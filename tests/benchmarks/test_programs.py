@@ -1,0 +1,77 @@
+"""The programs of benchmarks/ run to their end at their smallest settings; what they measure is not judged."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = "--data twin-tiny --hidden-size 8"
+LEARNING = "{root}/docs/benchmark/learning"
+QUICK = {
+    "credit_variance": "--data twin-tiny --warm-up 1 --batches 2 --samples 2 --out {out}/figure",
+    "environment_overhead": f"{TINY} --steps 2 --turns 1",
+    "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
+    "metrics_speed": "--videos 20 --repeats 1",
+    "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
+    "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
+    "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
+    "training_speed": f"{TINY} --batch-size 16 --steps 1 --turns 1 --videos 4",
+    "twin_calibration": "--scale tiny --seeds 0 --epochs 1 --hidden-size 8 --out {out}/records.json",
+}
+"""Options with which a program takes seconds."""
+
+SLOW = (
+    "denoiser_speed",
+    "rllib_scaling",
+    "robust_training",
+    "scaling",
+    "store_memory",
+    "train_speed",
+)
+"""Programs that no options make as quick: only their start is tried."""
+
+LIBRARIES = {"rllib_scaling": "ray", "rollout_memory": "stable_baselines3"}
+
+
+@pytest.fixture(autouse=True)
+def unchanged() -> Iterator[None]:
+    """Programs own their process: they may seed it and choose its threads."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng():
+        yield
+    torch.set_num_threads(threads)
+
+
+def run(name: str, options: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a program in this process: to import torch anew takes longer than most of them."""
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name])
+    monkeypatch.setattr("sys.argv", [name, *options.split()])
+    importlib.import_module(f"benchmarks.{name}").main()
+
+
+def test_no_program_is_forgotten() -> None:
+    assert {path.stem for path in (ROOT / "benchmarks").glob("*.py")} == {*QUICK, *SLOW}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_program_runs(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = QUICK[name].format(out=tmp_path, root=ROOT)
+    run(name, options, monkeypatch)
+    assert capsys.readouterr().out or name == "learning_figures"
+    assert any(tmp_path.iterdir()) is ("--out" in options)
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_program_starts(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(name, "--help", monkeypatch)
+    assert end.value.code == 0
+    assert "usage: " in capsys.readouterr().out
