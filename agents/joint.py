@@ -3,9 +3,9 @@
 RLLD (arXiv 2412.19563) trains policy and parser together so that they improve each other. What carries the
 improvement is the representation: the parser has seen all training videos, the policy knows for a few hundred
 validation videos which labels were wrong. So the policy starts from the parser's encoder, learns the truth of the
-validation videos (`pretrain`) and denoises the training videos; the parser goes on with the labels that are left;
-and so on, until the quality of the removals, estimated by cross-validation, stops rising. A fresh parser for the
-tables is trained afterwards, as for every other method.
+validation videos (`pretrain`) and denoises the training videos; a new parser learns from the labels that are left,
+lends its encoder again, and so on, until the quality of the removals, estimated by cross-validation, stops rising.
+The parser for the tables is trained afterwards, in full, as for every other method.
 """
 
 import copy
@@ -28,9 +28,6 @@ from .denoise import RevisedLabels, denoise
 from .pretrain import WarmStart, WarmStartConfig, make_policy, warm_start
 from .progress import Progress
 from .removal_policy import RemovalPolicy
-
-LATER_RATE = 0.5
-"""Factor of the recipe's learning rate in all rounds but the first, where the parser is no longer new."""
 
 FineTune = Callable[[RemovalPolicy, TaskNetwork, int], RemovalPolicy]
 """From a round's warm-started policy (which may be trained in place), its parser and the round's number to the
@@ -68,7 +65,7 @@ class JointRound:
 
     Attributes:
         number: of the round, from 1.
-        parser: trained in all rounds so far; the next round goes on with it.
+        parser: trained on what the round before left of the labels, at first on the weak ones.
         warm: the warm start, with its estimate; its policy is the round's unless that was fine-tuned.
         policy: that denoised.
         revised: the training videos' labels, as the policy leaves them.
@@ -127,18 +124,16 @@ def joint_rounds(
     short = _shortened(recipe, config)
     report = Progress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
     audio = visual = train.labels
-    parser: TaskNetwork | None = None
     best = 0.0
     for number in range(1, config.rounds + 1):
-        later = short.replace(learning_rate=LATER_RATE * short.learning_rate)
+        # A new parser in each round: one that goes on has learned the labels by heart that the policy is to judge.
         trained = train_parser(
             data,
             audio,
             visual,
-            short if parser is None else later,
+            short,
             hidden_size=hidden_size,
             seed=seed + number - 1,
-            network=copy.deepcopy(parser),  # earlier rounds keep theirs
             progress=report.part(short.epochs),
         )
         parser = trained.network
