@@ -121,8 +121,8 @@ class Imitation:
 
     def _loss(self, batch: Tensor) -> Tensor:
         """Return the loss of some videos, and of as many recombined ones as the options say."""
-        videos = Tracks(*self._validation.features(batch), self._silent[batch])
-        parts = [(videos, self._validation.labels[batch])]
+        videos = Tracks(*self._validation.features(batch), self._silent.index_select(0, batch))
+        parts = [(videos, self._validation.labels.index_select(0, batch))]
         for _ in range(self.config.recombinations):
             new = recombine(videos)
             parts.append((new, new.labels()))

@@ -50,7 +50,9 @@ def recombine(videos: Tracks) -> Tracks:
     """
     audio, silent_audio = _spliced(videos.audio, videos.silent[:, :, 0])
     order = torch.randperm(len(videos.audio), device=videos.audio.device)
-    visual, silent_visual = _spliced(videos.visual[order], videos.silent[order, :, 1])
+    visual, silent_visual = _spliced(
+        videos.visual.index_select(0, order), videos.silent[:, :, 1].index_select(0, order)
+    )
     return Tracks(audio, visual, torch.stack((silent_audio, silent_visual), dim=2))
 
 
@@ -61,4 +63,5 @@ def _spliced(track: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
     other = torch.randperm(videos, device=device)
     cut = torch.randint(-(-segments // 2), segments + 1, (videos, 1, 1), device=device)
     first = torch.arange(segments, device=device).view(1, -1, 1) < cut
-    return torch.where(first, track, track[other]), torch.where(first, silent, silent[other])
+    track, silent = (torch.where(first, part, part.index_select(0, other)) for part in (track, silent))
+    return track, silent
