@@ -22,7 +22,7 @@ Results = dict[str, list[dict[str, str]]]
 V = "test_segment_visual"
 LABELS = {name: row.label for name, row in {**ROWS, **LEARNING}.items()}
 LINES = ("weak", "no_visual_speech", "oracle")
-CURVES = {"imitation": "o", "imitation+label": "s", "joint": "^"}
+CURVES = {"imitation": "o", "imitation+label": "s", "imitation+recombined": "D", "joint": "^"}
 
 
 def read(folder: Path) -> Results:
