@@ -33,14 +33,15 @@ from rlld_gym.parsing.networks.attention import Attention
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import HANLayer
 from rlld_gym.parsing.recipes import Recipe, get_recipe
+from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     Batch,
+    FeatureSizes,
     feature_sizes,
     make_optimizer,
     make_task_network,
     task_loss,
     train_step,
-    training_targets,
 )
 
 SIZES = (("twin-small", 64, 128), ("twin-full", 64, 128), ("twin-full", 512, 128), ("twin-full", 512, 16))
@@ -91,7 +92,7 @@ class TextbookLayer(FourCallsLayer):
     attention = TextbookAttention
 
 
-def networks(recipe: Recipe, sizes: dict[str, int], width: int) -> dict[str, TaskNetwork]:
+def networks(recipe: Recipe, sizes: FeatureSizes, width: int) -> dict[str, TaskNetwork]:
     """Return the three networks with the same weights."""
     made: dict[str, TaskNetwork] = {}
     for name, kind in (("together", None), ("four calls", FourCallsLayer), ("textbook", TextbookLayer)):
@@ -124,8 +125,8 @@ def measure(data: str, width: int, batch_size: int, options: argparse.Namespace)
     made = networks(recipe, feature_sizes(split), width)
     labels = training_targets(split.labels, split.labels, split.labels, recipe)
     steps = max(1, options.videos // batch_size)
-    order = torch.randperm(len(split))[: steps * batch_size].split(batch_size)
-    batches = [(split.batch(indices), labels.rows(indices)) for indices in order]
+    order = torch.randperm(len(split))[: steps * batch_size]
+    batches = [(split.batch(indices), labels.rows(indices)) for indices in torch.split(order, batch_size)]
     check_equal(made, *batches[0], recipe)
 
     def training(network: TaskNetwork) -> Callable[[], None]:

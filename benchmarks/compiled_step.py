@@ -26,7 +26,8 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import Batch, feature_sizes, make_task_network, task_loss, training_targets
+from rlld_gym.parsing.targets import training_targets
+from rlld_gym.parsing.training import Batch, feature_sizes, make_task_network, task_loss
 
 Loss = Callable[[TaskNetwork, Batch, Targets, Recipe], Tensor]
 Sample = tuple[Batch, Targets]
@@ -75,8 +76,10 @@ def measure(options: argparse.Namespace) -> tuple[float, int, list[list[str]]]:
     split = shared_tensors(options.data, "cpu", 0)["train"]
     network = make_task_network(recipe, **feature_sizes(split), hidden_size=options.hidden_size, seed=0)
     labels = training_targets(split.labels, split.labels, split.labels, recipe)
-    order = torch.randperm(len(split))[: options.steps * options.batch_size].split(options.batch_size)
-    samples: list[Sample] = [(split.batch(indices), labels.rows(indices)) for indices in order]
+    order = torch.randperm(len(split))[: options.steps * options.batch_size]
+    samples: list[Sample] = [
+        (split.batch(indices), labels.rows(indices)) for indices in torch.split(order, options.batch_size)
+    ]
     # With sizes as variables, dropout's random numbers cannot be traced.
     compiled: Loss = torch.compile(task_loss, backend="inductor", dynamic=False)
 

@@ -24,7 +24,8 @@ from rlld_agents.advantage_estimator import AdvantageEstimator
 from rlld_agents.advantages import Advantage, Baseline, Outcome, spread
 from rlld_agents.distribution import MaskedBernoulli
 from rlld_agents.figures import COLOURS, new_figure, save_figure, style_axes
-from rlld_agents.joint import JointConfig, joint_rounds, make_policy
+from rlld_agents.joint import JointConfig, joint_rounds
+from rlld_agents.pretrain import make_policy
 from rlld_agents.results import markdown
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -90,7 +91,7 @@ def collect(policy: nn.Module, options: argparse.Namespace, seed: int) -> Batche
     )
     generator = torch.Generator().manual_seed(seed)
     observation, info = env.reset(seed=seed)
-    kept: list[tuple[Tensor, ...]] = []
+    kept: list[tuple[Tensor, Tensor, Tensor, Tensor]] = []
     for step in range(length):
         audio, visual = (torch.from_numpy(observation[name]) for name in ("audio", "visual"))
         mask = torch.from_numpy(info["action_mask"])
@@ -100,7 +101,8 @@ def collect(policy: nn.Module, options: argparse.Namespace, seed: int) -> Batche
         if step >= options.warm_up:
             kept.append((audio, visual, mask, torch.from_numpy(info["label_credit"])))
     env.close()
-    return Batches(*(torch.cat(part) for part in zip(*kept, strict=True)), [len(part[0]) for part in kept])
+    audio, visual, mask, credit = (torch.cat(part) for part in zip(*kept, strict=True))
+    return Batches(audio, visual, mask, credit, [len(part[0]) for part in kept])
 
 
 def measure(
@@ -140,7 +142,7 @@ def bit_weights(
     estimator = AdvantageEstimator(ReinforceConfig(advantage=within, baseline=baseline))
     tensors = (distribution.logits.detach(), batches.mask, action.bool() & distribution.free, batches.credit)
     weights = []
-    for logits, mask, removed, credit in zip(*(t.split(batches.sizes) for t in tensors), strict=True):
+    for logits, mask, removed, credit in zip(*(torch.split(t, batches.sizes) for t in tensors), strict=True):
         outcome = Outcome(removed, torch.zeros(2), None, credit)
         values = estimator.of_step(outcome, MaskedBernoulli(logits, mask))
         weights.append(spread(values, within).expand_as(credit))
@@ -205,7 +207,7 @@ def main() -> None:
     lines = []
     for advantage, baseline in SCHEMES:
         cells = []
-        for name in dict.fromkeys(row["policy"] for row in rows):
+        for name in dict.fromkeys(str(row["policy"]) for row in rows):
             chosen = [
                 row
                 for row in rows

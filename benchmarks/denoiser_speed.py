@@ -86,8 +86,10 @@ def denoisers(share: float) -> dict[str, Denoiser]:
 
 def train(context: Context, audio: Any, visual: Any) -> TaskNetwork:
     """Train the benchmark's parser."""
-    options = {"hidden_size": context.hidden_size, "seed": context.seed}
-    return train_parser(context.data, audio, visual, context.recipe, **options).network
+    parser = train_parser(
+        context.data, audio, visual, context.recipe, hidden_size=context.hidden_size, seed=context.seed
+    )
+    return parser.network
 
 
 def run(method: Denoiser, context: Context) -> None:
@@ -118,7 +120,9 @@ def measure_methods(context: Context, share: float, repeats: int) -> tuple[list[
     return rows, epoch
 
 
-def looped_removals(probabilities: list[Tensor], labels: Tensor, ratios: list[Tensor]) -> list[Tensor]:
+def looped_removals(
+    probabilities: tuple[Tensor, Tensor], labels: Tensor, ratios: jomold_rule.NoiseRatios
+) -> list[Tensor]:
     """Decide as `jomold_removals` does: for each class, for each video that has it."""
     removed = [torch.zeros_like(labels, dtype=torch.bool) for _ in probabilities]
     confidences = (jomold_rule.AUDIO_CONFIDENCE, jomold_rule.VISUAL_CONFIDENCE)
@@ -163,17 +167,18 @@ def looped_errors(passes: exchange.Exchange, labels: Tensor) -> list[Tensor]:
 
 def measure_paths(network: TaskNetwork, split: SplitTensors, repeats: int, epoch: float) -> list[list[str]]:
     """Return a row for each step: check that arrays and loop agree, then time them in turns."""
-    every, labels = list(pooled_probabilities(Unimodal(network), split, BATCH)), split.labels
-    options = {"batch_size": BATCH, "audio_threshold": 0.6, "visual_threshold": 1.8}
-    ratios = jomold_rule.noise_ratios(*every, labels, **options)
-    batch, some = [values[:BATCH] for values in every], labels[:BATCH]
+    (audio, visual), labels = pooled_probabilities(Unimodal(network), split, BATCH), split.labels
+    ratios = jomold_rule.noise_ratios(
+        audio, visual, labels, batch_size=BATCH, audio_threshold=0.6, visual_threshold=1.8
+    )
+    batch, some = (audio[:BATCH], visual[:BATCH]), labels[:BATCH]
     partners = exchange.draw_partners(labels)
     passes = exchange.exchange_tracks(network, split, partners)
     steps: dict[str, tuple[int, Callable[[], Any], Callable[[], Any]]] = {
         f"JoMoLD: removals in a batch of {BATCH}": (
             -(-len(split) // BATCH),
             lambda: jomold_rule.jomold_removals(*batch, some, ratios)[:2],
-            lambda: looped_removals(batch, some, list(ratios)),
+            lambda: looped_removals(batch, some, ratios),
         ),
         f"MA: exchange of tracks, {len(split)} videos": (
             1,

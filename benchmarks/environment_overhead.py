@@ -52,7 +52,7 @@ class BareTraining:
         self.clock = clock
         self.tensors = shared_tensors(data, "cpu", 0)
         self.recipe = get_recipe(recipe_name)
-        sizes: dict[str, Any] = feature_sizes(self.tensors["train"])
+        sizes = feature_sizes(self.tensors["train"])
         self.network = make_task_network(self.recipe, **sizes, hidden_size=hidden_size, seed=0)
         self.optimizer = make_optimizer(self.network, self.recipe)
 

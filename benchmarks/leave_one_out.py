@@ -81,7 +81,8 @@ def measure(options: argparse.Namespace, lifespan: str) -> list[str]:
     late = {scheme: rows[options.burn_in :].double() for scheme, rows in found.items()}
     lengths = {scheme: rows.square().sum(1).mean() for scheme, rows in late.items()}
     products = late["leave-one-out"] @ late["leave-one-out"].T
-    pairs = products[tuple(torch.triu_indices(*products.shape, 1))]  # their mean has no bias, may be negative
+    above = torch.triu_indices(len(products), len(products), offset=1)
+    pairs = products[above[0], above[1]]  # their mean has no bias, may be negative
     kept = all_returns[options.burn_in :].mean(-1)
     return [
         lifespan,

@@ -57,10 +57,10 @@ def both_ways(split: SplitTensors, recipe: Recipe, hidden_size: int, count: int)
 
     def together(indices: Tensor) -> None:
         audio, visual_2d, visual_3d = (
-            part.unflatten(0, indices.shape) for part in split.batch(indices.flatten())
+            part.view(*indices.shape, *part.shape[1:]) for part in split.batch(indices.flatten())
         )
         rows = targets.rows(indices.flatten())
-        wanted = Targets(*(part.unflatten(0, indices.shape) for part in rows))
+        wanted = Targets(*(part.view(*indices.shape, *part.shape[1:]) for part in rows))
         stack.train_step((audio, visual_2d, visual_3d), wanted, generators)
 
     return separately, together

@@ -58,7 +58,7 @@ def child(way: str, path: Path, scale: str, barrier: Barrier, found: Any) -> Non
         result["open"] = time.perf_counter() - start
         for name in ("first pass", "second pass"):
             start = time.perf_counter()
-            for indices in torch.arange(len(split)).split(BATCH):
+            for indices in torch.split(torch.arange(len(split)), BATCH):
                 split.batch(indices)
             result[name] = time.perf_counter() - start
     barrier.wait()
@@ -102,9 +102,9 @@ def main() -> None:
         twin(options.scale).save(path)
         size = path.stat().st_size
         for repeat in range(options.repeats):
-            for way in ways:
-                print(f"repetition {repeat + 1} of {options.repeats}: {way}", file=sys.stderr)
-                times[way].append(measure(*way, path, options.scale))
+            for way, processes in ways:
+                print(f"repetition {repeat + 1} of {options.repeats}: {way}, {processes}", file=sys.stderr)
+                times[way, processes].append(measure(way, processes, path, options.scale))
         source = np.ones(size, np.uint8)
         copying = statistics.median(seconds(source.copy) for _ in range(options.repeats))
     heads = ["open", "first pass", "second pass", "RSS", "peak RSS", "PSS"]

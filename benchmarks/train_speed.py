@@ -80,7 +80,7 @@ def run(checkout: Path, options: list[str], folder: Path, threads: int | None) -
 
 def largest_difference(first: dict[str, Any], second: dict[str, Any]) -> float:
     """Return the largest difference of two runs' test scores, in points."""
-    tests = first["test"], second["test"]
+    tests: tuple[dict[str, dict[str, float]], ...] = (first["test"], second["test"])
     return max(abs(tests[0][row][name] - tests[1][row][name]) for row in tests[0] for name in tests[0][row])
 
 

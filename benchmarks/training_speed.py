@@ -37,7 +37,13 @@ from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.targets import training_targets
-from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
+from rlld_gym.parsing.training import (
+    FeatureSizes,
+    feature_sizes,
+    make_optimizer,
+    make_task_network,
+    train_step,
+)
 
 FRAMES = 8
 PRODUCTS = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm"}
@@ -50,7 +56,7 @@ Item = tuple[Tensor, Tensor, Tensor, Tensor]
 class LoopNetwork(nn.Module):
     """HAN with one layer, in the order in which it is published; parameters are named as `HAN` names them."""
 
-    def __init__(self, network: TaskNetwork, sizes: dict[str, int], hidden_size: int) -> None:
+    def __init__(self, network: TaskNetwork, sizes: FeatureSizes, hidden_size: int) -> None:
         super().__init__()
         classes = sizes["num_classes"]
         self.stem = nn.ModuleDict(
@@ -129,11 +135,11 @@ class FileVideos(Dataset[Item]):
         return audio, frames, clips, self.labels[number]
 
 
-class ProductRecorder(TorchDispatchMode):
+class ProductRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the operands of every matrix product as fresh random tensors of equal shapes, strides and dtypes."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.products: list[Product] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -186,7 +192,7 @@ def measure(split: SplitTensors, recipe: Recipe, options: argparse.Namespace, fo
     loop.train()
 
     def steps(count: int) -> None:
-        for indices in torch.randperm(len(split)).split(recipe.batch_size)[:count]:
+        for indices in torch.split(torch.randperm(len(split)), recipe.batch_size)[:count]:
             train_step(network, optimizer, split.batch(indices), targets.rows(indices), recipe)
 
     with ProductRecorder() as recorder:

@@ -20,8 +20,9 @@ from rlld_gym.data import SPEECH, FeatureStore, twin
 from rlld_gym.data.twin_scales import TWIN_SCALES
 from rlld_gym.files import write_json
 from rlld_gym.parsing.metrics import SCORE_NAMES
+from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import evaluate, train_parser
+from rlld_gym.parsing.training import train_parser
 
 ROWS = ("weak", "no_visual_speech", "oracle")
 

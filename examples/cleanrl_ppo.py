@@ -8,7 +8,6 @@ from typing import Any
 
 import gymnasium as gym
 import torch
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from torch.distributions import Bernoulli, Independent
 
 from rlld_agents.actor_critic import HybridAttentionActorCritic
@@ -36,18 +35,18 @@ def train(args: Args) -> tuple[HybridAttentionActorCritic, list[float]]:
     """Train; return the model and the mean return over the videos of each episode."""
     torch.manual_seed(args.seed)
     envs: Any = gym.make_vec(args.env_id, args.num_envs, autoreset_mode="SameStep", **args.env_options)
-    envs, data = RecordEpisodeStatistics(envs), args.env_options.get("data")
+    envs, data = gym.wrappers.vector.RecordEpisodeStatistics(envs), args.env_options.get("data")
     spaces = envs.single_observation_space, envs.single_action_space
     model = HybridAttentionActorCritic.for_spaces(*spaces, data=data, seed=args.seed)
     optimizer = torch.optim.Adam(model.parameters(), args.learning_rate)
-    arrays, curve = envs.reset(seed=args.seed)[0], []
+    arrays, curve = envs.reset(seed=args.seed)[0], list[float]()
     for episode in range(1, args.episodes + 1):
         observations, steps = [], []
         while len(curve) < episode:  # all videos end together, so a rollout is an episode of each of them
             observations.append({key: torch.tensor(array) for key, array in arrays.items()})
             with torch.no_grad():
                 logits, values = model(observations[-1])
-            policy = Independent(Bernoulli(logits=logits), 1)
+            policy: Any = Independent(Bernoulli(logits=logits), 1)
             actions = policy.sample()
             arrays, rewards, _, _, infos = envs.step(actions.to(torch.int8).numpy())
             steps.append((actions, policy.log_prob(actions), values, torch.tensor(rewards).float()))
@@ -64,7 +63,8 @@ def train(args: Args) -> tuple[HybridAttentionActorCritic, list[float]]:
         batch = {key: torch.stack([step[key] for step in observations]) for key in arrays}
         for _ in range(args.epochs):
             logits, values = model(batch)
-            ratio = (Independent(Bernoulli(logits=logits), 1).log_prob(actions) - old_log_probs).exp()
+            policy = Independent(Bernoulli(logits=logits), 1)
+            ratio = (policy.log_prob(actions) - old_log_probs).exp()
             clipped = ratio.clamp(1 - args.clip, 1 + args.clip)
             loss = 0.5 * (values - targets).square().mean() - torch.min(ratio * gains, clipped * gains).mean()
             optimizer.zero_grad()

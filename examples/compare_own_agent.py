@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import MultiBinary
 from numpy.typing import NDArray
 
 from rlld_agents.compare.comparison import Comparison
@@ -26,7 +27,8 @@ class ClassRates:
         self.env = task.make()
         self.random = np.random.default_rng(task.seed)
         self.seed, self.episode_length = task.seed, task.environment["episode_length"]
-        classes = self.env.action_space.shape[-1]
+        assert isinstance(self.env.action_space, MultiBinary)
+        self.videos, _, classes = self.env.action_space.shape
         self.mean, self.spread = np.full((2, classes), -1.0), np.full((2, classes), 1.0)
 
     def learn(self, total_steps: int) -> None:
@@ -47,7 +49,7 @@ class ClassRates:
         self.env.reset()
         total, ended = 0.0, False
         while not ended:
-            action = self.random.random((self.env.action_space.shape[0], *logits.shape)) < self.rates(logits)
+            action = self.random.random((self.videos, *logits.shape)) < self.rates(logits)
             _, reward, ended, _, _ = self.env.step(action.astype(np.int8))
             total += float(reward)
         return total
@@ -66,8 +68,8 @@ class ClassRates:
 
 
 if __name__ == "__main__":
-    environment = EnvironmentOptions(batch_size=32, episode_length=2)
-    options = {"data": "twin-tiny", "seeds": 1, "steps": 24, "parser_epochs": 1, "environment": environment}
+    options: dict[str, Any] = {"data": "twin-tiny", "seeds": 1, "steps": 24, "parser_epochs": 1}
+    options["environment"] = EnvironmentOptions(batch_size=32, episode_length=2)
     own = CompareConfig(agents=(), agent=("compare_own_agent:ClassRates",), controls=("keep-all",), **options)
     with TemporaryDirectory() as folder:
         failed = Comparison(own, Path(folder)).run()

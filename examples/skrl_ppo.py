@@ -61,7 +61,7 @@ def train(
 
 def main() -> None:
     """Train on the tiny twin, 16 videos at a time."""
-    options = {"data": "twin-tiny", "episode_length": 8, "autoreset_mode": "SameStep"}
+    options: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8, "autoreset_mode": "SameStep"}
     train(gym.make_vec("rlld_gym:rlld/LabelDenoisingPerVideo-v0", num_envs=16, **options))
 
 

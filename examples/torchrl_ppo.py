@@ -3,6 +3,7 @@
 python examples/torchrl_ppo.py
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -27,7 +28,7 @@ def per_video(env_id: str = "rlld/LabelDenoisingPerVideo-v0", **options: Any) ->
 
 def joint(env_id: str = "rlld/LabelDenoising-v0", copies: int = 2, **options: Any) -> tuple[EnvBase, Spaces]:
     """Return independent copies of the joint environment, and its spaces."""
-    make = lambda: JointEnv(gym.make(f"rlld_gym:{env_id}", **options))  # noqa: E731
+    make: Callable[[], Any] = lambda: JointEnv(gym.make(f"rlld_gym:{env_id}", **options))  # noqa: E731
     one = make()
     return SerialEnv(copies, make), (one.observation_space, one.action_space)
 
@@ -51,9 +52,8 @@ def train(
     estimator = GAE(gamma=gamma, lmbda=0.95, value_network=critic)
     optimizer = torch.optim.Adam(loss_module.parameters(), lr=learning_rate)
     frames = steps * env.batch_size.numel()
-    env.set_seed(
-        seed
-    )  # before the collector is made, whose own set_seed comes too late for the first episode
+    # Before the collector is made, whose own set_seed comes too late for the first episode.
+    env.set_seed(seed)
     env = TransformedEnv(env, RewardSum())
     collector = Collector(
         env,

@@ -1,7 +1,7 @@
 """Training a task network on given labels of the training videos."""
 
 from collections.abc import Callable
-from typing import Literal, cast
+from typing import Literal, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,16 @@ TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 its epoch (from 0) to the targets to train towards, (B, C) each."""
 
 
-def feature_sizes(split: SplitTensors) -> dict[str, int]:
+class FeatureSizes(TypedDict):
+    """What a network must know of the data."""
+
+    audio_size: int
+    visual_2d_size: int
+    visual_3d_size: int
+    num_classes: int
+
+
+def feature_sizes(split: SplitTensors) -> FeatureSizes:
     """Return what a network must know of the data, as keyword arguments of ``make_task_network``."""
     return {
         "audio_size": split.audio.shape[-1],
