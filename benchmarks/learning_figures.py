@@ -104,7 +104,7 @@ def plot_dense(points: dict[int, Results], reference: Results, path: Path) -> No
         axes.minorticks_off()
         axes.set_xlabel("densely labelled validation videos", fontsize=9)
         style_axes(axes, title)
-    panels[0].legend(fontsize=8, frameon=False, loc="lower right")
+    panels[0].legend(fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1, 0.08))
     save_figure(figure, path)
 
 
