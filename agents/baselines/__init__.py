@@ -74,7 +74,7 @@ METHODS: Final[dict[str, Method]] = {
     "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
     "joint+label": Method(f"{_HERE}.rlld:Joint", credit_episodes=8),
     "imitation": Method(f"{_HERE}.fine_tuned:ImitationAlone"),
-    "imitation+recombined": Method(f"{_HERE}.fine_tuned:ImitationOfRecombined"),
+    "imitation+recombined": Method(f"{_HERE}.fine_tuned:ImitationAlone", recombined=True),
     "imitation+label": Method(f"{_HERE}.fine_tuned:FineTuned"),
     "imitation+video": Method(f"{_HERE}.fine_tuned:FineTuned", advantage="video"),
     "imitation+ppo": Method(f"{_HERE}.fine_tuned:FineTunedByPPO", extra="sb3", library="stable_baselines3"),

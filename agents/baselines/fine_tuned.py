@@ -1,6 +1,6 @@
 """Does reinforcement learning add to imitation? Policies that imitate first and are rewarded afterwards."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from rlld_agents.baselines.base import (
@@ -25,41 +25,29 @@ PARSER_SHARE = 0.5
 ONE_POLICY = WarmStartConfig(ensemble=False, imitation=PLAIN)
 """Rewards go on with one policy, not with one for each fold, which has seen the videos as they are."""
 
-ONE_POLICY_OF_RECOMBINED = WarmStartConfig(ensemble=False)
-"""The same from as many recombined videos beside them."""
-
 
 @dataclass(frozen=True)
 class ImitationAlone:
     """The warm start alone, without any reward."""
 
+    recombined: bool = False
+    """Whether the policy learns from as many recombined videos as well."""
     warm_start: WarmStartConfig = ONE_POLICY
-    """Options of the warm start."""
+    """All other options of the warm start."""
     threshold: float = 0.5
     """Labels whose removal probability is above it are removed."""
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "imitation"
+        return "imitation+recombined" if self.recombined else "imitation"
 
     def denoise(self, context: Context) -> Denoised:
         """Imitate, then remove."""
-        policy = start_policy(context, self.name, self.warm_start, self.threshold)
+        imitation = replace(self.warm_start.imitation, recombinations=int(self.recombined))
+        config = replace(self.warm_start, imitation=imitation)
+        policy = start_policy(context, self.name, config, self.threshold)
         return outcome(policy, context, self.threshold, "dense, to learn from", {})
-
-
-@dataclass(frozen=True)
-class ImitationOfRecombined(ImitationAlone):
-    """The same, and as many videos again that are recombined from the validation videos' tracks."""
-
-    warm_start: WarmStartConfig = ONE_POLICY_OF_RECOMBINED
-    """Options of the warm start."""
-
-    @property
-    def name(self) -> str:
-        """What tables call it."""
-        return "imitation+recombined"
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,10 @@ class RLLD:
 
 @dataclass(frozen=True)
 class Joint:
-    """Parser and policy take turns; the policy imitates the validation videos' truth (`rlld_agents.joint`)."""
+    """Parser and policy take turns (`rlld_agents.joint`).
+
+    The policy imitates the truth of the validation videos, as they are and recombined.
+    """
 
     config: JointConfig = field(default_factory=JointConfig)
     """Options of the loop."""
@@ -110,6 +113,11 @@ class Joint:
     """What to do where a video would lose its last label."""
     credit_episodes: int = 0
     """Episodes with credit per label in the environment after each round's imitation; 0: none."""
+
+    def __post_init__(self) -> None:
+        """Check the options (InputError)."""
+        if self.credit_episodes < 0:
+            raise InputError(f"credit_episodes is {self.credit_episodes}, expected at least 0")
 
     @property
     def name(self) -> str:
@@ -124,7 +132,9 @@ class Joint:
                 episodes and the context does not say where the data set is.
         """
         check_dense(context, self.name)
-        environment = environment_options(context, self.name) if self.credit_episodes else {}
+        environment: dict[str, Any] = {}
+        if self.credit_episodes:
+            environment = environment_options(context, self.name) | {"empty_rule": self.empty_rule}
         rounds: list[dict[str, Any]] = []
 
         def noted() -> Iterator[JointRound]:
@@ -150,8 +160,10 @@ class Joint:
             "estimate": best.warm.as_dict(),
             "rounds": rounds,
         }
+        rewarded = ", as the reward" * bool(self.credit_episodes)
         used = (
-            "dense, to fit the policies, to choose the round, and to choose the epoch of policies and parsers"
+            f"dense, to fit the policies{rewarded}, to choose the round, and to choose the epoch of policies "
+            "and parsers"
         )
         return _outcome(best.revised, context, self.contrastive_weight, used, details)
 

@@ -24,7 +24,6 @@ from rlld_gym.parsing.targets import (
     Labels,
     checked_labels,
     label_targets,
-    training_targets,  # noqa: F401 (also found here)
 )
 
 Batch = tuple[Tensor, Tensor, Tensor]

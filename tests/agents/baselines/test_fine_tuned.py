@@ -6,11 +6,12 @@ import pytest
 from rlld_agents.baselines import check_denoised, make
 from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.fine_tuned import ImitationAlone
+from rlld_agents.joint import JointConfig
 from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
 from rlld_gym.errors import InputError
 from tests.agents.baselines.contexts import same, whole_context
 
-QUICK = WarmStartConfig(folds=2, ensemble=False, imitation=ImitationConfig(epochs=1))
+QUICK = WarmStartConfig(folds=2, ensemble=False, imitation=ImitationConfig(epochs=1, recombinations=0))
 
 
 @pytest.mark.parametrize("name", ["imitation+label", "imitation+video", "imitation+scalar", "scratch+label"])
@@ -24,6 +25,29 @@ def test_rewards_change_what_the_warm_start_removes_and_nothing_else(name):
     assert denoised.removal_score is not None
     assert not np.array_equal(denoised.removal_score, start.removal_score)
     assert "reward" in denoised.validation_labels
+
+
+def test_recombined_videos_change_what_imitation_removes():
+    here = whole_context()
+    plain, recombined = (make(name, warm_start=QUICK) for name in ("imitation", "imitation+recombined"))
+    assert (plain.name, recombined.name) == ("imitation", "imitation+recombined")
+    scores = [method.denoise(here).removal_score for method in (plain, recombined)]
+    assert not np.array_equal(*scores)
+
+
+def test_credit_goes_on_with_the_rounds_of_the_joint_loop():
+    here = whole_context()
+    config = JointConfig(rounds=1, warm_start=QUICK)
+    rewarded = make("joint+label", config=config, credit_episodes=2).denoise(here)
+    assert "as the reward" in rewarded.validation_labels
+    assert same(rewarded, make("joint+label", config=config, credit_episodes=2).denoise(here))
+    alone = make("joint", config=config).denoise(here)
+    assert "reward" not in alone.validation_labels
+    assert not np.array_equal(rewarded.removal_score, alone.removal_score)
+    with pytest.raises(InputError, match="by name or path"):
+        make("joint+label").denoise(dataclasses.replace(here, source=None))
+    with pytest.raises(InputError, match="credit_episodes"):
+        make("joint", credit_episodes=-1)
 
 
 def test_ppo_starts_from_the_warm_start():
