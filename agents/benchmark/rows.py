@@ -61,8 +61,7 @@ ABLATIONS: Final[Mapping[str, Row]] = {
 """Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
 
 LEARNING: Final[Mapping[str, Row]] = {
-    "weak": ROWS["weak"],
-    "no_visual_speech": ROWS["no_visual_speech"],
+    **{name: ROWS[name] for name in ("weak", "no_visual_speech", "ma", "jomold+cl", "supervised")},
     "imitation": Row("imitation", "imitation"),
     "imitation+label": Row("+ credit per label", "imitation+label"),
     "imitation+video": Row("+ credit per video", "imitation+video"),

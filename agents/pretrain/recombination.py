@@ -40,7 +40,8 @@ def recombine(videos: Tracks) -> Tracks:
 
     Each modality's track is the beginning of one video's track, half of it at least, and the end of another's.
     Which videos meet is drawn for each modality by itself, from torch's global generator of their device; a video
-    may meet itself.
+    may meet itself. The new videos have more labels than the old ones, and more of them are wrong, because tracks
+    meet that share no event: who learns from them learns a ranking, and rates have to be calibrated on real videos.
 
     Args:
         videos: B of them.
