@@ -79,8 +79,10 @@ def denoise(
     tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
     was_training = policy.training
     policy.eval()
-    batches = removal_logits(policy, tensors, torch.arange(len(tensors), device=device), batch_size)
-    policy.train(was_training)
+    try:
+        batches = removal_logits(policy, tensors, torch.arange(len(tensors), device=device), batch_size)
+    finally:
+        policy.train(was_training)
     # Sigmoid before cat: its last bit depends on where a number stands in its tensor.
     probability = torch.cat([torch.sigmoid(logits) for logits in batches]) * tensors.labels.unsqueeze(1)
     revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)

@@ -63,7 +63,9 @@ class EpisodeLog:
 
 def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each entry over the rows, which have the same names; nothing without rows."""
-    return {name: sum(row[name] for row in rows) / len(rows) for name in (rows or [{}])[0]}
+    if not rows:
+        return {}
+    return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
 
 
 def returns(rewards: Tensor, reward_to_go: bool, discount: float) -> Tensor:

@@ -70,8 +70,10 @@ def fine_tune(
         warm_up_steps=0 if scalar else min(WARM_UP_EPISODES, episodes - 1) * EPISODE_LENGTH,
         seed=seed,
     )
-    Reinforce(policy, env, config).learn(callback=callback)
-    env.close()
+    try:
+        Reinforce(policy, env, config).learn(callback=callback)
+    finally:
+        env.close()
     return policy
 
 

@@ -91,7 +91,7 @@ class ParallelReinforce(Reinforce):
             for step in rollout:
                 log.add(step)
         update = self._update([step for rollout in rollouts for step in rollout], noise)
-        return self._row(logs, [update], noise, start)
+        return self._count_and_describe(logs, [update], noise, start)
 
     def play_episodes(self) -> list[list[Step]]:
         """Play one episode in each environment, in lockstep; return the N steps of each.

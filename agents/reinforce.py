@@ -181,9 +181,9 @@ class Reinforce:
             if waiting and (done or len(waiting) == self.config.update_every):
                 updates.append(self._update(waiting, noise))
                 waiting.clear()
-        return self._row([log], updates, noise, start)
+        return self._count_and_describe([log], updates, noise, start)
 
-    def _row(
+    def _count_and_describe(
         self,
         logs: list[EpisodeLog],
         updates: list[dict[str, float]],
