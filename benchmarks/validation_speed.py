@@ -4,8 +4,8 @@ python -m benchmarks.validation_speed --clock cpu                              (
 python -m benchmarks.validation_speed --data twin-full --hidden-size 512 --clock cpu
 
 An evaluation is a network's pass over the 649 validation videos in batches and their ten scores, as at the end of
-an episode, where batches have 256 videos. Batch sizes are timed in turns; ratios to 256 are medians of the turns'
-ratios. "products" are nothing but the matrix products of the evaluation with 256 videos a batch, each as often as
+an episode, where batches have 128 videos. Batch sizes are timed in turns; ratios to 128 are medians of the turns'
+ratios. "products" are nothing but the matrix products of the evaluation with 128 videos a batch, each as often as
 there, of equal shapes, strides and dtypes: the physical limit.
 """
 
@@ -26,7 +26,7 @@ from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.recipes import Gate, get_recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network
 
-USUAL = 256
+USUAL = 128
 """Videos in a pass of `rlld_gym.parsing.prediction.evaluate`."""
 
 

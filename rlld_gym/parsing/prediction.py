@@ -38,7 +38,7 @@ def gated_tracks(output: ParsingOutput, gate: Gate) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def predict(
-    network: TaskNetwork, split: SplitTensors, gate: Gate, batch_size: int = 256
+    network: TaskNetwork, split: SplitTensors, gate: Gate, batch_size: int = 128
 ) -> tuple[Tensor, Tensor]:
     """Parse all videos of a split.
 
