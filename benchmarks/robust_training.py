@@ -28,13 +28,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from rlld_agents import controls
-from rlld_agents.cores import available_cores
-from rlld_agents.results import markdown
-from rlld_agents.sweep.cells import Progress, failure_of, result_path, run_or_explain
-from rlld_agents.sweep.processes import Processes
-from rlld_agents.sweep.sweep import results_of
-from rlld_agents.task_file import TaskNetworkInfo, load_task_network, save_task_network
+from rlld_agents.experiments.study.cells import Progress, failure_of, result_path, run_or_explain
+from rlld_agents.experiments.study.sweep import results_of
+from rlld_agents.labels import controls
+from rlld_agents.reports.results import markdown
+from rlld_agents.runs.cores import available_cores
+from rlld_agents.runs.processes import Processes
+from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors

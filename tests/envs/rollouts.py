@@ -2,7 +2,7 @@
 
 import gymnasium as gym
 
-from rlld_gym.data.twin_scales import TWIN_SCALES
+from rlld_gym.data.twins.scales import TWIN_SCALES
 
 ID = "rlld_gym:rlld/LabelDenoising-v0"
 SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 3, "hidden_size": 8, "recipe": "compact"}
