@@ -123,6 +123,10 @@ def _train(data: StoreTensors, network: TaskNetwork, kind: _Kind) -> None:
         disable=None,
         file=sys.stderr,
     ) as bar:
+
+        def show(done: int, _: int) -> None:
+            bar.update(done - bar.n)
+
         train_parser(
             data,
             labels,
@@ -132,7 +136,7 @@ def _train(data: StoreTensors, network: TaskNetwork, kind: _Kind) -> None:
             seed=START_SEED,
             network=network,
             keep="last",
-            progress=lambda *_: bar.update(),
+            progress=show,
         )
 
 
@@ -210,10 +214,6 @@ def _checksum(split: SplitTensors) -> str:
         for tensor in (split.audio, split.visual, split.labels):
             digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
             for part in torch.split(tensor, 1024):
-                digest.update(_bytes(part))
+                digest.update(part.detach().cpu().contiguous().numpy().tobytes())
         _checksums[split] = digest.hexdigest()
     return _checksums[split]
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B")

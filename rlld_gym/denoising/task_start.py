@@ -1,6 +1,7 @@
 """Where the task network of an episode starts: pretrained, fresh, or from a file."""
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -34,12 +35,12 @@ def start_network(data: StoreTensors, config: ProcessConfig) -> TaskNetwork | No
     return _network_of_file(data, config)
 
 
-def check_start(config: ProcessConfig, sizes: dict[str, int]) -> None:
+def check_start(config: ProcessConfig, sizes: Mapping[str, object]) -> None:
     """Check, without reading weights, that the file that ``task_start`` names can be used.
 
     Args:
         config: the options.
-        sizes: what the data set says of a network: audio_size, visual_2d_size, visual_3d_size, num_classes.
+        sizes: of the data set, by the names of a network's arguments.
 
     Raises:
         InputError: there is no such file, or its network has another architecture or other sizes.
@@ -78,7 +79,7 @@ def _network_of_file(data: StoreTensors, config: ProcessConfig) -> TaskNetwork:
     known = _files.setdefault(data["train"], {})
     if key not in known:
         sizes = feature_sizes(data["train"])
-        check_start(config, {**sizes})
+        check_start(config, sizes)
         network = make_task_network(
             config.recipe, **sizes, hidden_size=config.hidden_size, seed=0, device=data.device
         )

@@ -285,7 +285,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             ),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
-            task_start=os.fspath(task_start),
+            task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,
             task_start_epochs=task_start_epochs,
             evidence=evidence,
             inter_weights=inter_weights,

@@ -53,8 +53,8 @@ class ObservationLayout:
                 for name in ("labels_audio", "labels_visual"):
                     parts[name] = spaces.Box(0, 1, shape, np.int8)
         if self.with_evidence:
-            shape = (self.batch_size, 2, len(header.classes))
-            parts["evidence"] = spaces.Box(-EVIDENCE_LIMIT, EVIDENCE_LIMIT, shape, np.float32)
+            evidence_shape = (self.batch_size, 2, len(header.classes))
+            parts["evidence"] = spaces.Box(-EVIDENCE_LIMIT, EVIDENCE_LIMIT, evidence_shape, np.float32)
         if self.with_progress:
             parts["progress"] = spaces.Box(0, 1, (1,), np.float32)
         return spaces.Dict(parts)
