@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_gym.data.classes import NUM_SEGMENTS
-from rlld_gym.data.store import StoreHeader
+from rlld_gym.data.store.feature_store import StoreHeader
 from rlld_gym.denoising.evidence import EVIDENCE_LIMIT
-from rlld_gym.denoising.process import State
 from rlld_gym.denoising.process import State
 
 ObservationMode = Literal["features", "indices"]

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from rlld_gym.data import FeatureStore
+from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
 from rlld_gym.parsing.networks import TaskNetwork, make_network
