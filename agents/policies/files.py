@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rlld_agents.policies.base import RemovalPolicy
+from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.ensemble import PolicyEnsemble
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
@@ -96,7 +97,7 @@ def _make(kind: str, sizes: dict[str, Any]) -> RemovalPolicy:
     """Return an untrained policy of a make and size; ValueError for an unknown make."""
     if kind == PolicyEnsemble.kind:
         return PolicyEnsemble([_make(sizes["kind"], sizes["sizes"]) for _ in range(sizes["number"])])
-    makes = {make.kind: make for make in (HybridAttentionPolicy, NetworkPolicy)}
+    makes = {make.kind: make for make in (HybridAttentionPolicy, NetworkPolicy, EvidencePolicy)}
     if kind not in makes:
         raise ValueError(f"a policy of the unknown make {kind!r}")
     return makes[kind](**sizes)

@@ -37,15 +37,21 @@ from tqdm import tqdm
 from rlld_agents.policies.files import HybridAttentionPolicy, save_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Outcome, pooled, spread
+from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.distribution import MaskedBernoulli
 from rlld_agents.reinforce.episode import EpisodeLog, Step, means
 from rlld_agents.reinforce.gradient_noise import GradientNoise
+from rlld_agents.reinforce.parameter_exploration import ParameterExploration
+from rlld_agents.reinforce.policy_rollout import PolicyRollout, action_distribution, play_policy
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
+
+EPISODES_APART = 1_000_003
+"""Exploring parameters, runs with neighbouring seeds share no episode's seed."""
 
 POLICY_NAME = "policy.safetensors"
 
@@ -96,6 +102,10 @@ class Reinforce:
         self.episode = 0
         self.total_steps = 0
         self.advantages = AdvantageEstimator(self.config)
+        self.branch_rewards = BranchRewards(self.config.branch_rewards)
+        self.exploration: ParameterExploration | None = None
+        if self.config.exploration == "parameters":
+            self.exploration = ParameterExploration(policy, self.config)
 
     # ------------------------------------------------------------------ the algorithm
 
@@ -141,9 +151,9 @@ class Reinforce:
             )
             complete = self._snapshot(folder)
             try:
-                while self.episode < self.config.episodes:
+                while not self.finished:
                     before = self.episode
-                    row = self._train_episode()
+                    row = self._train_episode() if self.exploration is None else self._explore_parameters()
                     rows.append(row)
                     if log is not None:
                         log.write(row)
@@ -152,9 +162,8 @@ class Reinforce:
                     bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.3f}", refresh=False)
                     if callback is not None:
                         callback(row)
-                    is_last = self.episode >= self.config.episodes
                     every = self.config.checkpoint_every
-                    if is_last or self.episode // every > before // every:
+                    if self.finished or self.episode // every > before // every:
                         self._save(folder, complete)
             except KeyboardInterrupt:
                 self._save(folder, complete)
@@ -181,6 +190,36 @@ class Reinforce:
                 updates.append(self._update(waiting, noise))
                 waiting.clear()
         return self._count_and_describe([log], updates, noise, start)
+
+    @timed_part("policy")
+    def _explore_parameters(self) -> dict[str, float]:
+        """Play an update's antithetic pairs of episodes, move the parameters, and return the row to log."""
+        assert self.exploration is not None
+        start = time.perf_counter()
+        noise = self.exploration.draw(self.generator)
+        first = self.config.seed * EPISODES_APART + self.episode
+        jobs = [
+            (self.exploration.perturbed(drawn, sign), first + number)
+            for number, drawn in enumerate(noise)
+            for sign in (1, -1)
+        ]
+        rollouts = self.play(jobs)
+        pairs = list(zip(rollouts[::2], rollouts[1::2], strict=True))
+        update = self.exploration.update(noise, pairs)
+        return self._count_and_describe([rollout.log for rollout in rollouts], [update], None, start)
+
+    def play(self, jobs: Sequence[tuple[dict[str, Tensor], int]]) -> list[PolicyRollout]:
+        """Play an episode with each set of explored parameters on its seed, and leave the policy as it is."""
+        assert self.exploration is not None
+        own = {name: value.detach().clone() for name, value in self.exploration.parameters.items()}
+        rollouts = []
+        try:
+            for parameters, seed in jobs:
+                self.exploration.set(parameters)
+                rollouts.append(play_policy(self.policy, self.env, seed, self.branch_rewards))
+        finally:
+            self.exploration.set(own)
+        return rollouts
 
     def _count_and_describe(
         self,
@@ -210,7 +249,7 @@ class Reinforce:
         mask, action = self._act(observation, info)
         following, reward, terminated, truncated, info = self.env.step(action.numpy())
         scalar = float(reward)
-        step = Step(observation, mask, action, self._branch_rewards(scalar, info), scalar, info)
+        step = Step(observation, mask, action, self.branch_rewards(scalar, info), scalar, info)
         return step, following, terminated or truncated
 
     def _act(
@@ -219,13 +258,7 @@ class Reinforce:
         """Sample an action; return the mask that holds for it, and the action."""
         mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
         with torch.no_grad():  # around the policy alone: the environment trains a network in its step
-            return mask, self._distribution(self.policy, observation, mask).sample(self.generator)
-
-    def _branch_rewards(self, scalar: float, info: dict[str, Any]) -> tuple[float, float]:
-        """Return a step's reward of the audio and of the visual branch."""
-        if self.config.branch_rewards and "reward_audio" in info and "reward_visual" in info:
-            return float(info["reward_audio"]), float(info["reward_visual"])
-        return scalar, scalar
+            return mask, action_distribution(self.policy, observation, mask).sample(self.generator)
 
     def _update(self, steps: list[Step], noise: GradientNoise | None) -> dict[str, float]:
         """Take one Adam step along 1/N sum_i grad log pi(a_i) R (Eq. 15); backward() runs step by step."""
@@ -256,7 +289,7 @@ class Reinforce:
 
     def _terms(self, step: Step, advantage: Tensor | None, noise: GradientNoise | None) -> dict[str, Tensor]:
         """Return sums over the free bits of a step: log pi times the advantage, entropy, divergence, and 1."""
-        distribution = self._distribution(self.policy, step.observation, step.mask)
+        distribution = action_distribution(self.policy, step.observation, step.mask)
         if advantage is None:
             advantage = self.advantages.of_step(self._outcome(step, distribution.free), distribution)
         log_probabilities = distribution.log_probabilities(step.action.to(self.device))
@@ -269,7 +302,7 @@ class Reinforce:
         }
         if self.reference is not None:
             with torch.no_grad():
-                reference = self._distribution(self.reference, step.observation, step.mask)
+                reference = action_distribution(self.reference, step.observation, step.mask)
             terms["kl"] = distribution.divergence(reference).sum()
         return terms
 
@@ -291,16 +324,6 @@ class Reinforce:
         branch = torch.tensor(step.rewards, device=self.device)
         return Outcome(free & step.action.to(self.device).bool(), branch, per_video, credit)
 
-    def _distribution(
-        self, policy: nn.Module, observation: dict[str, NDArray[Any]], mask: Tensor | None
-    ) -> MaskedBernoulli:
-        """Return a policy's action distribution for one observation."""
-        audio, visual = (
-            torch.from_numpy(np.asarray(observation[name], np.float32)).to(self.device)
-            for name in ("audio", "visual")
-        )
-        return MaskedBernoulli(policy(audio, visual), None if mask is None else mask.to(self.device))
-
     # ------------------------------------------------------------------ checkpoints
 
     def state_dict(self) -> dict[str, Any]:
@@ -316,6 +339,7 @@ class Reinforce:
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "baseline": self.advantages.average,
+                "exploration": None if self.exploration is None else self.exploration.state_dict(),
                 "env": get_state() if get_state is not None and self.episode else None,
             }
         )
@@ -340,6 +364,8 @@ class Reinforce:
             self.generator.set_state(state["generator"])
             self.episode, self.total_steps = state["episode"], state["total_steps"]
             self.advantages.average = state["baseline"]
+            if self.exploration is not None:
+                self.exploration.load_state_dict(state["exploration"])
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
