@@ -90,11 +90,12 @@ class Experiment:
     def denoise(self, learned: Learned) -> RevisedLabels:
         """Denoise the training videos and write their labels."""
         self._say("denoising the training videos")
+        rule = self.config.removal_rule
         revised = learned.revised or denoise(
             learned.policy,
             self.setting.tensors,
-            threshold=self.config.threshold,
-            empty_rule=self.config.environment.empty_rule,
+            threshold=rule.threshold,
+            empty_rule=rule.empty_rule,
         )
         names = self.store.split("train").filenames
         write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
