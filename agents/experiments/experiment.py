@@ -25,6 +25,7 @@ from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
 from rlld_agents.runs.task_file import NAME as TASK_NAME
 from rlld_gym.files import write_json, write_text
+from rlld_gym.profiling import timed_part
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
@@ -78,7 +79,7 @@ class Experiment:
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-            with clock.stage("figures"):
+            with clock.stage("figures"), timed_part("figures"):
                 draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
         if self.profile is not None:

@@ -18,6 +18,7 @@ from rlld_agents.runs.progress import Progress
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class WarmStart:
         }
 
 
+@timed_part("policy")
 def warm_start(
     start: Callable[[], StartablePolicy],
     validation: SplitTensors,

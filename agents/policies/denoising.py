@@ -8,8 +8,10 @@ from rlld_agents.labels.revised import RevisedLabels
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.profiling import timed_part
 
 
+@timed_part("policy")
 def denoise(
     policy: nn.Module,
     store: FeatureStore | StoreTensors,

@@ -23,6 +23,7 @@ from rlld_gym.parsing.training import (
     set_learning_rate,
     train_step,
 )
+from rlld_gym.profiling import timed_part
 
 
 class Lesson(NamedTuple):
@@ -60,6 +61,7 @@ class TaskLearner:
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
 
+    @timed_part("task training")
     def renew(self, seed: int) -> None:
         """Start over with a network whose weights depend on ``seed`` alone."""
         self.network = make_task_network(
@@ -84,6 +86,7 @@ class TaskLearner:
         targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
         return Lesson(features, targets, seed)
 
+    @timed_part("task training")
     def train(self, lesson: Lesson) -> Tensor:
         """Take one gradient step; return its loss, a detached scalar on the device."""
         network, optimizer = self.born()
