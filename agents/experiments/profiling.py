@@ -1,7 +1,7 @@
 """Where the time of a run goes: seconds of data, task training, validation, policy and the rest.
 
-The code names its parts where they happen (`rlld_gym.profiling.timed_part`); a `Profile` adds up what it is told while
-it is active.
+The code names its parts where they happen (`rlld_gym.profiling.timed_part`); a `Profile` adds up what it is told
+while it is active.
 """
 
 import time

@@ -43,6 +43,16 @@ class StoreHeader:
     visual_3d_size: int
     attributes: Mapping[str, Any]
 
+    @property
+    def network_sizes(self) -> dict[str, int]:
+        """The sizes of a task network that the data set decides."""
+        return {
+            "audio_size": self.audio_size,
+            "visual_2d_size": self.visual_2d_size,
+            "visual_3d_size": self.visual_3d_size,
+            "num_classes": len(self.classes),
+        }
+
 
 class FeatureStore:
     """Features and labels of one data set: three splits and what is needed to interpret them.
