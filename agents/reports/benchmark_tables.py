@@ -78,14 +78,17 @@ def markdown_text(results: Results, title: str) -> str:
             "Convergence: validation F-scores (%) of the environment's parser and return, mean of the last "
             f"{number} episodes, ± standard deviation over the seeds",
             markdown(
-                ["", *SCORE_HEADS, "return"], [_convergence_row(n, runs, number) for n, runs in curves.items()]
+                ["", *SCORE_HEADS, "return"],
+                [_convergence_row(n, runs, number) for n, runs in curves.items()],
             ),
         ]
     published = published_rows(results)
     if published:
         parts += [
             "For orientation: **published results on LLP**, real data, single runs; not comparable in level",
-            markdown(["", *SCORE_HEADS], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]),
+            markdown(
+                ["", *SCORE_HEADS], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]
+            ),
         ]
     return "\n\n".join(parts) + "\n"
 

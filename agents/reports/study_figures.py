@@ -138,7 +138,9 @@ def _bars(axis: "Axes", results: Results, key: str, *, interval: bool) -> NDArra
         axis.barh(place, middle, color=colour, height=0.62 if interval else 0.66)
         if interval:
             axis.plot(bootstrap_interval(values), [place, place], color=INK, linewidth=1.4)
-        axis.plot(values, np.full(len(values), place), ".", color=INK, markersize=4, alpha=0.5 if interval else 0.6)
+        axis.plot(
+            values, np.full(len(values), place), ".", color=INK, markersize=4, alpha=0.5 if interval else 0.6
+        )
     axis.set_xlim(0.0, min(100.0, max(everything) + 3))
     return places
 

@@ -74,15 +74,15 @@ class StudyCell:
         stem = file_stem(self)
         network = denoised.network
         if network is None:
-            job = ParserJob(stem.removesuffix(f"-seed{self.seed}"), LabelSet(denoised.audio, denoised.visual), self.seed)
+            job = ParserJob(
+                stem.removesuffix(f"-seed{self.seed}"), LabelSet(denoised.audio, denoised.visual), self.seed
+            )
             network = train_and_record(job, setting, folder)[0]
         seconds = time.perf_counter() - started
         gate, data = setting.recipe.gate, setting.tensors
         scores = {name: evaluate(network, data[name], gate).as_dict() for name in ("test", "val")}
         names, classes = train.filenames, setting.store.classes
-        write_labels(
-            folder / LABELS_FOLDER / f"{stem}.csv", names, classes, denoised.audio, denoised.visual
-        )
+        write_labels(folder / LABELS_FOLDER / f"{stem}.csv", names, classes, denoised.audio, denoised.visual)
         return {
             "method": self.name,
             "seed": self.seed,
@@ -117,7 +117,11 @@ class StudyCell:
         """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""
         if config.dense_videos is None:
             return config.data, config.data_seed
-        of_row = [str(row.study[name]) for name in ("data", "data_seed", "dense_videos", "dense_shift") if name in row.study]
+        of_row = [
+            str(row.study[name])
+            for name in ("data", "data_seed", "dense_videos", "dense_shift")
+            if name in row.study
+        ]
         path = folder / DATA_FOLDER / f"{'-'.join([*map(_plain, of_row), f'seed{self.seed}'])}.h5"
         if not path.is_file():  # every row of the seed has the same videos
             path.parent.mkdir(parents=True, exist_ok=True)

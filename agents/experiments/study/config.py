@@ -76,7 +76,15 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        counts = ("seeds", "steps", "workers", "parser_epochs", "hidden_size", "rlld_episodes", "dense_videos")
+        counts = (
+            "seeds",
+            "steps",
+            "workers",
+            "parser_epochs",
+            "hidden_size",
+            "rlld_episodes",
+            "dense_videos",
+        )
         for name in counts:
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -100,7 +108,9 @@ class StudyConfig:
         if self.methods is not None:
             methods = [("--methods", name) for name in self.methods]
         agents = [("--agents", name) for name in self.agents] + [("--agent", name) for name in self.agent]
-        found = {name: option for option, name in (*agents, *methods, *(("--controls", c) for c in self.controls))}
+        found = {
+            name: option for option, name in (*agents, *methods, *(("--controls", c) for c in self.controls))
+        }
         return [(option, name) for name, option in found.items()]
 
     def row_names(self) -> tuple[str, ...]:
