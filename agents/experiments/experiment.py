@@ -23,7 +23,6 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
-from rlld_agents.runs.setting import Setting
 from rlld_agents.runs.task_file import NAME as TASK_NAME
 from rlld_gym.files import write_json, write_text
 
@@ -51,14 +50,7 @@ class Experiment:
         self.folder = folder
         self.progress = progress
         self.cores = cores
-        self.setting = Setting(
-            config.data,
-            config.data_seed,
-            recipe=config.recipe,
-            hidden_size=config.hidden_size,
-            epochs=config.parser_epochs,
-            device=config.device,
-        )
+        self.setting = config.setting()
         self.profile = Profile(self.setting.device) if config.profile else None
         with self._profiled():
             self.setting.check()
