@@ -26,6 +26,7 @@ from rlld_gym.parsing.training import (
     set_learning_rate,
     train_step,
 )
+from rlld_gym.profiling import timed_part
 
 
 class Lesson(NamedTuple):
@@ -79,6 +80,7 @@ class TaskLearner:
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
 
+    @timed_part("task training")
     def renew(self, seed: int) -> None:
         """Start over: with a copy of the starting network, or with weights that depend on ``seed`` alone."""
         if self.start is not None:
@@ -106,6 +108,7 @@ class TaskLearner:
         targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
         return Lesson(features, targets, seed)
 
+    @timed_part("task training")
     def train(self, lesson: Lesson) -> Tensor:
         """Take one gradient step; return its loss, a detached scalar on the device."""
         network, optimizer = self.born()

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from rlld_agents.experiments.study.cells import Progress
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes, run_in_processes
+from rlld_agents.runs.processes import Processes, available_cores, run_in_processes
 
 
 @dataclass(frozen=True)
