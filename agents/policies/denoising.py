@@ -78,7 +78,7 @@ def removal_logits(
     """
     initialized_labels = getattr(policy, "initialized_labels", True)
     # Where a policy reads evidence, of the whole split: a batch has no others to compare a video with.
-    evidence_of = policy.evidence_of if isinstance(policy, EvidencePolicy) else None
+    evidence_of = getattr(policy, "evidence_of", None)
     with torch.no_grad():
         logits = []
         for batch in torch.split(indices, batch_size):

@@ -1,14 +1,13 @@
-"""A policy that reads a parser's evidence: few numbers to learn, which say how much evidence a label needs to stay."""
+"""A policy that reads a parser's evidence; it learns how much of it a label of each class needs to stay."""
 
 import copy
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rlld_agents.policies.base import RemovalHead, RemovalPolicy, shift_heads
+from rlld_agents.policies.base import RemovalHead, RemovalPolicy
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.evidence import evidence, modality_evidence
 from rlld_gym.parsing.networks import TaskNetwork, make_network

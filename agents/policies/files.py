@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from rlld_agents.policies.base import RemovalPolicy
-from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.ensemble import PolicyEnsemble
+from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.errors import InputError

@@ -11,7 +11,7 @@ TOLERANCE = 1e-6
 class BranchRewards:
     """Splits a step's reward into those of the two branches (Eq. 15 of RLLD, arXiv 2412.19563).
 
-    ``info["reward_audio"]`` and ``info["reward_visual"]`` are taken where their mean is the reward that was returned.
+    ``info["reward_audio"]`` and ``info["reward_visual"]`` count where their mean is the reward that was returned.
     Where it is not, somebody has changed the reward on its way, such as a wrapper: then the reward counts, for both
     branches, and that is said once.
 

@@ -78,7 +78,7 @@ class ReinforceConfig:
     class_share: float = 0.5
     """Exploring parameters, advantage "class": weight of what a class earned itself beside its branch's return."""
     patience: int | None = None
-    """Exploring parameters: stop when so many updates earned no more than as many before; None: play all episodes."""
+    """Exploring parameters: stop when so many updates earned no more than as many before; None: never."""
     checkpoint_every: int = 10
     """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
     seed: int = 0
@@ -143,7 +143,10 @@ class ReinforceConfig:
         self._check(
             {
                 "episodes": (self.episodes >= 1, "at least 1"),
-                "advantage": (self.advantage in ("episode", "class"), "exploring parameters, episode or class"),
+                "advantage": (
+                    self.advantage in ("episode", "class"),
+                    "exploring parameters, episode or class",
+                ),
                 "pairs": (self.pairs >= 1, "at least 1"),
                 "deviation": (self.deviation > 0, "greater than 0"),
                 "step_size": (self.step_size > 0, "greater than 0"),

@@ -2,17 +2,18 @@
 
 REINFORCE with the Gaussian over parameters (Williams, 1992; Sehnke et al., "Parameter-exploring policy gradients",
 Neural Networks 2010). Thousands of independent action bits average out: whatever is drawn, a class loses about the
-same share of its labels, and the validation score says nothing. A perturbed policy that acts deterministically moves
-shares by tens of per cent, and the score shows it.
+same share of its labels, and the validation score says nothing. A perturbed policy that acts deterministically
+moves shares by tens of per cent, and the score shows it.
 
-Perturbations come in antithetic pairs, theta + e and theta - e, on the same seed: the same videos and dropout masks,
-so that half the difference of their returns, the advantage, has no other cause. The gradient of a parameter is the
-mean over the pairs of advantage times e / sigma; divided by the size of the advantages it is a correlation, and the
-step is that correlation times ``step_size``. The advantage of
+Perturbations come in antithetic pairs, theta + e and theta - e, on the same seed: the same videos and dropout
+masks, so that half the difference of their returns, the advantage, has no other cause. The gradient of a parameter
+is the mean over the pairs of advantage times e / sigma; divided by the size of the advantages it is a correlation,
+and the step is that correlation times ``step_size``. (Of a class whose advantages are small beside the others', chance is the
+larger part: it moves less.) The advantage of
 
 - a parameter of shape (2, C), one for each branch and class, is its branch's return or, with ``advantage="class"``,
-  a mixture with what its own class earned: its contribution to the F-score, in units of reward, less the price of the
-  labels that were removed. The price is what the rest of the branch's return lost per label, fitted over the pairs;
+  a mixture with what its own class earned: its contribution to the F-score, in units of reward, less the price of
+  the labels that were removed. The price is what the rest of the branch's return lost per label, fitted over pairs;
 - a parameter of shape (2, 1), one for each branch, is its branch's return;
 - any other parameter is the mean of both.
 """
@@ -20,15 +21,23 @@ step is that correlation times ``step_size``. The advantage of
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium
 import torch
 from torch import Tensor, nn
 
+from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters
+from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters, play_policy
 from rlld_gym.errors import InputError
 
 Pair = tuple[PolicyRollout, PolicyRollout]
 """The rollouts of theta + e and of theta - e."""
+
+Noise = dict[str, Tensor]
+"""A perturbation of each explored parameter, by name."""
+
+SHRINKAGE = 0.25
+"""How much of the classes' mean square advantage is added to each one's own, before it divides."""
 
 TINY = 1e-12
 """Keeps correlations of returns that do not differ at all finite (they are 0)."""
@@ -46,6 +55,7 @@ class ParameterExploration:
     """
 
     def __init__(self, policy: nn.Module, config: ReinforceConfig) -> None:
+        self.policy = policy
         self.config = config
         self.parameters = explored_parameters(policy)
         self.updates = 0
@@ -65,33 +75,66 @@ class ParameterExploration:
         recent, before = self.returns[-patience:], self.returns[-2 * patience : -patience]
         return sum(recent) <= sum(before)
 
-    @torch.no_grad()
-    def set(self, values: dict[str, Tensor]) -> None:
-        """Give the explored parameters other values."""
-        for name, value in self.parameters.items():
-            value.copy_(values[name])
+    def play_and_update(
+        self,
+        env: gymnasium.Env[Any, Any],
+        branch_rewards: BranchRewards,
+        generator: torch.Generator,
+        seed: int,
+    ) -> tuple[list[PolicyRollout], dict[str, float]]:
+        """Play an update's episodes and move the parameters.
 
-    def draw(self, generator: torch.Generator) -> list[dict[str, Tensor]]:
-        """Return the next update's perturbations e / sigma, one for each pair; drawn on the CPU."""
+        Args:
+            env: as `rlld_agents.Reinforce` takes it.
+            branch_rewards: splits a step's reward.
+            generator: of the perturbations, on the CPU.
+            seed: of the first pair's episodes; the next pairs have the next seeds.
+
+        Returns:
+            The episodes, pair by pair, and what is logged of the update.
+        """
+        noise = self._draw(generator)
+        pairs = [
+            (
+                self._play(env, branch_rewards, drawn, 1, seed + number),
+                self._play(env, branch_rewards, drawn, -1, seed + number),
+            )
+            for number, drawn in enumerate(noise)
+        ]
+        return [rollout for pair in pairs for rollout in pair], self.update(noise, pairs)
+
+    def _draw(self, generator: torch.Generator) -> list[Noise]:
+        """Return the next update's perturbations, one for each pair, in units of the deviation."""
         return [
             {name: torch.randn(value.shape, generator=generator) for name, value in self.parameters.items()}
             for _ in range(self.config.pairs)
         ]
 
-    def perturbed(self, noise: dict[str, Tensor], sign: int) -> dict[str, Tensor]:
-        """Return the explored parameters, moved by sign times a perturbation."""
+    def _play(
+        self, env: gymnasium.Env[Any, Any], branch_rewards: BranchRewards, noise: Noise, sign: int, seed: int
+    ) -> PolicyRollout:
+        """Play an episode with perturbed parameters, and leave them as they were."""
+        own = {name: value.detach().clone() for name, value in self.parameters.items()}
         size = sign * self.config.deviation
-        return {
-            name: (value + size * noise[name].to(value)).detach() for name, value in self.parameters.items()
-        }
+        try:
+            self._set({name: value + size * noise[name].to(value) for name, value in own.items()})
+            return play_policy(self.policy, env, seed, branch_rewards)
+        finally:
+            self._set(own)
 
     @torch.no_grad()
-    def update(self, noise: Sequence[dict[str, Tensor]], pairs: Sequence[Pair]) -> dict[str, float]:
+    def _set(self, values: dict[str, Tensor]) -> None:
+        """Give the explored parameters other values."""
+        for name, value in self.parameters.items():
+            value.copy_(values[name])
+
+    @torch.no_grad()
+    def update(self, noise: Sequence[Noise], pairs: Sequence[Pair]) -> dict[str, float]:
         """Move the parameters; return what is logged.
 
         Args:
-            noise: what `draw` returned.
-            pairs: what the perturbations earned, in the same order.
+            noise: the perturbations, in units of the deviation.
+            pairs: what they earned, in the same order.
 
         Raises:
             InputError: ``advantage="class"``, but the environment does not say what a class contributes.
@@ -131,12 +174,20 @@ class ParameterExploration:
         if classes is None or drawn.shape[1:] != classes.shape[1:]:
             return of_branch
         share = self.config.class_share
-        return (1 - share) * of_branch + share * _correlate(drawn, classes)
+        return (1 - share) * of_branch + share * _correlate(drawn, classes, SHRINKAGE)
 
 
-def _correlate(drawn: Tensor, advantage: Tensor) -> Tensor:
-    """Return the mean over pairs of advantage times perturbation, in units of the advantage's size."""
-    return (advantage * drawn).mean(0) / (advantage.square().mean(0).sqrt() + TINY)
+def _correlate(drawn: Tensor, advantage: Tensor, shrinkage: float = 0.0) -> Tensor:
+    """Return the mean over pairs of advantage times perturbation, in units of the advantage's size.
+
+    Args:
+        drawn: (P, ...) perturbations in units of the deviation.
+        advantage: (P, ...), to be broadcast.
+        shrinkage: part of the mean square of all advantages that is added to each one's own.
+    """
+    squares = advantage.square()
+    size = (squares.mean(0) + shrinkage * squares.mean()).sqrt()
+    return (advantage * drawn).mean(0) / (size + TINY)
 
 
 def _class_advantages(pairs: Sequence[Pair]) -> Tensor:

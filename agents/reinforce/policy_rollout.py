@@ -1,6 +1,5 @@
 """One episode of a policy that acts deterministically, and what it was paid."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.distribution import MaskedBernoulli
 from rlld_agents.reinforce.episode import EpisodeLog, Step
 from rlld_gym.errors import InputError
-
-BranchRewards = Callable[[float, dict[str, Any]], tuple[float, float]]
-"""From a step's reward and info to what the audio and the visual branch are paid."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +75,7 @@ def action_distribution(
 ) -> MaskedBernoulli:
     """Return a policy's action distribution for one observation, on the policy's device.
 
-    A policy that says ``uses_evidence`` is given the observation's ``evidence``, if there is any, as third argument.
+    A policy that says ``uses_evidence`` is given the observation's ``evidence``, if there is any, as third one.
     """
     device = next(policy.parameters()).device
     names = ["audio", "visual"]

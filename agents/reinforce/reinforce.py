@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -40,11 +39,10 @@ from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Outcome, pooled, spread
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.distribution import MaskedBernoulli
 from rlld_agents.reinforce.episode import EpisodeLog, Step, means
 from rlld_agents.reinforce.gradient_noise import GradientNoise
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
-from rlld_agents.reinforce.policy_rollout import PolicyRollout, action_distribution, play_policy
+from rlld_agents.reinforce.policy_rollout import action_distribution
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
@@ -170,6 +168,12 @@ class Reinforce:
                 raise
         return rows
 
+    @property
+    def finished(self) -> bool:
+        """Whether all episodes are done, or further ones would not help."""
+        converged = self.exploration is not None and self.exploration.converged
+        return self.episode >= self.config.episodes or converged
+
     @timed_part("policy")
     def _train_episode(self) -> dict[str, float]:
         """Play one episode, update the policy, and return the row to log."""
@@ -197,30 +201,11 @@ class Reinforce:
         """Play an update's antithetic pairs of episodes, move the parameters, and return the row to log."""
         assert self.exploration is not None
         start = time.perf_counter()
-        noise = self.exploration.draw(self.generator)
-        first = self.config.seed * EPISODES_APART + self.episode
-        jobs = [
-            (self.exploration.perturbed(drawn, sign), first + number)
-            for number, drawn in enumerate(noise)
-            for sign in (1, -1)
-        ]
-        rollouts = self.play(jobs)
-        pairs = list(zip(rollouts[::2], rollouts[1::2], strict=True))
-        update = self.exploration.update(noise, pairs)
+        seed = self.config.seed * EPISODES_APART + self.episode
+        rollouts, update = self.exploration.play_and_update(
+            self.env, self.branch_rewards, self.generator, seed
+        )
         return self._count_and_describe([rollout.log for rollout in rollouts], [update], None, start)
-
-    def play(self, jobs: Sequence[tuple[dict[str, Tensor], int]]) -> list[PolicyRollout]:
-        """Play an episode with each set of explored parameters on its seed, and leave the policy as it is."""
-        assert self.exploration is not None
-        own = {name: value.detach().clone() for name, value in self.exploration.parameters.items()}
-        rollouts = []
-        try:
-            for parameters, seed in jobs:
-                self.exploration.set(parameters)
-                rollouts.append(play_policy(self.policy, self.env, seed, self.branch_rewards))
-        finally:
-            self.exploration.set(own)
-        return rollouts
 
     def _count_and_describe(
         self,
