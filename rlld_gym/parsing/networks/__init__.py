@@ -9,14 +9,18 @@ from rlld_gym.parsing.networks.base import (
 )
 from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
     "HAN",
+    "VALOR",
     "AttentivePooling",
     "HANLayer",
     "HANStem",
     "ParsingOutput",
     "TaskNetwork",
+    "VALORPlus",
+    "VALORPlusPlus",
     "checkpoint_systems",
     "load_public_checkpoint",
     "make_network",

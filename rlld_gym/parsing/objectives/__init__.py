@@ -10,12 +10,14 @@ from rlld_gym.parsing.objectives.base import (
     register_objective,
 )
 from rlld_gym.parsing.objectives.pooled import PooledObjective
+from rlld_gym.parsing.objectives.valor import VALORObjective
 
 __all__ = [
     "Batch",
     "Objective",
     "PooledObjective",
     "StepContext",
+    "VALORObjective",
     "make_objective",
     "objective_name",
     "objective_names",
