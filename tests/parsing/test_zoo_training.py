@@ -15,7 +15,7 @@ from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked_training import train_parsers
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 
-SYSTEMS = ("valor", "valor_plus", "valor_plus_plus")
+SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp")
 WIDTH = 16
 
 
@@ -25,9 +25,7 @@ def data():
     whole = shared_tensors("twin-tiny", "cpu")
 
     def first(split, count):
-        cut = {
-            name: value[:count] for name, value in vars(split).items() if isinstance(value, torch.Tensor)
-        }
+        cut = {name: value[:count] for name, value in vars(split).items() if isinstance(value, torch.Tensor)}
         return dataclasses.replace(split, **cut)
 
     return StoreTensors({name: first(whole[name], 96) for name in whole})

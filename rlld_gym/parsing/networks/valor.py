@@ -153,7 +153,9 @@ class VALORPlusPlus(VALORPlus):
     `rlld_gym.parsing.networks.clap.pool_clap_map` does.
     """
 
-    published_features: ClassVar[str] = "CLAP maps (64 x 768, or pooled to segments), CLIP (768) and R(2+1)D-18 (512)"
+    published_features: ClassVar[str] = (
+        "CLAP maps (64 x 768, or pooled to segments), CLIP (768) and R(2+1)D-18 (512)"
+    )
 
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True

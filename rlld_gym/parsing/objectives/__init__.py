@@ -9,11 +9,13 @@ from rlld_gym.parsing.objectives.base import (
     objective_names,
     register_objective,
 )
+from rlld_gym.parsing.objectives.cpsp import CPSPObjective
 from rlld_gym.parsing.objectives.pooled import PooledObjective
 from rlld_gym.parsing.objectives.valor import VALORObjective
 
 __all__ = [
     "Batch",
+    "CPSPObjective",
     "Objective",
     "PooledObjective",
     "StepContext",
