@@ -45,6 +45,20 @@ _CPSP = Recipe(
     gate="modality",
     selection="last",
 )
+_MGN = Recipe(
+    name="mgn",
+    network="mgn",
+    learning_rate=3e-4,
+    step_size=10,
+    gamma=0.1,
+    epochs=40,
+    batch_size=16,
+    audio_weight=1.0,
+    visual_confidence=0.9,
+    video_target="original",
+    gate="global",
+    selection="segment_type",
+)
 
 SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     _VALOR,
@@ -56,7 +70,9 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
         network_options={"threshold": 0.099},
         objective_options={"video_contrast_weight": 0.0},
     ),
+    _MGN,
 )
 """Lai et al., NeurIPS 2023 (launch scripts): "valor", "valor_plus", "valor_plus_plus". Zhou et al., TPAMI 2022: "cpsp" as
 the launch script means it, "cpsp-released" as that script runs (a missing character cuts its options off).
+Mo and Tian, NeurIPS 2022: "mgn".
 """

@@ -3,6 +3,7 @@
 from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
     cpsp,
     han,
+    mgn,
     valor,
 )
 from rlld_gym.parsing.networks.checkpoints.layout import (
