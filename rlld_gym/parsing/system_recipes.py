@@ -59,6 +59,7 @@ _MGN = Recipe(
     gate="global",
     selection="segment_type",
 )
+_MM_PYRAMID = _MGN.replace(name="mm_pyramid", network="mm_pyramid", learning_rate=1e-4)
 
 SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     _VALOR,
@@ -71,8 +72,13 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
         objective_options={"video_contrast_weight": 0.0},
     ),
     _MGN,
+    _MM_PYRAMID,
 )
-"""Lai et al., NeurIPS 2023 (launch scripts): "valor", "valor_plus", "valor_plus_plus". Zhou et al., TPAMI 2022: "cpsp" as
-the launch script means it, "cpsp-released" as that script runs (a missing character cuts its options off).
-Mo and Tian, NeurIPS 2022: "mgn".
+"""By system:
+
+- "valor", "valor_plus", "valor_plus_plus": Lai et al., NeurIPS 2023, launch scripts.
+- "cpsp": Zhou et al., TPAMI 2022, as the launch script means it; "cpsp-released": as that script runs, because a
+  missing character cuts its options off.
+- "mgn": Mo and Tian, NeurIPS 2022.
+- "mm_pyramid": Yu et al., ACM MM 2022.
 """

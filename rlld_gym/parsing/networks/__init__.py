@@ -11,6 +11,7 @@ from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_publi
 from rlld_gym.parsing.networks.cpsp import CPSP
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.mgn import MGN
+from rlld_gym.parsing.networks.mm_pyramid import MMPyramid
 from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "AttentivePooling",
     "HANLayer",
     "HANStem",
+    "MMPyramid",
     "ParsingOutput",
     "TaskNetwork",
     "VALORPlus",

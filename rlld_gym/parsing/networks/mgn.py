@@ -14,8 +14,8 @@ class MGN(TaskNetwork):
     """Class tokens gather the segments of each modality, then those of both; each class token is classified.
 
     A segment's probability is that of its class in the video times a factor between 1.04 and 1.23, so that segments
-    of a video hardly differ and a probability may exceed 1: as published. Audio segment t is tied to visual segment t,
-    because its group token is built from the visual one.
+    of a video hardly differ and a probability may exceed 1: as published. Audio segment t is tied to visual segment
+    t, because its group token is built from the visual one.
 
     The sequences of `encode` are those of the stem; all else belongs to the head.
 

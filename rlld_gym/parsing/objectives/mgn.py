@@ -1,4 +1,4 @@
-"""MGN's objective: pooled cross-entropies, and class tokens that are to be told apart (Mo and Tian, NeurIPS 2022)."""
+"""MGN's objective: pooled cross-entropies, and class tokens to be told apart (Mo and Tian, NeurIPS 2022)."""
 
 from collections.abc import Sequence
 

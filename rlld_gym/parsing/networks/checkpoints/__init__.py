@@ -4,6 +4,7 @@ from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register
     cpsp,
     han,
     mgn,
+    mm_pyramid,
     valor,
 )
 from rlld_gym.parsing.networks.checkpoints.layout import (
