@@ -2,6 +2,7 @@
 
 from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
     cpsp,
+    cvcms,
     han,
     mgn,
     mm_pyramid,
