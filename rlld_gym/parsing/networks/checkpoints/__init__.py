@@ -3,6 +3,7 @@
 from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
     cpsp,
     cvcms,
+    dhhn,
     han,
     mgn,
     mm_pyramid,
