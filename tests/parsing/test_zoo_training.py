@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlld_agents.network_policy import NetworkPolicy
+from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.credit import label_credit, validation_gradient
