@@ -28,7 +28,7 @@ class AgentDenoiser:
     agent: str = "reinforce"
     """A bundled agent, "module:Class", or an entry point "rlld.agents" of an installed package."""
     steps: int = 640
-    """Environment steps to learn for, each one action for a whole batch of videos; only whole episodes are played."""
+    """Environment steps to learn for, each one action for a whole batch of videos; whole episodes are played."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
 
