@@ -16,6 +16,7 @@ from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import JointConfig, JointRound, best_round, joint_rounds
+from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
@@ -140,8 +141,7 @@ class Joint:
                 hidden_size=context.hidden_size,
                 seed=context.seed,
                 classes=context.classes,
-                threshold=self.threshold,
-                empty_rule=self.empty_rule,
+                rule=RemovalRule(self.threshold, self.empty_rule),
                 fine_tune=credit_after_rounds(environment, episodes=self.credit_episodes, seed=context.seed),
                 progress=context.progress,
             ):

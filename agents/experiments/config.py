@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
+from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.runs.options import SettingOptions, spelled
 from rlld_gym.denoising.config import RewardKind
@@ -111,6 +112,11 @@ class ExperimentConfig(SettingOptions):
                 "label_sets": (bool(self.label_sets), "at least one label set"),
             }
         )
+
+    @property
+    def removal_rule(self) -> RemovalRule:
+        """Which labels the trained policy removes."""
+        return RemovalRule(self.threshold, self.environment.empty_rule)
 
     def check_used(self) -> None:
         """Raise InputError for an option that the preset would silently ignore."""

@@ -140,9 +140,9 @@ def _constructed(kind: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     types = get_type_hints(kind)
     arguments: dict[str, Any] = {}
     for name, value in values.items():
-        part = types.get(name)
-        if isinstance(part, type) and is_dataclass(part):
-            arguments[name] = part(**_constructed(part, value))
+        block = types.get(name)
+        if isinstance(block, type) and is_dataclass(block):
+            arguments[name] = block(**_constructed(block, value))
         else:
             arguments[name] = tuple(value) if isinstance(value, list) else value
     return arguments

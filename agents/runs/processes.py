@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 Advance = Callable[[float], None]
 """Called with the number of works that have ended; running ones count in part."""
@@ -96,6 +97,7 @@ class Processes(Generic[W]):
         with self._changed:
             return float(self._ended + sum(server.share.value for server in self._running))
 
+    @timed_part("waiting")
     def wait(self, advance: Advance) -> None:
         """Wait until all have ended, after which none can be added; ``advance`` is called with `progress` often."""
         with self._changed:

@@ -25,6 +25,7 @@ from rlld_gym.parsing.targets import (
     checked_labels,
     label_targets,
 )
+from rlld_gym.profiling import timed_part
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D (B, T, D3) features, float32."""
@@ -252,6 +253,7 @@ def train_parser(
     return record.parser(network)
 
 
+@timed_part("task training")
 def _train_epoch(
     network: TaskNetwork,
     optimizer: torch.optim.Optimizer,

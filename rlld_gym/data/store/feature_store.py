@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
+from rlld_gym.profiling import timed_part
 
 __all__ = ["FeatureStore", "Split", "StoreHeader"]
 
@@ -41,6 +42,16 @@ class StoreHeader:
     visual_2d_size: int
     visual_3d_size: int
     attributes: Mapping[str, Any]
+
+    @property
+    def network_sizes(self) -> dict[str, int]:
+        """The sizes of a task network that the data set decides."""
+        return {
+            "audio_size": self.audio_size,
+            "visual_2d_size": self.visual_2d_size,
+            "visual_3d_size": self.visual_3d_size,
+            "num_classes": len(self.classes),
+        }
 
 
 class FeatureStore:
@@ -156,6 +167,7 @@ class FeatureStore:
 
         write_store(path, self.header, self._loaded())
 
+    @timed_part("data")
     def to(self, device: "str | torch.device") -> "StoreTensors":
         """Return the store as tensors on ``device``.
 
@@ -166,6 +178,7 @@ class FeatureStore:
 
         return store_tensors(self._loaded(), self.visual_2d_size, device)
 
+    @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:
         if self._splits is None:
             from rlld_gym.data.store.file import read_splits  # noqa: PLC0415

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -30,7 +30,13 @@ class TaskNetwork(nn.Module, ABC):
     """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
 
     The two halves are separate so that a contrastive loss can use the encoded sequences without another pass.
+
+    Attributes:
+        separates_modalities: whether ``cross_attention=False`` really keeps each modality from the other one. A
+            network that cannot do this says False, and must then not be called so.
     """
+
+    separates_modalities: ClassVar[bool] = True
 
     @abstractmethod
     def encode(
