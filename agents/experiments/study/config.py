@@ -13,8 +13,8 @@ from rlld_agents.baselines.rows import (
     known_rows,
     plugin_row,
 )
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_agents.runs.options import SettingOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
