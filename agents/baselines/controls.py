@@ -98,8 +98,8 @@ class RandomRemoval:
     visual_rate: float | tuple[float, ...] = VISUAL_NOISE_RATE
     """Likewise, visual; the default is the share whose event is not seen."""
     number: Literal["rates", "truth"] = "rates"
-    """How many: as the rates say, or as many of each modality as the truth would remove; where it is unknown, as many as
-    the rule "no visual Speech"."""
+    """How many: as the rates say, or as many of each modality as the truth would remove; where it is unknown, as
+    many as the rule "no visual Speech"."""
 
     def __post_init__(self) -> None:
         """Check the options (InputError)."""
@@ -125,8 +125,8 @@ class RandomRemoval:
         matched = controls.oracle(train) or controls.no_visual_speech(train, context.classes)
         if matched is None:
             raise CannotOfferError(
-                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to remove; leave '
-                "the method out"
+                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to '
+                "remove; leave the method out"
             )
         return Denoised(*controls.random_removal(train, *matched, context.seed))
 
