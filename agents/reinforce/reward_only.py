@@ -12,6 +12,7 @@ from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.starting_parser import starting_parser
 from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import network_options
 
 INTER_WEIGHT: Final = 3.0
 """Weight of the mean inter-reward beside the validation reward. A parser that starts from weak training gains by
@@ -53,6 +54,6 @@ def make_reward_only(
         data["train"],
         network=recipe.network,
         hidden_size=hidden_size,
-        options={"flavour": recipe.flavour} if recipe.network == "han" else None,
+        options=network_options(recipe),
     )
     return policy, Reinforce(policy, env, config)
