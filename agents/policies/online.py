@@ -1,9 +1,9 @@
 """A policy that stays in the loop while a parser is being trained, and decides anew from the parser as it is.
 
-RLLD (arXiv 2412.19563) trains policy and parser together. What a policy knows of a class is how many of its labels are
-wrong; which ones, a parser says the better the more of the wrong ones it has been spared. So the number of labels that
-go stays what the policy decided, class by class and modality by modality, and before every epoch those go that the
-parser as it is finds least evidence for.
+RLLD (arXiv 2412.19563) trains policy and parser together. What a policy knows of a class is how many of its labels
+are wrong; which ones, a parser says the better the more of the wrong ones it has been spared. So the number of
+labels that go stays what the policy decided, class by class and modality by modality, and before every epoch those
+go that the parser as it is finds least evidence for.
 """
 
 from dataclasses import dataclass, field
@@ -33,8 +33,8 @@ class OnlinePlan:
 
     Attributes:
         first: the labels as the policy leaves them before the training; their numbers stay.
-        evidence_weight: how much the parser's evidence, in units of its deviation over a class's labels, counts beside
-            the policy's own log-odds of removal. None: evidence alone decides.
+        evidence_weight: how much the parser's evidence, in units of its deviation over a class's labels, counts
+            beside the policy's own log-odds of removal. None: evidence alone decides.
         empty_rule: what to do where a video would lose its last label.
     """
 

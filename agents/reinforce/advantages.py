@@ -29,8 +29,8 @@ BASELINES: Final[dict[str, tuple[Baseline, ...]]] = {
     "video": ("none", "ema", "leave_one_out", "expected"),
     "label": ("none", "ema", "leave_one_out", "expected", "optimal"),
 }
-"""Baselines that make sense where action bits are drawn. An episode's or step's reward has no others beside it to be
-compared with, and nobody knows the expectation of an episode's return."""
+"""Baselines that make sense where action bits are drawn. An episode's or step's reward has no others beside it to
+be compared with, and nobody knows the expectation of an episode's return."""
 
 
 class Outcome(NamedTuple):

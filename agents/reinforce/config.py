@@ -1,12 +1,16 @@
 """The options of REINFORCE, checked where they are given."""
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
 
-PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience")
+CHANGEABLE = ("episodes", "checkpoint_every", "workers", "patience")
+"""Options that may change when a run is resumed."""
+
+PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience", "workers")
 """Options that only exploration in parameters uses."""
 
 ACTION_OPTIONS = (
@@ -79,6 +83,8 @@ class ReinforceConfig:
     """Exploring parameters, advantage "class": weight of what a class earned itself beside its branch's return."""
     patience: int | None = None
     """Exploring parameters: stop when so many updates earned no more than as many before; None: never."""
+    workers: int = 1
+    """Exploring parameters: processes that play episodes side by side, with the same result; 1: only this one."""
     checkpoint_every: int = 10
     """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
     seed: int = 0
@@ -153,6 +159,7 @@ class ReinforceConfig:
                 "decay": (0 < self.decay <= 1, "greater than 0, at most 1"),
                 "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),
                 "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
+                "workers": (self.workers >= 1, "at least 1"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
                 "seed": (self.seed >= 0, "at least 0"),
             }
@@ -166,6 +173,21 @@ class ReinforceConfig:
                 raise InputError(
                     f"option {option.name}: found {getattr(self, option.name)}, which has no effect with {mode}; "
                     "leave it away"
+                )
+
+    def check_resumes(self, saved: Mapping[str, Any], source: str) -> None:
+        """Raise InputError if an option that shapes the run differs from a saved run's.
+
+        Args:
+            saved: its options, by name.
+            source: of the saved run, for the message.
+        """
+        saved = asdict(ReinforceConfig()) | dict(saved)  # of a time when there were fewer options
+        for name, value in asdict(self).items():
+            if name not in CHANGEABLE and saved[name] != value:
+                raise InputError(
+                    f"{source}: trained with {name}={saved[name]}, found {name}={value}; "
+                    "resume with the run's own options"
                 )
 
     @property

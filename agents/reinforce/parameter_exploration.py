@@ -8,8 +8,8 @@ moves shares by tens of per cent, and the score shows it.
 Perturbations come in antithetic pairs, theta + e and theta - e, on the same seed: the same videos and dropout
 masks, so that half the difference of their returns, the advantage, has no other cause. The gradient of a parameter
 is the mean over the pairs of advantage times e / sigma; divided by the size of the advantages it is a correlation,
-and the step is that correlation times ``step_size``. (Of a class whose advantages are small beside the others', chance is the
-larger part: it moves less.) The advantage of
+and the step is that correlation times ``step_size``. (Where a class's advantages are small beside the others',
+chance is their larger part: it moves less.) The advantage of
 
 - a parameter of shape (2, C), one for each branch and class, is its branch's return or, with ``advantage="class"``,
   a mixture with what its own class earned: its contribution to the F-score, in units of reward, less the price of
@@ -21,13 +21,12 @@ larger part: it moves less.) The advantage of
 from collections.abc import Sequence
 from typing import Any
 
-import gymnasium
 import torch
 from torch import Tensor, nn
 
-from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters, play_policy
+from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters
+from rlld_agents.reinforce.rollout_pool import Play
 from rlld_gym.errors import InputError
 
 Pair = tuple[PolicyRollout, PolicyRollout]
@@ -55,7 +54,6 @@ class ParameterExploration:
     """
 
     def __init__(self, policy: nn.Module, config: ReinforceConfig) -> None:
-        self.policy = policy
         self.config = config
         self.parameters = explored_parameters(policy)
         self.updates = 0
@@ -76,57 +74,35 @@ class ParameterExploration:
         return sum(recent) <= sum(before)
 
     def play_and_update(
-        self,
-        env: gymnasium.Env[Any, Any],
-        branch_rewards: BranchRewards,
-        generator: torch.Generator,
-        seed: int,
+        self, play: Play, generator: torch.Generator, seed: int
     ) -> tuple[list[PolicyRollout], dict[str, float]]:
         """Play an update's episodes and move the parameters.
 
         Args:
-            env: as `rlld_agents.Reinforce` takes it.
-            branch_rewards: splits a step's reward.
+            play: plays an episode with each of some values of the explored parameters, on a seed.
             generator: of the perturbations, on the CPU.
             seed: of the first pair's episodes; the next pairs have the next seeds.
 
         Returns:
             The episodes, pair by pair, and what is logged of the update.
         """
-        noise = self._draw(generator)
-        pairs = [
-            (
-                self._play(env, branch_rewards, drawn, 1, seed + number),
-                self._play(env, branch_rewards, drawn, -1, seed + number),
-            )
-            for number, drawn in enumerate(noise)
-        ]
-        return [rollout for pair in pairs for rollout in pair], self.update(noise, pairs)
-
-    def _draw(self, generator: torch.Generator) -> list[Noise]:
-        """Return the next update's perturbations, one for each pair, in units of the deviation."""
-        return [
+        noise = [
             {name: torch.randn(value.shape, generator=generator) for name, value in self.parameters.items()}
             for _ in range(self.config.pairs)
         ]
-
-    def _play(
-        self, env: gymnasium.Env[Any, Any], branch_rewards: BranchRewards, noise: Noise, sign: int, seed: int
-    ) -> PolicyRollout:
-        """Play an episode with perturbed parameters, and leave them as they were."""
-        own = {name: value.detach().clone() for name, value in self.parameters.items()}
-        size = sign * self.config.deviation
-        try:
-            self._set({name: value + size * noise[name].to(value) for name, value in own.items()})
-            return play_policy(self.policy, env, seed, branch_rewards)
-        finally:
-            self._set(own)
+        rollouts = play(
+            [
+                (self._perturbed(drawn, sign * self.config.deviation), seed + number)
+                for number, drawn in enumerate(noise)
+                for sign in (1, -1)
+            ]
+        )
+        return rollouts, self.update(noise, list(zip(rollouts[::2], rollouts[1::2], strict=True)))
 
     @torch.no_grad()
-    def _set(self, values: dict[str, Tensor]) -> None:
-        """Give the explored parameters other values."""
-        for name, value in self.parameters.items():
-            value.copy_(values[name])
+    def _perturbed(self, noise: Noise, size: float) -> dict[str, Tensor]:
+        """Return the explored parameters, moved by a size times a perturbation, on the CPU."""
+        return {name: value.cpu() + size * noise[name] for name, value in self.parameters.items()}
 
     @torch.no_grad()
     def update(self, noise: Sequence[Noise], pairs: Sequence[Pair]) -> dict[str, float]:

@@ -1,5 +1,7 @@
 """One episode of a policy that acts deterministically, and what it was paid."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,3 +101,22 @@ def explored_parameters(policy: nn.Module) -> dict[str, nn.Parameter]:
             "explored_parameters() that returns some by name, as EvidencePolicy has it"
         )
     return found
+
+
+@contextmanager
+def with_explored(policy: nn.Module, values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give the explored parameters other values for the block."""
+    parameters = explored_parameters(policy)
+    own = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    try:
+        set_parameters(parameters, values)
+        yield
+    finally:
+        set_parameters(parameters, own)
+
+
+@torch.no_grad()
+def set_parameters(parameters: Mapping[str, nn.Parameter], values: Mapping[str, Tensor]) -> None:
+    """Copy values into parameters of the same names."""
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])

@@ -42,7 +42,10 @@ from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.episode import EpisodeLog, Step, means
 from rlld_agents.reinforce.gradient_noise import GradientNoise
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
-from rlld_agents.reinforce.policy_rollout import action_distribution
+from rlld_agents.reinforce.policy_rollout import (
+    action_distribution,
+)
+from rlld_agents.reinforce.rollout_pool import rollouts_of
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
@@ -148,6 +151,9 @@ class Reinforce:
                 tqdm(total=self.config.episodes, initial=self.episode, unit="episode", disable=not progress)
             )
             complete = self._snapshot(folder)
+            self._play = stack.enter_context(
+                rollouts_of(self.policy, self.env, self.config.workers, self.branch_rewards)
+            )
             try:
                 while not self.finished:
                     before = self.episode
@@ -202,9 +208,7 @@ class Reinforce:
         assert self.exploration is not None
         start = time.perf_counter()
         seed = self.config.seed * EPISODES_APART + self.episode
-        rollouts, update = self.exploration.play_and_update(
-            self.env, self.branch_rewards, self.generator, seed
-        )
+        rollouts, update = self.exploration.play_and_update(self._play, self.generator, seed)
         return self._count_and_describe([rollout.log for rollout in rollouts], [update], None, start)
 
     def _count_and_describe(
@@ -339,10 +343,10 @@ class Reinforce:
 
         Raises:
             InputError: if the state is of a policy of other sizes or of a run with other options
-                (``episodes`` and ``checkpoint_every`` may differ).
+                (but for those that may change).
         """
         try:
-            self._check_same_run(state["config"], source)
+            self.config.check_resumes(state["config"], source)
             self.policy.load_state_dict(state["policy"])
             if self.reference is not None:
                 self.reference.load_state_dict(state["reference"])
@@ -365,16 +369,6 @@ class Reinforce:
             self.reset_seed = None
         else:  # nothing to restore: a seed that no other resumption of the run shares
             self.reset_seed = self.config.seed + self.episode
-
-    def _check_same_run(self, saved: dict[str, Any], source: str) -> None:
-        """Raise InputError if an option that shapes the run differs from the saved one."""
-        saved = dataclasses.asdict(ReinforceConfig()) | saved  # of a time when there were fewer options
-        for name, value in dataclasses.asdict(self.config).items():
-            if name not in ("episodes", "checkpoint_every") and saved[name] != value:
-                raise InputError(
-                    f"{source}: trained with {name}={saved[name]}, found {name}={value}; "
-                    "resume with the run's own options"
-                )
 
     def _prepare(self, checkpoint: Path, resume: bool) -> None:
         """Load the checkpoint of a run that is resumed; refuse to overwrite one otherwise."""

@@ -14,10 +14,10 @@ from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import network_options
 
-INTER_WEIGHT: Final = 3.0
+INTER_WEIGHT: Final = 2.0
 """Weight of the mean inter-reward beside the validation reward. A parser that starts from weak training gains by
-unlearning, also labels that are right; with the mean inter-reward three times as dear the return is highest about
-where the labels that go are the wrong ones."""
+unlearning, also labels that are right; with the mean inter-reward twice as dear the return is highest about where as
+many labels go as are wrong."""
 
 EPISODES: Final = 64
 """Episodes of the default; further ones move little."""

@@ -30,8 +30,8 @@ its epoch (from 0) to the targets to train towards, (B, C) each."""
 
 
 Relabelling = Callable[[TaskNetwork, int], tuple[Labels, Labels] | None]
-"""From the network and the epoch that is about to begin (from 1) to the audio and visual labels, (N, C) each, to train
-towards from then on; None: go on with those before. It leaves the network in the mode it was in."""
+"""From the network and the epoch that is about to begin (from 1) to the audio and visual labels, (N, C) each, to
+train towards from then on; None: go on with those before. It leaves the network in the mode it was in."""
 
 
 class FeatureSizes(TypedDict):
