@@ -6,6 +6,7 @@ labels that go stays what the policy decided, class by class and modality by mod
 go that the parser as it is finds least evidence for.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,11 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
-from rlld_gym.data.tensors import SplitTensors
+from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.evidence import evidence
 from rlld_gym.denoising.labels import EmptyRule, revise_labels
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import train_parser
 
 WARM_UP: float = 0.25
 """Share of a training's epochs in which the first decision holds: a new parser knows nothing yet."""
@@ -113,3 +117,40 @@ class OnlineRevision:
             0, order, torch.arange(len(order), device=order.device)[:, None, None].expand_as(order)
         )
         return ranks < numbers
+
+
+def train_online(
+    data: StoreTensors,
+    plan: OnlinePlan,
+    recipe: Recipe,
+    *,
+    hidden_size: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[TrainedParser, RevisedLabels]:
+    """Train a parser with the policy in the loop.
+
+    Args:
+        data: as `train_parser` takes it.
+        plan: what the policy decided on the training videos.
+        recipe: how to train.
+        hidden_size: width of the parser.
+        seed: of the training.
+        progress: called with (epochs done, epochs in all) after every epoch.
+
+    Returns:
+        The parser of the best epoch, and the labels of the last decision, with its removal scores.
+    """
+    revision = plan.start(data["train"], recipe.epochs)
+    first = plan.first
+    trained = train_parser(
+        data,
+        first.audio,
+        first.visual,
+        recipe,
+        hidden_size=hidden_size,
+        seed=seed,
+        relabel=revision,
+        progress=progress,
+    )
+    return trained, RevisedLabels(*revision.labels, revision.scores)

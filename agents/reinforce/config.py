@@ -33,7 +33,7 @@ ACTION_OPTIONS = (
 class ReinforceConfig:
     """Options of ``Reinforce``; the defaults are the paper's preset."""
 
-    episodes: int = 20
+    episodes: int = 64
     """Episodes to train for, counted from the start of the run also when it is resumed."""
     learning_rate: float = 1e-4
     """Adam's learning rate."""

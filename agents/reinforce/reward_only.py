@@ -1,6 +1,7 @@
 """Environment, evidence policy and REINFORCE over parameters put together: learning from the reward alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import gymnasium
@@ -16,17 +17,30 @@ from rlld_gym.parsing.training import network_options
 
 INTER_WEIGHT: Final = 2.0
 """Weight of the mean inter-reward beside the validation reward. A parser that starts from weak training gains by
-unlearning, also labels that are right; with the mean inter-reward twice as dear the return is highest about where as
-many labels go as are wrong."""
-
-EPISODES: Final = 64
-"""Episodes of the default; further ones move little."""
+unlearning, also labels that are right; with the mean inter-reward twice as dear the return is highest about where
+as many labels go as are wrong."""
 
 
-def reward_only_config(**changes: Any) -> ReinforceConfig:
-    """Return the options of REINFORCE over parameters, with some of them changed."""
-    defaults: dict[str, Any] = {"exploration": "parameters", "advantage": "class", "episodes": EPISODES}
-    return ReinforceConfig(**{**defaults, **changes})
+def reward_only_config(config: ReinforceConfig | None = None, **changes: Any) -> ReinforceConfig:
+    """Return options of REINFORCE that explore parameters, with credit for each class.
+
+    Args:
+        config: other options; None: the defaults.
+        **changes: options to change.
+    """
+    return replace(config or ReinforceConfig(), exploration="parameters", advantage="class", **changes)
+
+
+def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Return the environment with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
+
+    Args:
+        environment: its arguments; an ``inter_scale`` that is given stays.
+    """
+    arguments = {**environment, "evidence": "start"}
+    if arguments.get("inter_scale") is None:
+        arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
+    return gymnasium.make(LABEL_DENOISING, **arguments)
 
 
 def make_reward_only(
@@ -45,9 +59,6 @@ def make_reward_only(
         recipe: of the environment's task network.
         hidden_size: its width.
     """
-    length = int(environment.get("episode_length", 32))
-    arguments = {"inter_scale": INTER_WEIGHT / length, **environment, "evidence": "start"}
-    env = gymnasium.make(LABEL_DENOISING, **arguments)
     parser = starting_parser(data, recipe, hidden_size, environment.get("task_start_epochs"))
     policy = EvidencePolicy.from_parser(
         parser,
@@ -56,4 +67,4 @@ def make_reward_only(
         hidden_size=hidden_size,
         options=network_options(recipe),
     )
-    return policy, Reinforce(policy, env, config)
+    return policy, Reinforce(policy, paid_environment(environment), config)
