@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rlld_agents.experiments.compare.comparison import Comparison
 from rlld_agents.experiments.compare.config import CompareConfig
 from rlld_agents.experiments.compare.protocol import Task
-from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_gym.envs.options import EnvironmentOptions
 
 
 class ClassRates:

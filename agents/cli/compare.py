@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rlld_agents.experiments.compare.config import CompareConfig
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 QUICK = CompareConfig(

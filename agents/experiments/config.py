@@ -1,12 +1,11 @@
 """Every option of the main experiment, as data that goes into a run's config.json and comes back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from rlld_agents.reinforce.reinforce import ReinforceConfig
-from rlld_gym.denoising.config import RewardKind
-from rlld_gym.denoising.credit import CreditLoss
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
@@ -27,40 +26,11 @@ CHANGEABLE = (
 """Options that may change when a run is resumed: none of them shapes the episodes that are done."""
 
 
-@dataclass(frozen=True)
-class EnvironmentOptions:
-    """Options of the environment rlld/LabelDenoising-v0; its documentation explains each at length."""
+PAPER_ENVIRONMENT = EnvironmentOptions(task_start="fresh")
+"""The environment that the preset "paper" learns in, as published."""
 
-    batch_size: int = 128
-    """Videos in a state."""
-    overlap: float = 0.25
-    """Share of a state's videos that the next state keeps."""
-    episode_length: int = 32
-    """Steps of an episode."""
-    subset: float = 1 / 3
-    """Share of the training videos that an episode draws from."""
-    task_lifespan: Literal["episode", "run"] = "episode"
-    """Whether every episode starts with a fresh task network or the same one goes on."""
-    inter_weights: tuple[float, float] = (0.6, 0.4)
-    """Weights of divergence and cosine in the soft inter-reward (Eq. 9)."""
-    terminal_scale: float = 0.1
-    """Factor of the validation F-score, in percent, in the terminal reward (Eq. 10)."""
-    terminal_every: int | None = None
-    """Steps between validation rewards; None pays one on the last step only."""
-    reward: RewardKind = "paper"
-    """What is paid: "paper" (Eq. 9-11), the "credit" of removed labels, or the sum of both."""
-    credit_loss: CreditLoss = "segment_f1"
-    """The validation loss that credit is about."""
-    credit_videos: int = 256
-    """Validation videos that a step's credit is computed from."""
-    credit_scale: float = 1.0
-    """Reward per unit of credit."""
-    empty_rule: Literal["video", "modality"] = "video"
-    """Undo the removals of a video that would lose all its labels, or of a modality that would."""
-    overlap_labels: Literal["original", "revised"] = "original"
-    """Which labels a kept video shows in the next state."""
-    initialized_labels: bool = True
-    """Whether states contain the labels (False: the ablation of that name)."""
+OLDER_ENVIRONMENT = {"task_start": "fresh", "inter_scale": 1.0}
+"""What the environment of a run was like that was stored before there were these options."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +72,7 @@ class ExperimentConfig:
     "paper", on a GPU, and from Python one."""
     profile: bool = False
     """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
-    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    environment: EnvironmentOptions = PAPER_ENVIRONMENT
     """Options of the environment."""
     agent: ReinforceConfig = _AGENT
     """Options of REINFORCE; its seed is also the policy's, and the first parser's."""
@@ -157,7 +127,7 @@ class ExperimentConfig:
             InputError: for missing, unknown or impossible options.
         """
         try:
-            environment = dict(values["environment"])
+            environment = {**OLDER_ENVIRONMENT, **values["environment"]}
             environment["inter_weights"] = tuple(environment["inter_weights"])
             nested = {
                 "environment": EnvironmentOptions(**environment),

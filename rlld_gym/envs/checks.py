@@ -73,12 +73,6 @@ def resolved_device(device: str) -> str:
     return f"cuda:{index}"
 
 
-def require_flag(name: str, value: Any) -> None:
-    """Raise InputError where an option is not True or False."""
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}; expected True or False")
-
-
 def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     """Return the autoreset mode that is meant.
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.experiments.config import OLDER_ENVIRONMENT
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 AgentName = Literal["reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo"]
@@ -89,7 +90,7 @@ class CompareConfig:
             InputError: for missing, unknown or impossible options.
         """
         try:
-            environment = dict(values["environment"])
+            environment = {**OLDER_ENVIRONMENT, **values["environment"]}
             environment["inter_weights"] = tuple(environment["inter_weights"])
             changed: dict[str, Any] = {"environment": EnvironmentOptions(**environment)}
             changed |= {name: tuple(values[name]) for name in ("agents", "agent", "controls")}

@@ -10,9 +10,9 @@ from rlld_agents.experiments.compare.bundled import AGENTS, check_agent
 from rlld_agents.experiments.compare.cell import CONTROLS, CompareCell, control_labels
 from rlld_agents.experiments.compare.config import CompareConfig
 from rlld_agents.experiments.compare.protocol import Task, load_agent_class
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.labels import controls
 from rlld_gym.data import open_data
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
 

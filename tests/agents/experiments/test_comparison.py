@@ -13,8 +13,8 @@ from rlld_agents.cli import main
 from rlld_agents.experiments.compare.cell import CompareCell, cells_of
 from rlld_agents.experiments.compare.comparison import Comparison
 from rlld_agents.experiments.compare.config import CompareConfig
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.experiments.study.cells import result_path
+from rlld_gym.envs.options import EnvironmentOptions
 
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [
