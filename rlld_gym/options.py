@@ -25,7 +25,8 @@ def option(default: Default, help: str, check: Check | None = None, shown: str |
         check: of its value. None: a value of a Literal or a bool must be one; any other is accepted.
         shown: the default as Python that the documentation shows; None: its ``repr``.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "check": check, "shown": shown})
+    texts = {"help": help.replace("`", ""), "markdown": help, "shown": shown}  # tyro reads "help"
+    return dataclasses.field(default=default, metadata={**texts, "check": check})
 
 
 def check_options(options: Any) -> None:
@@ -89,7 +90,7 @@ def markdown_table(cls: type[Any]) -> list[str]:
     lines = ["| Argument | Default | Meaning |", "|---|---|---|"]
     for field in dataclasses.fields(cls):
         shown = field.metadata["shown"] or repr(field.default).replace("'", '"')
-        lines.append(f"| `{field.name}` | `{shown}` | {field.metadata['help']} |")
+        lines.append(f"| `{field.name}` | `{shown}` | {field.metadata['markdown']} |")
     return lines
 
 
