@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.denoising.rewards import INTER_WEIGHTS
 from rlld_gym.errors import InputError
 from rlld_gym.options import (
     check_options,
@@ -55,7 +56,7 @@ class ProcessOptions:
         None, "epochs of the pretrained parser; `None`: half of the recipe's", or_none(require_count)
     )
     inter_weights: tuple[float, float] = option(
-        (0.6, 0.4),
+        INTER_WEIGHTS,
         "weights of the divergence and of the cosine term of the inter-reward (Eq. 9)",
         require_pair,
     )

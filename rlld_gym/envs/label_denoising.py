@@ -15,6 +15,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
+from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation
@@ -22,6 +23,7 @@ from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.options import markdown_table, options_from, signature
+from rlld_gym.profiling import timed_part
 
 Action = NDArray[np.int8]
 
@@ -212,6 +214,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         """What a step pays per unit of ``info["per_video_reward"]``; 0 with ``reward="credit"``."""
         return self._config.inter_factor
 
+    @timed_part("environment")
     @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -230,6 +233,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
         return self._begin(process)
 
+    @timed_part("environment")
     @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Remove labels and train the task network on the others.
@@ -307,7 +311,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     def _make_process(self) -> DenoisingProcess:
         data, data_seed = self._data
-        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return DenoisingProcess(tensors, self._config)
 
     def _begin(self, process: DenoisingProcess) -> tuple[Observation, dict[str, Any]]:

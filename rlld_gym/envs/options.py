@@ -4,10 +4,10 @@ import os
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.denoising.config import ProcessConfig, ProcessOptions
 from rlld_gym.denoising.evidence import EvidenceSource
-from rlld_gym.envs.checks import checked_device
+from rlld_gym.devices import checked_device
 from rlld_gym.envs.observations import ObservationLayout, ObservationMode
 from rlld_gym.errors import InputError
 from rlld_gym.options import option, or_none, require_choice, require_count
@@ -38,7 +38,11 @@ class TaskOptions:
     hidden_size: int | None = option(
         None, "width of the task network; `None`: the data set's recommendation", or_none(require_count)
     )
-    task_network: str = option("han", "registered name of the task network", _require_network)
+    task_network: str | None = option(
+        None,
+        "registered name of the task network, which brings its own objective; `None`: the recipe's",
+        or_none(_require_network),
+    )
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,10 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
             InputError: there is no such recipe, or the data set is too small.
         """
         recommended = header.attributes
+        recipe = get_recipe(recommended["recipe"] if self.recipe is None else self.recipe)
         config = ProcessConfig(
             **{field.name: getattr(self, field.name) for field in fields(ProcessOptions)},
-            recipe=get_recipe(recommended["recipe"] if self.recipe is None else self.recipe).replace(
-                network=self.task_network
-            ),
+            recipe=recipe if self.task_network is None else recipe.with_network(self.task_network),
             hidden_size=recommended["hidden_size"] if self.hidden_size is None else self.hidden_size,
         )
         config.subset_size(header.counts["train"])
