@@ -31,9 +31,9 @@ from tqdm import tqdm
 from rlld_agents.experiments.study.cells import failure_of, result_path, run_or_explain
 from rlld_agents.experiments.study.sweep import results_of
 from rlld_agents.labels import controls
+from rlld_agents.labels.revised import LabelSet
 from rlld_agents.reports.results import markdown
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes, Share
+from rlld_agents.runs.processes import Processes, Share, available_cores
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
@@ -72,7 +72,7 @@ def own_recipe(store: FeatureStore) -> Recipe:
     return get_recipe(str(store.attributes["recipe"]))
 
 
-def label_set(store: FeatureStore, name: str) -> controls.LabelSet | None:
+def label_set(store: FeatureStore, name: str) -> LabelSet | None:
     """Return weak, rule's or true labels; None where the data set does not have them."""
     train = store.split("train")
     if name == "weak":

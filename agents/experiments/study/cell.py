@@ -20,8 +20,8 @@ from rlld_agents.experiments.parsers import ParserJob, train_and_record
 from rlld_agents.experiments.study.cells import file_stem
 from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.removal_summary import removal_summary
-from rlld_agents.labels.controls import LabelSet
 from rlld_agents.labels.files import write_labels
+from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
 from rlld_gym.data import open_data

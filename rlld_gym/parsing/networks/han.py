@@ -129,8 +129,6 @@ class HANLayer(nn.Module):
         updated_audio, updated_visual = updated.unbind()
         return updated_audio, updated_visual
 
-    update_both = forward
-
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)
 

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from rlld_agents.experiments.study.sweep import run_in_processes
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes, Share
+from rlld_agents.runs.processes import Processes, Share, available_cores
 
 
 @dataclass(frozen=True)
