@@ -44,7 +44,7 @@ from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate, gated_tracks
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.task_file import TaskNetworkInfo, load_task_network, save_task_network
-from rlld_gym.parsing.training import feature_sizes, train_parser
+from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 SCORES = ("segment_audio", "segment_visual")
 LABELS = ("weak", "no visual Speech", "oracle")
@@ -124,8 +124,7 @@ class ParserCell:
             progress=lambda done, total: progress(done / total),
         ).network
         if self.training == RECIPE:
-            flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
-            sizes = {**feature_sizes(data["train"]), "hidden_size": hidden_size, **flavour}
+            sizes = {**feature_sizes(data["train"]), "hidden_size": hidden_size, **network_options(recipe)}
             info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, asdict(self))
             save_task_network(self.network_path(folder), network, info)
         scores = evaluate(network, data["test"], recipe.gate).as_dict()

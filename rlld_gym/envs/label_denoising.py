@@ -195,7 +195,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
     | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
     | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
-    | `task_network`       | `"han"`        | registered name of the task network                                     |
+    | `task_network`       | `None`         | registered name of the task network, which brings its own objective; `None`: the recipe's |
     | `task_lifespan`      | `"episode"`    | `"episode"`: a new task network every episode; `"run"`: the same goes on |
     | `task_start`         | `"pretrained"` | what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; `"fresh"`: random weights, the paper's; or the path of a `task.safetensors`: a copy of that |
     | `task_start_epochs`  | `None`         | epochs of the pretrained parser; `None`: half of the recipe's           |
@@ -243,7 +243,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         subset: float = 1 / 3,
         recipe: str | None = None,
         hidden_size: int | None = None,
-        task_network: str = "han",
+        task_network: str | None = None,
         task_lifespan: TaskLifespan = "episode",
         task_start: str | os.PathLike[str] = "pretrained",
         task_start_epochs: int | None = None,
@@ -267,7 +267,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         EzPickle.__init__(self, **arguments)
         require_count("data_seed", data_seed, lowest=0)
-        require_choice("task_network", task_network, network_names())
+        if task_network is not None:
+            require_choice("task_network", task_network, network_names())
         require_choice("observation", observation, ("features", "indices"))
         checks.require_flag("initialized_labels", initialized_labels)
         checks.require_flag("time_feature", time_feature)
@@ -277,14 +278,13 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._data = os.fspath(data), data_seed
         header = checks.data_header(*self._data)
         recommended = header.attributes
+        trained_by = get_recipe(recommended["recipe"] if recipe is None else recipe)
         self._config = ProcessConfig(
             batch_size=batch_size,
             overlap=overlap,
             episode_length=episode_length,
             subset=subset,
-            recipe=get_recipe(recommended["recipe"] if recipe is None else recipe).replace(
-                network=task_network
-            ),
+            recipe=trained_by if task_network is None else trained_by.with_network(task_network),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
             task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,
