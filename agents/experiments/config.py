@@ -6,8 +6,8 @@ from typing import ClassVar, Final, Literal
 
 from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.reinforce.config import ACTION_OPTIONS, PARAMETER_OPTIONS, ReinforceConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_agents.runs.options import SettingOptions, spelled
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 PresetName = Literal["rlld", "joint", "imitation", "paper"]
@@ -39,7 +39,7 @@ class ExperimentConfig(SettingOptions):
     preset: PresetName = "joint"
     """How the policy learns. "rlld": from the reward alone, REINFORCE over parameters in the environment; dense
     labels count through validation F-scores only. "imitation": from the validation videos' dense labels, in rounds
-    with a parser. "joint": imitation, then rewards. "paper": REINFORCE over actions from a new parser, as published."""
+    with a parser. "joint": imitation, then rewards. "paper": REINFORCE over actions from new parsers, as published."""
     final: Literal["frozen", "online"] | None = None
     """The parser of the denoised labels: trained on them as they are, or with the policy in the loop, which decides
     anew before every epoch from the parser as it is; None: what suits the preset."""

@@ -7,10 +7,10 @@ from typing import Any, Literal
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
 
-CHANGEABLE = ("episodes", "checkpoint_every", "workers", "patience")
+CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "patience")
 """Options that may change when a run is resumed."""
 
-PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience", "workers")
+PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience", "rollout_workers")
 """Options that only exploration in parameters uses."""
 
 ACTION_OPTIONS = (
@@ -83,7 +83,7 @@ class ReinforceConfig:
     """Exploring parameters, advantage "class": weight of what a class earned itself beside its branch's return."""
     patience: int | None = None
     """Exploring parameters: stop when so many updates earned no more than as many before; None: never."""
-    workers: int = 1
+    rollout_workers: int = 1
     """Exploring parameters: processes that play episodes side by side, with the same result; 1: only this one."""
     checkpoint_every: int = 10
     """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
@@ -159,7 +159,7 @@ class ReinforceConfig:
                 "decay": (0 < self.decay <= 1, "greater than 0, at most 1"),
                 "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),
                 "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
-                "workers": (self.workers >= 1, "at least 1"),
+                "rollout_workers": (self.rollout_workers >= 1, "at least 1"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
                 "seed": (self.seed >= 0, "at least 0"),
             }

@@ -55,7 +55,7 @@ def rollouts_of(
         return
     if env.spec is None:
         raise InputError(
-            "option workers: the environment does not say how to make another one; make it with gymnasium.make, "
+            "option rollout_workers: the environment does not say how to make another one; make it with gymnasium.make, "
             "or use one worker"
         )
     threads = max(1, available_cores() // workers)

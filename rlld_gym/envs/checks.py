@@ -38,12 +38,6 @@ def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return array.astype(np.bool_)
 
 
-def require_flag(name: str, value: Any) -> None:
-    """Raise InputError where an option is not True or False."""
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}; expected True or False")
-
-
 def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     """Return the autoreset mode that is meant.
 
