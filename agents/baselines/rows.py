@@ -87,27 +87,31 @@ ROWS: Final[Mapping[str, Row]] = {
     "ma+cl": Row("MA + CL", "ma+cl", published="MA + CL"),
     "jomold": Row("JoMoLD", "jomold", published="JoMoLD"),
     "jomold+cl": Row("JoMoLD + CL", "jomold+cl", published="JoMoLD + CL"),
-    "rlld": Row("RLLD (paper)", "rlld", takes=PAPER, published="RLLD"),
-    "rlld+cl": Row("RLLD + CL (paper)", "rlld+cl", takes=PAPER, published="RLLD + CL"),
+    "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
+    "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
+    "rlld": Row("RLLD, reward only", "rlld", published="RLLD"),
+    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", published="RLLD + CL"),
     "supervised": Row("supervised on validation", "supervised"),
-    "joint": Row("joint loop", "joint"),
-    "joint+cl": Row("joint loop + CL", "joint+cl"),
+    "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
+    "imitation+rounds+cl": Row("imitation in rounds + CL", "imitation+rounds+cl"),
+    "joint": Row("joint: imitation, then rewards", "joint"),
+    "joint+cl": Row("joint + CL", "joint+cl"),
     "oracle": Row("oracle", "oracle", control=True),
 }
 """Rows of the main table, in its order."""
 
 ABLATIONS: Final[Mapping[str, Row]] = {
-    "rlld": ROWS["rlld"],
-    "rlld-no-initialized-labels": Row(
+    "paper": ROWS["paper"],
+    "paper-no-initialized-labels": Row(
         "w/o initialized labels",
-        "rlld",
+        "paper",
         {"initialized_labels": False},
         takes=PAPER,
         published="RLLD w/o initialized labels",
     ),
-    "rlld-no-soft-inter-reward": Row(
+    "paper-no-soft-inter-reward": Row(
         "w/o soft inter-reward",
-        "rlld",
+        "paper",
         {"soft_inter_reward": False},
         takes=PAPER,
         published="RLLD w/o soft inter-reward",
@@ -124,8 +128,10 @@ LEARNING: Final[Mapping[str, Row]] = {
     "imitation+scalar": Row("+ scalar reward (paper)", "imitation+scalar"),
     "scratch+label": Row("credit per label, no imitation", "scratch+label"),
     "imitation+recombined": Row("imitation, recombined videos", "imitation+recombined"),
+    "imitation+rounds": ROWS["imitation+rounds"],
+    "imitation+rounds+label": Row("imitation in rounds + credit per label", "imitation+rounds+label"),
+    "rlld": ROWS["rlld"],
     "joint": ROWS["joint"],
-    "joint+label": Row("joint loop + credit per label", "joint+label"),
     "oracle": ROWS["oracle"],
 }
 """Rows that ask what rewards add to imitation."""

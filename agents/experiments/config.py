@@ -39,7 +39,7 @@ class ExperimentConfig(SettingOptions):
     preset: PresetName = "joint"
     """How the policy learns. "rlld": from the reward alone, REINFORCE over parameters in the environment; dense
     labels count through validation F-scores only. "imitation": from the validation videos' dense labels, in rounds
-    with a parser. "joint": imitation, then rewards. "paper": REINFORCE over actions from new parsers, as published."""
+    with a parser. "joint": imitation, then rewards. "paper": as published, REINFORCE over actions, new parsers."""
     final: Literal["frozen", "online"] | None = None
     """The parser of the denoised labels: trained on them as they are, or with the policy in the loop, which decides
     anew before every epoch from the parser as it is; None: what suits the preset."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
@@ -125,7 +126,7 @@ def _write_revised(job: ParserJob, folder: Path, revised: RevisedLabels) -> None
     """Keep the labels that a policy in the loop has come to, beside the job's result."""
     path = _result_path(job, folder).with_suffix(LABELS_SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
-    parts = {
+    parts: dict[str, NDArray[Any]] = {
         "audio": revised.audio.astype(np.uint8),
         "visual": revised.visual.astype(np.uint8),
         "removal_probability": np.ascontiguousarray(revised.removal_probability),

@@ -55,8 +55,8 @@ def rollouts_of(
         return
     if env.spec is None:
         raise InputError(
-            "option rollout_workers: the environment does not say how to make another one; make it with gymnasium.make, "
-            "or use one worker"
+            "option rollout_workers: the environment does not say how to make another one; make it with "
+            "gymnasium.make, or use one worker"
         )
     threads = max(1, available_cores() // workers)
     arguments = (env.spec, policy, branch_rewards.separate, threads)

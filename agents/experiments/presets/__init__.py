@@ -1,5 +1,7 @@
 """How the main experiment trains its policy, a file for each way."""
 
+from collections.abc import Callable, Mapping
+
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.presets.base import Learned, Preset
 from rlld_agents.experiments.presets.imitation import ImitationPreset
@@ -10,7 +12,7 @@ from rlld_agents.runs.setting import Setting
 
 __all__ = ["Learned", "Preset", "make_preset"]
 
-_PRESETS = {
+_PRESETS: Mapping[str, Callable[[ExperimentConfig, Setting], Preset]] = {
     "rlld": RewardOnlyPreset,
     "joint": JointPreset,
     "imitation": ImitationPreset,
@@ -24,5 +26,4 @@ def make_preset(config: ExperimentConfig, setting: Setting) -> Preset:
     Raises:
         InputError: the options or the data do not fit it.
     """
-    preset: Preset = _PRESETS[config.preset](config, setting)
-    return preset
+    return _PRESETS[config.preset](config, setting)

@@ -112,5 +112,5 @@ def test_names_of_controls_mean_what_each_command_says() -> None:
 def test_options_of_the_environment_reach_rlld(tmp_path: Path) -> None:
     unpaid = EnvironmentOptions(batch_size=24, episode_length=2, inter_weights=(0.0, 0.0), terminal_scale=0.0)
     config = dataclasses.replace(CONFIG, rlld_episodes=1, environment=unpaid)
-    result = StudyCell(config, "rlld", 0).run(tmp_path, lambda _: None)
+    result = StudyCell(config, "paper", 0).run(tmp_path, lambda _: None)
     assert result["details"]["curve"]["return"] == [0.0]
