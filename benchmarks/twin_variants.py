@@ -55,7 +55,7 @@ def with_ones(inputs: Floats) -> Floats:
 def residual(track: NDArray[np.floating], dense: NDArray[np.bool_]) -> Floats:
     """Return what dense labels do not explain of videos' mean features, (N, D)."""
     features, events = track.astype(np.float64).mean(axis=1), dense.mean(axis=1)
-    return features - with_ones(events) @ ridge(events, features)
+    return np.asarray(features - with_ones(events) @ ridge(events, features))
 
 
 def relation_of_tracks(split: Split) -> float:
@@ -125,7 +125,7 @@ def wrong_share(store: FeatureStore, base: FeatureStore) -> float | None:
 def measured(store: FeatureStore, base: FeatureStore) -> list[str]:
     """Return a row of the table."""
     train = store.split("train")
-    human = train.labels[:, HUMAN].any(axis=1)
+    human: NDArray[np.bool_] = np.asarray(train.labels[:, HUMAN].any(axis=1))
     wrong = wrong_share(store, base)
     return [
         " ".join(f"{100 * visual_noise(store.split(name)):.0f}" for name in ("train", "val", "test")),

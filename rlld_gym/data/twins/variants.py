@@ -98,8 +98,8 @@ TWIN_NAMES: Final[tuple[str, ...]] = (
 """Names of all twins: three scales, and each with each variant."""
 
 KNOWN_TWINS: Final = (
-    f"{', '.join(f'twin-{scale}' for scale in TWIN_SCALES)}, or one of these with an ending such as -context "
-    f"({', '.join(VARIANTS)})"
+    f"{', '.join(f'twin-{scale}' for scale in TWIN_SCALES)}, one of these followed by "
+    f"{', '.join(f'-{variant}' for variant in VARIANTS)}"
 )
 """The same in a phrase, for messages."""
 
