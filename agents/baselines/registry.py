@@ -72,13 +72,20 @@ class PluginMethod(Method):
 
 _HERE = "rlld_agents.baselines"
 
+_PUBLISHED_JOMOLD: Final[dict[str, Any]] = {"estimator_confidence": 0.9, "parser_confidence": 0.9}
+"""Label smoothing as published, also with recipes that do not bear it."""
+
 METHODS: Final[dict[str, Method]] = {
     "weak": Method(f"{_HERE}.controls:Weak"),
+    "weak+cl": Method(f"{_HERE}.controls:Weak", contrastive_weight=1.0),
     "label_smoothing": Method(f"{_HERE}.controls:LabelSmoothing"),
     "no_visual_speech": Method(f"{_HERE}.controls:NoVisualSpeech"),
+    "no_visual_speech+cl": Method(f"{_HERE}.controls:NoVisualSpeech", contrastive_weight=1.0),
     "random": Method(f"{_HERE}.controls:RandomRemoval"),
     "jomold": Method(f"{_HERE}.jomold:JoMoLD"),
     "jomold+cl": Method(f"{_HERE}.jomold:JoMoLD", contrastive_weight=1.0),
+    "jomold-as-published": Method(f"{_HERE}.jomold:JoMoLD", **_PUBLISHED_JOMOLD),
+    "jomold-as-published+cl": Method(f"{_HERE}.jomold:JoMoLD", contrastive_weight=1.0, **_PUBLISHED_JOMOLD),
     "ma": Method(f"{_HERE}.modality_aware:ModalityAware"),
     "ma+cl": Method(f"{_HERE}.modality_aware:ModalityAware", contrastive_weight=1.0),
     "co_teaching": Method(f"{_HERE}.co_teaching:CoTeachingPlus"),
@@ -104,6 +111,7 @@ METHODS: Final[dict[str, Method]] = {
         f"{_HERE}.fine_tuned:FineTuned", start="scratch", learning_rate=2e-3, kl_coefficient=0.0
     ),
     "oracle": Method(f"{_HERE}.controls:Oracle"),
+    "oracle+cl": Method(f"{_HERE}.controls:Oracle", contrastive_weight=1.0),
 }
 """Every method by the name that commands and tables use."""
 

@@ -78,8 +78,10 @@ PAPER: Final = {"episodes": "rlld_episodes", "environment": "environment"}
 ROWS: Final[Mapping[str, Row]] = {
     "weak": Row("weak labels", "weak", control=True),
     "label_smoothing": Row("label smoothing (HAN)", "label_smoothing", published="HAN"),
+    "weak+cl": Row("weak labels + CL", "weak+cl", control=True),
     "random": Row("random, noise rate", "random", control=True),
     "no_visual_speech": Row("no visual Speech", "no_visual_speech", control=True),
+    "no_visual_speech+cl": Row("no visual Speech + CL", "no_visual_speech+cl", control=True),
     "co_teaching": Row("Co-teaching+", "co_teaching", published="HAN + Co-teaching+"),
     "jocor": Row("JoCoR", "jocor", published="HAN + JoCoR"),
     "cleanlab": Row("cleanlab", "cleanlab"),
@@ -87,6 +89,10 @@ ROWS: Final[Mapping[str, Row]] = {
     "ma+cl": Row("MA + CL", "ma+cl", published="MA + CL"),
     "jomold": Row("JoMoLD", "jomold", published="JoMoLD"),
     "jomold+cl": Row("JoMoLD + CL", "jomold+cl", published="JoMoLD + CL"),
+    "jomold-as-published": Row("JoMoLD, smoothed as published", "jomold-as-published", published="JoMoLD"),
+    "jomold-as-published+cl": Row(
+        "JoMoLD + CL, smoothed as published", "jomold-as-published+cl", published="JoMoLD + CL"
+    ),
     "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
     "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
     "rlld": Row("RLLD, reward only", "rlld", published="RLLD"),
@@ -97,6 +103,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "joint": Row("joint: imitation, then rewards", "joint"),
     "joint+cl": Row("joint + CL", "joint+cl"),
     "oracle": Row("oracle", "oracle", control=True),
+    "oracle+cl": Row("oracle + CL", "oracle+cl", control=True),
 }
 """Rows of the main table, in its order."""
 
@@ -120,7 +127,10 @@ ABLATIONS: Final[Mapping[str, Row]] = {
 """Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
 
 LEARNING: Final[Mapping[str, Row]] = {
-    **{name: ROWS[name] for name in ("weak", "no_visual_speech", "ma", "jomold+cl", "supervised")},
+    **{
+        name: ROWS[name]
+        for name in ("weak", "no_visual_speech", "no_visual_speech+cl", "ma", "jomold+cl", "supervised")
+    },
     "imitation": Row("imitation", "imitation"),
     "imitation+label": Row("+ credit per label", "imitation+label"),
     "imitation+video": Row("+ credit per video", "imitation+video"),

@@ -24,6 +24,7 @@ QUICK = {
     "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
     "training_speed": f"{TINY} --batch-size 16 --steps 1 --turns 1 --videos 4",
     "twin_calibration": "--scale tiny --seeds 0 --epochs 1 --hidden-size 8 --out {out}/records.json",
+    "twin_variants": "--scale tiny",
     "validation_speed": f"{TINY} --batch-sizes 16 --turns 1",
 }
 """Options with which a program takes seconds."""
@@ -33,6 +34,7 @@ SLOW = (
     "denoiser_speed",
     "rllib_scaling",
     "robust_training",
+    "recipe_grid",
     "scaling",
     "store_memory",
     "train_speed",
