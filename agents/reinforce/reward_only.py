@@ -35,9 +35,12 @@ def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     """Return the environment with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
 
     Args:
-        environment: its arguments; an ``inter_scale`` that is given stays.
+        environment: its arguments; an ``inter_scale`` that is given stays. Episodes start from a parser that has
+            seen the weak labels, also where the arguments say "fresh".
     """
     arguments = {**environment, "evidence": "start"}
+    if arguments.get("task_start") == "fresh":
+        arguments["task_start"] = "pretrained"
     if arguments.get("inter_scale") is None:
         arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
     return gymnasium.make(LABEL_DENOISING, **arguments)
