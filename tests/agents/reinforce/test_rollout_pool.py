@@ -23,7 +23,6 @@ def learned_shift(rollout_workers: int) -> tuple[torch.Tensor, list[dict[str, fl
         {**setting.environment_arguments(), **ENVIRONMENT},
         reward_only_config(episodes=8, pairs=2, rollout_workers=rollout_workers),
         setting.tensors,
-        setting.recipe,
         setting.hidden_size,
     )
     rows = agent.learn()
