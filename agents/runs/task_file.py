@@ -87,8 +87,8 @@ def load_task_network(
         with torch.random.fork_rng(devices=[]):
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
-    except InputError:
-        raise
+    except InputError as error:  # such as a network of a module that is not here
+        raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         detail = " ".join(str(error).split())[:200]
         raise InputError(
