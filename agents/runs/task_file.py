@@ -1,139 +1,23 @@
-"""A trained task network as one safetensors file, with all that is needed to use it in its metadata."""
+"""A trained task network as one file: see `rlld_gym.parsing.task_file`."""
 
-import json
-import os
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from rlld_gym.parsing.task_file import (
+    FORMAT,
+    NAME,
+    VERSION,
+    TaskNetworkInfo,
+    check_fits,
+    load_task_network,
+    read_metadata,
+    save_task_network,
+)
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-
-from rlld_gym.data import FeatureStore
-from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
-from rlld_gym.parsing.networks import TaskNetwork, make_network
-from rlld_gym.parsing.recipes import Gate
-
-FORMAT = "rlld-task-network"
-VERSION = 1
-NAME = "task.safetensors"
-
-
-@dataclass(frozen=True)
-class TaskNetworkInfo:
-    """What a task network's file says about it.
-
-    Attributes:
-        network: its registered name.
-        sizes: arguments of its constructor.
-        gate: which pooled probability admits a class when it predicts.
-        trained_on: data set, labels, recipe and seed, for people.
-    """
-
-    network: str
-    sizes: dict[str, Any]
-    gate: Gate
-    trained_on: dict[str, Any]
-
-
-def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: TaskNetworkInfo) -> None:
-    """Write a task network to one safetensors file, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "network": info.network,
-        "sizes": json.dumps(info.sizes),
-        "gate": info.gate,
-        "trained_on": json.dumps(info.trained_on),
-    }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
-
-
-def load_task_network(
-    path: str | os.PathLike[str], device: str | torch.device = "cpu"
-) -> tuple[TaskNetwork, TaskNetworkInfo]:
-    """Read a task network that :func:`save_task_network` wrote.
-
-    Args:
-        path: the file.
-        device: where to put the network.
-
-    Returns:
-        The network and what its file says about it.
-
-    Raises:
-        InputError: if the file is missing, damaged, of a newer version, or something else.
-    """
-    metadata = read_metadata(path)
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: not a task network; expected a {NAME} that rlld train wrote")
-    if metadata.get("version") != str(VERSION):
-        raise InputError(
-            f"{path}: task network format {metadata.get('version')}, this program reads {VERSION}; upgrade"
-        )
-    try:
-        info = TaskNetworkInfo(
-            metadata["network"],
-            json.loads(metadata["sizes"]),
-            "global" if metadata["gate"] == "global" else "modality",
-            json.loads(metadata["trained_on"]),
-        )
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        with torch.random.fork_rng(devices=[]):
-            network = make_network(info.network, **info.sizes)
-        network.load_state_dict(tensors)
-    except InputError as error:  # such as a network of a module that is not here
-        raise InputError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{path}: weights and sizes of the network do not agree ({detail}); file damaged"
-        ) from error
-    return network.to(device), info
-
-
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return a safetensors file's metadata; InputError where it cannot be read."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; expected a file that rlld train wrote")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be truncated") from error
-
-
-def check_fits(info: TaskNetworkInfo, store: FeatureStore, source: str | os.PathLike[str]) -> None:
-    """Raise InputError unless a network was made for data of a store's sizes.
-
-    Args:
-        info: what the network's file says.
-        store: the data set.
-        source: the network's file, for the message.
-    """
-    sizes = network_sizes(store)
-    found = {name: info.sizes.get(name) for name in sizes}
-    if found != sizes:
-        raise InputError(
-            f"{source}: network for {_sizes_text(found)}, but {store.name} has {_sizes_text(sizes)}; "
-            "use the data set it was trained on"
-        )
-
-
-def network_sizes(store: FeatureStore) -> dict[str, int]:
-    """Return the sizes of a task network that a data set decides."""
-    return {
-        "audio_size": store.audio_size,
-        "visual_2d_size": store.visual_2d_size,
-        "visual_3d_size": store.visual_3d_size,
-        "num_classes": len(store.classes),
-    }
-
-
-def _sizes_text(sizes: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in sizes.items())
+__all__ = [
+    "FORMAT",
+    "NAME",
+    "VERSION",
+    "TaskNetworkInfo",
+    "check_fits",
+    "load_task_network",
+    "read_metadata",
+    "save_task_network",
+]

@@ -33,6 +33,16 @@ class StoreHeader:
     visual_3d_size: int
     attributes: Mapping[str, Any]
 
+    @property
+    def network_sizes(self) -> dict[str, int]:
+        """The sizes of a task network that the data set decides."""
+        return {
+            "audio_size": self.audio_size,
+            "visual_2d_size": self.visual_2d_size,
+            "visual_3d_size": self.visual_3d_size,
+            "num_classes": len(self.classes),
+        }
+
 
 def header_of(
     splits: Mapping[str, Split],

@@ -39,10 +39,13 @@ class TaskNetwork(nn.Module, ABC):
     Attributes:
         published_features: what the published system reads, for messages about features that do not fit.
         stackable: whether ``torch.func.vmap`` can run the network: it keeps no running statistics in buffers.
+        separates_modalities: whether ``cross_attention=False`` really keeps each modality from the other one. A
+            network that cannot do this says False, and must then not be called so.
     """
 
     published_features: ClassVar[str] = "VGGish (128), ResNet-152 (2048) and R(2+1)D-18 (512) features"
     stackable: ClassVar[bool] = True
+    separates_modalities: ClassVar[bool] = True
 
     @abstractmethod
     def encode(
