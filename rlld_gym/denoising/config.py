@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 from rlld_gym.denoising.credit import CREDIT_LOSSES, CreditLoss
 from rlld_gym.denoising.evidence import EVIDENCE_SOURCES, EvidenceSource
 from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
+from rlld_gym.denoising.own_reward import is_own_reward, load_reward
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
@@ -18,7 +19,6 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "task_lifespan": ("episode", "run"),
     "empty_rule": EMPTY_RULES,
     "overlap_labels": ("original", "revised"),
-    "reward": get_args(RewardKind),
     "credit_loss": CREDIT_LOSSES,
 }
 
@@ -48,7 +48,7 @@ class ProcessConfig:
         terminal_scale: terminal reward per percent of validation F-score (Eq. 10).
         terminal_every: pay the terminal reward also after every so many steps; None: on the last step only.
         reward: "paper": inter- and terminal reward (Eq. 9-11); "credit": the credit of the removed labels instead;
-            "paper+credit": the sum.
+            "paper+credit": the sum; "module:function": what that says, see `rlld_gym.denoising.own_reward`.
         credit_loss: the validation loss that credit is about, see `rlld_gym.denoising.credit.validation_loss`.
         credit_videos: validation videos that a step's credit is computed from; all where there are fewer.
         credit_scale: reward per unit of normalised credit.
@@ -73,7 +73,7 @@ class ProcessConfig:
     inter_scale: float | None = None
     terminal_scale: float = 0.1
     terminal_every: int | None = None
-    reward: RewardKind = "paper"
+    reward: str = "paper"
     credit_loss: CreditLoss = "segment_f1"
     credit_videos: int = 256
     credit_scale: float = 1.0
@@ -106,6 +106,10 @@ class ProcessConfig:
         object.__setattr__(self, "inter_weights", tuple(float(weight) for weight in self.inter_weights))
         for name, choices in _CHOICES.items():
             require_choice(name, getattr(self, name), choices)
+        if is_own_reward(self.reward):
+            load_reward(self.reward)
+        else:
+            require_choice("reward", self.reward, get_args(RewardKind))
 
     def _check_start(self) -> None:
         """Raise InputError where the options about the starting parser do not fit together."""
@@ -135,7 +139,7 @@ class ProcessConfig:
     @property
     def pays_paper(self) -> bool:
         """Whether the inter- and the terminal reward are part of the reward."""
-        return self.reward != "credit"
+        return self.reward in ("paper", "paper+credit")
 
     @property
     def inter_factor(self) -> float:
@@ -147,7 +151,7 @@ class ProcessConfig:
     @property
     def pays_credit(self) -> bool:
         """Whether the credit of the removed labels is part of the reward."""
-        return self.reward != "paper"
+        return self.reward in ("credit", "paper+credit")
 
     def subset_size(self, num_videos: int) -> int:
         """Return how many of ``num_videos`` training videos an episode draws from.

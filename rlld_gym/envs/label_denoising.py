@@ -15,7 +15,6 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.config import (
     OverlapLabels,
     ProcessConfig,
-    RewardKind,
     TaskLifespan,
     require_choice,
     require_count,
@@ -30,7 +29,6 @@ from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
-from rlld_gym.parsing.networks import network_names
 from rlld_gym.parsing.recipes import get_recipe
 
 Action = NDArray[np.int8]
@@ -131,6 +129,9 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
       with methods that use these labels, too. A new network's credit misleads, which `task_lifespan="run"` helps, and a
       step takes almost four times as long ([figures](decisions.md#the-reward-from-credit)).
 
+    `reward="my_module:my_reward"` pays what a [function of your own](extending.md#a-reward) says about the step, and
+    nothing else.
+
     ## Starting State
 
     A reset draws the episode's videos at random (a third of the training set) and a first batch of them, with
@@ -172,7 +173,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `n_removed_visual` | int            | labels removed from the visual branch                              |
     | `n_reverted`       | int            | videos that got labels back because none would have been left      |
 
-    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none; and
+    With a reward of your own also `own_reward`, float32 (B, 2): what each video is paid in either branch. With credit in
+    the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none; and
     `per_video_credit`, float32 (B, 2): what each video earns with the credit of its removed labels.
 
     After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:
@@ -191,9 +193,9 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `overlap`            | `0.25`         | share of a state's videos that the next state keeps                     |
     | `episode_length`     | `32`           | steps of an episode                                                     |
     | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
-    | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
+    | `recipe`             | `None`         | training recipe of the task network, by name or as the path of a [JSON file](extending.md#a-recipe); `None`: the data set's recommendation |
     | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
-    | `task_network`       | `"han"`        | registered name of the task network                                     |
+    | `task_network`       | `None`         | task network, with its own objective: a registered name, or `"module:Class"` ([your own](extending.md#a-parser)); `None`: the recipe's |
     | `task_lifespan`      | `"episode"`    | `"episode"`: a new task network every episode; `"run"`: the same goes on |
     | `task_start`         | `"pretrained"` | what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; `"fresh"`: random weights, the paper's; or the path of a `task.safetensors`: a copy of that |
     | `task_start_epochs`  | `None`         | epochs of the pretrained parser; `None`: half of the recipe's           |
@@ -201,7 +203,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `inter_scale`        | `None`         | paid per unit of inter-reward and step; `None`: 1 / `episode_length`, so that an episode pays the mean |
     | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
     | `terminal_every`     | `None`         | validate and pay also after every so many steps; `None`: only after the last |
-    | `reward`             | `"paper"`      | `"paper"`: inter- and terminal reward; `"credit"`: credit of the removed labels; `"paper+credit"`: both |
+    | `reward`             | `"paper"`      | `"paper"`: inter- and terminal reward; `"credit"`: credit of the removed labels; `"paper+credit"`: both; `"module:function"`: [your own](extending.md#a-reward) |
     | `credit_loss`        | `"segment_f1"` | the validation loss: `"segment_f1"` (1 - soft F-score of the segments), `"segment_bce"` or `"video_bce"` (cross-entropies) |
     | `credit_videos`      | `256`          | validation videos, drawn anew in each step, that credit is computed from; all where there are fewer |
     | `credit_scale`       | `1.0`          | reward per unit of normalised credit                                    |
@@ -241,7 +243,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         subset: float = 1 / 3,
         recipe: str | None = None,
         hidden_size: int | None = None,
-        task_network: str = "han",
+        task_network: str | None = None,
         task_lifespan: TaskLifespan = "episode",
         task_start: str | os.PathLike[str] = "pretrained",
         task_start_epochs: int | None = None,
@@ -249,7 +251,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         inter_scale: float | None = None,
         terminal_scale: float = 0.1,
         terminal_every: int | None = None,
-        reward: RewardKind = "paper",
+        reward: str = "paper",
         credit_loss: CreditLoss = "segment_f1",
         credit_videos: int = 256,
         credit_scale: float = 1.0,
@@ -265,7 +267,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         EzPickle.__init__(self, **arguments)
         require_count("data_seed", data_seed, lowest=0)
-        require_choice("task_network", task_network, network_names())
+        if task_network is not None:
+            checks.require_network("task_network", task_network)
         require_choice("observation", observation, ("features", "indices"))
         checks.require_flag("initialized_labels", initialized_labels)
         checks.require_flag("time_feature", time_feature)
@@ -275,14 +278,13 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._data = os.fspath(data), data_seed
         header = checks.data_header(*self._data)
         recommended = header.attributes
+        trained_by = get_recipe(recommended["recipe"] if recipe is None else recipe)
         self._config = ProcessConfig(
             batch_size=batch_size,
             overlap=overlap,
             episode_length=episode_length,
             subset=subset,
-            recipe=get_recipe(recommended["recipe"] if recipe is None else recipe).replace(
-                network=task_network
-            ),
+            recipe=trained_by if task_network is None else trained_by.with_network(task_network),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
             task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,

@@ -9,15 +9,21 @@ from rlld_gym.parsing.networks.base import (
     register_network,
 )
 from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
+from rlld_gym.parsing.networks.cpsp import CPSP
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
+    "CPSP",
     "HAN",
+    "VALOR",
     "AttentivePooling",
     "HANLayer",
     "HANStem",
     "ParsingOutput",
     "TaskNetwork",
+    "VALORPlus",
+    "VALORPlusPlus",
     "checkpoint_systems",
     "find_network",
     "load_public_checkpoint",

@@ -9,13 +9,17 @@ from rlld_gym.parsing.objectives.base import (
     objective_names,
     register_objective,
 )
+from rlld_gym.parsing.objectives.cpsp import CPSPObjective
 from rlld_gym.parsing.objectives.pooled import PooledObjective
+from rlld_gym.parsing.objectives.valor import VALORObjective
 
 __all__ = [
     "Batch",
+    "CPSPObjective",
     "Objective",
     "PooledObjective",
     "StepContext",
+    "VALORObjective",
     "make_objective",
     "objective_name",
     "objective_names",

@@ -1,6 +1,10 @@
 """Weights that the public code of published systems wrote: one layout a system, one loader."""
 
-from rlld_gym.parsing.networks.checkpoints import han  # noqa: F401 (registers a layout)
+from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
+    cpsp,
+    han,
+    valor,
+)
 from rlld_gym.parsing.networks.checkpoints.layout import (
     PublicLayout,
     Shapes,
