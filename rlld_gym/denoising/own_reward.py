@@ -1,9 +1,9 @@
 """A reward of the user's own: a function, named "module:function", of what a step brought about.
 
-It is called once a step with the `rlld_gym.denoising.process.StepResult` and returns a tensor on the same device: of
-shape (B, 2), what each video is paid in the audio and in the visual branch, or (2,), what the branches are paid, that
-is, every video in them. Nothing else is paid: neither the inter- nor the terminal reward is added, but both can be
-computed from the result.
+It is called once a step with the `rlld_gym.denoising.process.StepResult` and returns a tensor on the same device:
+of shape (B, 2), what each video is paid in the audio and in the visual branch, or (2,), what the branches are paid,
+that is, every video in them. Nothing else is paid: neither the inter- nor the terminal reward is added, but both can
+be computed from the result.
 """
 
 from collections.abc import Callable
@@ -49,13 +49,9 @@ def per_video(value: Any, like: Tensor, reward: str) -> Tensor:
     Raises:
         InputError: the value is no tensor of shape (B, 2) or (2,).
     """
+    expected = f"expected a tensor {tuple(like.shape)}, for each video and branch, or (2,), for each branch"
     if not isinstance(value, Tensor):
-        raise InputError(
-            f"reward {reward}: returned a {type(value).__name__}; expected a tensor {tuple(like.shape)}"
-        )
+        raise InputError(f"reward {reward}: returned a {type(value).__name__}; {expected}")
     if value.shape not in (like.shape, (2,)):
-        raise InputError(
-            f"reward {reward}: returned shape {tuple(value.shape)}; expected {tuple(like.shape)}, one number for each "
-            "video and branch, or (2,), one for each branch"
-        )
+        raise InputError(f"reward {reward}: returned shape {tuple(value.shape)}; {expected}")
     return value.detach().to(like.device, torch.float32).expand_as(like)
