@@ -2,8 +2,8 @@
 
 It is called once a step with the `rlld_gym.denoising.process.StepResult` and returns a tensor on the same device:
 of shape (B, 2), what each video is paid in the audio and in the visual branch, or (2,), what the branches are paid,
-that is, every video in them. Nothing else is paid: neither the inter- nor the terminal reward is added, but both can
-be computed from the result.
+that is, every video in them. Nothing else is paid: neither the inter- nor the terminal reward is added, but both
+can be computed from the result.
 """
 
 from collections.abc import Callable
