@@ -12,6 +12,7 @@ from rlld_gym.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from rlld_agents.runs.setting import Setting
     from rlld_gym.data.tensors import StoreTensors
     from rlld_gym.parsing.networks import TaskNetwork
     from rlld_gym.parsing.recipes import Recipe
@@ -67,6 +68,21 @@ class Context:
     classes: tuple[str, ...]
     progress: Callable[[int, int], None] | None = None
     source: tuple[str, int] | None = None
+
+    @classmethod
+    def of(
+        cls, setting: "Setting", seed: int, progress: Callable[[int, int], None] | None = None
+    ) -> "Context":
+        """Return the context of a method that works on a setting's data."""
+        return cls(
+            setting.tensors,
+            setting.recipe,
+            setting.hidden_size,
+            seed,
+            setting.store.classes,
+            progress,
+            (setting.data, setting.data_seed),
+        )
 
 
 class Denoiser(Protocol):

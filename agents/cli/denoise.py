@@ -85,10 +85,10 @@ class Denoise:
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
         from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
         from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.devices import choose_device  # noqa: PLC0415
 
         assert self.checkpoint is not None
         for option in ("recipe", "epochs", "hidden_size"):
@@ -104,9 +104,7 @@ class Denoise:
     def _by_method(self, name: str) -> "Outcome":
         """Return the data set and what a method of the benchmark leaves of its labels."""
         from rlld_agents.baselines import Context, check_denoised, make  # noqa: PLC0415
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+        from rlld_agents.runs.setting import Setting  # noqa: PLC0415
 
         for option in ("threshold", "empty_rule"):
             if getattr(self, option) is not None:
@@ -120,18 +118,16 @@ class Denoise:
         if self.data is None:
             raise InputError("--data: needed with --with")
         method = make(name)
-        device = choose_device(self.device)
-        store = open_data(self.data, self.seed or 0)
-        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
-        if self.epochs is not None:
-            recipe = recipe.shortened(self.epochs)
-        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
-        tensors = store.to(device)
+        seed = self.seed or 0
+        setting = Setting(
+            self.data,
+            seed,
+            recipe=self.recipe,
+            hidden_size=self.hidden_size,
+            epochs=self.epochs,
+            device=self.device,
+        )
         with epochs_bar(name) as advance:
-            seed = self.seed or 0
-            context = Context(
-                tensors, recipe, hidden_size, seed, store.classes, advance, source=(self.data, seed)
-            )
-            denoised = method.denoise(context)
-        check_denoised(denoised, store.split("train").labels)
-        return store, denoised.audio, denoised.visual, denoised.removal_score
+            denoised = method.denoise(Context.of(setting, seed, advance))
+        check_denoised(denoised, setting.store.split("train").labels)
+        return setting.store, denoised.audio, denoised.visual, denoised.removal_score

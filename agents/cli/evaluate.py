@@ -63,10 +63,10 @@ class Evaluate:
 
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
         from rlld_agents.reports.results import score_table  # noqa: PLC0415
         from rlld_agents.runs.task_file import check_fits, load_task_network  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.devices import choose_device  # noqa: PLC0415
         from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
 
         device = choose_device(self.device)
@@ -86,12 +86,12 @@ class Evaluate:
         self, file: Path, threshold: float, empty_rule: Literal["video", "modality"]
     ) -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
         from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
         from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
         from rlld_agents.reports.results import removal_table  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.devices import choose_device  # noqa: PLC0415
 
         policy = load_policy(file, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))

@@ -43,28 +43,29 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415 (torch)
-        from rlld_agents.experiments.parsers import ParserJob, ParserSetting, run_parser_job  # noqa: PLC0415
+        from rlld_agents.experiments.parsers import ParserJob, run_parser_job  # noqa: PLC0415 (torch)
         from rlld_agents.reports.results import deviation_table, score_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_agents.runs.setting import Setting  # noqa: PLC0415
         from rlld_gym.files import write_json, write_text  # noqa: PLC0415
-        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
 
         self._check()
-        device = choose_device(self.device)
-        store = open_data(self.data, self.data_seed)
+        setting = Setting(
+            self.data,
+            self.data_seed,
+            recipe=self.recipe,
+            hidden_size=self.hidden_size,
+            epochs=self.epochs,
+            device=self.device,
+        )
+        setting.check()
+        store, recipe = setting.store, setting.recipe
         labels = labels_from(self.labels, store.split("train"), store.classes)
-        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
-        if self.epochs is not None:
-            recipe = recipe.shortened(self.epochs)
-        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
-        setting = ParserSetting(self.out, store, store.to(device), recipe, hidden_size)
         name = "weak" if self.labels is None else self.labels.stem
         scores = []
         for seed in range(self.seeds):
             job = ParserJob(name, labels, seed, self.out / f"parser-seed{seed}.safetensors")
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
-                scores.append(run_parser_job(job, setting, advance))
+                scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
         write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
         title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"

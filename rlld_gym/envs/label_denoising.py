@@ -24,6 +24,7 @@ from rlld_gym.denoising.evidence import EvidenceSource
 from rlld_gym.denoising.labels import FREE, EmptyRule
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
+from rlld_gym.devices import checked_device, resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
@@ -274,7 +275,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         checks.require_flag("time_feature", time_feature)
         if render_mode is not None:
             require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
-        self._device = checks.checked_device(device)
+        self._device = checked_device(device)
         self._data = os.fspath(data), data_seed
         header = checks.data_header(*self._data)
         recommended = header.attributes
@@ -413,7 +414,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     def _make_process(self) -> DenoisingProcess:
         data, data_seed = self._data
-        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return DenoisingProcess(tensors, self._config)
 
     def _begin(self, process: DenoisingProcess) -> tuple[Observation, dict[str, Any]]:

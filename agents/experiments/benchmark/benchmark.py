@@ -8,7 +8,6 @@ from rlld_agents.baselines import METHODS
 from rlld_agents.experiments.benchmark.cell import BenchmarkCell
 from rlld_agents.experiments.benchmark.config import BenchmarkConfig
 from rlld_agents.experiments.benchmark.rows import row_of
-from rlld_agents.experiments.experiment import choose_device
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
 from rlld_agents.reports import benchmark as report
@@ -17,6 +16,7 @@ from rlld_agents.reports import benchmark_tables as tables
 from rlld_agents.reports.figures import plot_convergence
 from rlld_agents.runs.folder import write_config
 from rlld_gym.data import open_data
+from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 from rlld_gym.parsing.recipes import get_recipe

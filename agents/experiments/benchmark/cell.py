@@ -20,17 +20,15 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.experiments.benchmark.config import BenchmarkConfig
 from rlld_agents.experiments.benchmark.rows import method_of
-from rlld_agents.experiments.experiment import choose_device
 from rlld_agents.experiments.study.cells import Progress
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import SPEECH, ModalityRemoval, rank_auc, removal_quality
-from rlld_gym.data import FeatureStore, open_data
-from rlld_gym.data.catalog import shared_tensors
+from rlld_agents.runs.setting import Setting
+from rlld_gym.data import open_data
 from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.data.split import Split
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
-from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import train_parser
 
 LABELS_FOLDER = "labels"
@@ -57,7 +55,7 @@ class BenchmarkCell:
         source = self._source(folder)
         store = open_data(*source)
         train = store.split("train")
-        context = self._context(store, source, progress)
+        context = self._context(source, progress)
         started = time.perf_counter()
         try:
             denoised = method_of(self.name, config).denoise(context)
@@ -102,18 +100,20 @@ class BenchmarkCell:
             with_dense_videos(whole, config.dense_videos, shift=config.dense_shift, seed=self.seed).save(path)
         return str(path), 0
 
-    def _context(self, store: FeatureStore, source: tuple[str, int], progress: Progress) -> Context:
+    def _context(self, source: tuple[str, int], progress: Progress) -> Context:
         config = self.config
-        recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
-        if config.parser_epochs is not None:
-            recipe = recipe.shortened(config.parser_epochs)
-        data = shared_tensors(source[0], str(choose_device(config.device)), source[1])
+        setting = Setting(
+            *source,
+            recipe=config.recipe,
+            hidden_size=config.hidden_size,
+            epochs=config.parser_epochs,
+            device=config.device,
+        )
 
         def report(done: int, total: int) -> None:
             progress(min(done / max(total, 1), 1.0) * 0.9)
 
-        hidden_size = config.hidden_size or int(store.attributes["hidden_size"])
-        return Context(data, recipe, hidden_size, self.seed, store.classes, report, source)
+        return Context.of(setting, self.seed, report)
 
     @staticmethod
     def _train(context: Context, denoised: Denoised) -> TaskNetwork:

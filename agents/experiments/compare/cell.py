@@ -12,18 +12,16 @@ from numpy.typing import NDArray
 from rlld_agents.experiments.compare.bundled import AGENTS
 from rlld_agents.experiments.compare.config import CompareConfig
 from rlld_agents.experiments.compare.protocol import Agent, Task, load_agent_class
-from rlld_agents.experiments.experiment import choose_device
-from rlld_agents.experiments.parsers import ParserJob, ParserSetting, run_parser_job
+from rlld_agents.experiments.parsers import ParserJob, run_parser_job
 from rlld_agents.experiments.study.cells import Progress
 from rlld_agents.labels import controls
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
 from rlld_agents.policies.denoising import observe
-from rlld_gym.data import FeatureStore, open_data
-from rlld_gym.data.catalog import shared_tensors
+from rlld_agents.runs.setting import Setting
+from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.labels import FREE, EmptyRule, revise_labels
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.recipes import get_recipe
 
 LEARNING_SHARE = 0.9
 """Share of a cell's progress that learning takes; the rest is for the parser."""
@@ -53,25 +51,28 @@ class CompareCell:
         """
         start = time.perf_counter()
         config = self.config
-        store = open_data(config.data, config.data_seed)
-        data = shared_tensors(config.data, str(choose_device(config.device)), config.data_seed)
+        setting = Setting(
+            config.data,
+            config.data_seed,
+            recipe=config.recipe,
+            hidden_size=config.hidden_size,
+            epochs=config.parser_epochs,
+            device=config.device,
+        )
+        store = setting.store
         curve: list[dict[str, float]] = []
         scores = None
         if self.name in CONTROLS:
             labels = control_labels(self.name, store, self.seed)
         else:
-            agent = _learned_agent(self, store, Reports(config.steps, self.name, curve, progress))
-            labels, scores = acted_labels(agent, data, config)
+            agent = _learned_agent(self, setting, Reports(config.steps, self.name, curve, progress))
+            labels, scores = acted_labels(agent, setting.tensors, config)
         result: dict[str, Any] = {"agent": self.name, "seed": self.seed}
         if labels is None:
             return result | {"skipped": "the data set cannot offer this control"}
         truth = store.split("train").truth()
         quality = removal_quality(store.split("train").labels, *labels, truth, scores)
-        recipe = get_recipe(config.recipe or str(store.attributes["recipe"]))
-        if config.parser_epochs is not None:
-            recipe = recipe.shortened(config.parser_epochs)
-        setting = ParserSetting(folder, store, data, recipe, _hidden_size(config, store))
-        test = run_parser_job(ParserJob(self.name.replace(":", "."), labels, self.seed), setting)
+        test = run_parser_job(ParserJob(self.name.replace(":", "."), labels, self.seed), setting, folder)
         result |= {"curve": curve, "test": test, "removal": _summary(quality)}
         return result | {"seconds": round(time.perf_counter() - start, 1)}
 
@@ -131,19 +132,15 @@ class Reports:
         self.progress(LEARNING_SHARE * row["steps"] / self.steps)
 
 
-def _hidden_size(config: CompareConfig, store: FeatureStore) -> int:
-    return config.hidden_size or int(store.attributes["hidden_size"])
-
-
-def _learned_agent(cell: CompareCell, store: FeatureStore, report: Reports) -> Agent:
+def _learned_agent(cell: CompareCell, setting: Setting, report: Reports) -> Agent:
     """Make an agent and let it learn."""
     config = cell.config
     task = Task(
         environment=config.environment_arguments(),
         seed=cell.seed,
-        device=str(choose_device(config.device)),
-        hidden_size=_hidden_size(config, store),
-        visual_3d_size=store.visual_3d_size,
+        device=str(setting.device),
+        hidden_size=setting.hidden_size,
+        visual_3d_size=setting.store.visual_3d_size,
         report=report,
     )
     make = AGENTS[cell.name] if cell.name in AGENTS else load_agent_class(cell.name)

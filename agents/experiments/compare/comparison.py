@@ -8,13 +8,13 @@ from rlld_agents.experiments.compare.bundled import check_agent
 from rlld_agents.experiments.compare.cell import cells_of
 from rlld_agents.experiments.compare.config import CompareConfig
 from rlld_agents.experiments.compare.protocol import load_agent_class
-from rlld_agents.experiments.experiment import choose_device
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
 from rlld_agents.reports import compare as report
 from rlld_agents.reports import compare_figures as figures
 from rlld_agents.runs.folder import write_config
 from rlld_gym.data import open_data
+from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 from rlld_gym.parsing.recipes import get_recipe
