@@ -59,6 +59,7 @@ class Context:
         classes: the C class names.
         progress: called with (epochs done, epochs in all) after every epoch of a network.
         source: name or path and twin seed of the data set, for methods that make the environment on it.
+        recipe_name: name or file of the recipe, for these methods; None: ``recipe`` is one of this package.
     """
 
     data: "StoreTensors"
@@ -68,6 +69,7 @@ class Context:
     classes: tuple[str, ...]
     progress: Callable[[int, int], None] | None = None
     source: tuple[str, int] | None = None
+    recipe_name: str | None = None
 
     @classmethod
     def of(
@@ -82,6 +84,7 @@ class Context:
             setting.store.classes,
             progress,
             (setting.data, setting.data_seed),
+            setting.recipe_name,
         )
 
 
@@ -111,7 +114,8 @@ def environment_options(context: Context, method: str) -> dict[str, Any]:
     return {
         "data": data,
         "data_seed": data_seed,
-        "recipe": context.recipe.name,
+        "recipe": context.recipe_name or context.recipe.name,
+        "task_network": context.recipe.network,
         "hidden_size": context.hidden_size,
         "device": str(context.data.device),
     }

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from rlld_agents.reinforce.reinforce import ReinforceConfig
-from rlld_gym.denoising.config import RewardKind
 from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.errors import InputError
 
@@ -47,8 +46,8 @@ class EnvironmentOptions:
     """Factor of the validation F-score, in percent, in the terminal reward (Eq. 10)."""
     terminal_every: int | None = None
     """Steps between validation rewards; None pays one on the last step only."""
-    reward: RewardKind = "paper"
-    """What is paid: "paper" (Eq. 9-11), the "credit" of removed labels, or the sum of both."""
+    reward: str = "paper"
+    """What is paid: "paper" (Eq. 9-11), the "credit" of removed labels, "paper+credit", or my_module:my_reward."""
     credit_loss: CreditLoss = "segment_f1"
     """The validation loss that credit is about."""
     credit_videos: int = 256
@@ -81,7 +80,9 @@ class ExperimentConfig:
     """Episodes of REINFORCE on the credit of labels, with which the preset "joint" goes on after each imitation. It
     has not improved removals yet; the estimate is that of imitation alone."""
     recipe: str | None = None
-    """Training recipe of task network and parsers; None: what the data set recommends."""
+    """Training recipe of task network and parsers, by name or a JSON file; None: what the data set recommends."""
+    task_network: str | None = None
+    """Task network and parsers: a name, or my_module:MyParser; None: the recipe's."""
     hidden_size: int | None = None
     """Width of task network, parsers and policy; None: what the data set recommends."""
     initial_removal: float = 0.2
@@ -135,10 +136,10 @@ class ExperimentConfig:
                     f"--{name.replace('_', '-')} {value}: the preset {self.preset} does not use it; leave it away, "
                     f"or use --preset {other}"
                 )
-        if self.environment.reward == "paper" and self.agent.needs_credit:
+        if self.environment.reward not in ("credit", "paper+credit") and self.agent.needs_credit:
             raise InputError(
                 f"--advantage {self.agent.advantage} --baseline {self.agent.baseline}: needs the credit of labels, "
-                "which --reward paper does not give; add --reward credit"
+                f"which --reward {self.environment.reward} does not give; add --reward credit"
             )
 
     def as_dict(self) -> dict[str, Any]:

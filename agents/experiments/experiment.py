@@ -55,6 +55,7 @@ class Experiment:
             config.data,
             config.data_seed,
             recipe=config.recipe,
+            task_network=config.task_network,
             hidden_size=config.hidden_size,
             epochs=config.parser_epochs,
             device=config.device,

@@ -15,7 +15,7 @@ from rlld_agents.runs.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.files import write_json
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import feature_sizes, train_parser
+from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 FOLDER_NAME = "parsers"
 SMOOTHED_CONFIDENCE = 0.9
@@ -69,8 +69,7 @@ def run_parser_job(
             "recipe": asdict(recipe),
             "seed": job.seed,
         }
-        flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
-        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **flavour}
+        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **network_options(recipe)}
         info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on)
         save_task_network(job.network_path, trained.network, info)
     result = {

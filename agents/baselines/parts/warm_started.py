@@ -37,6 +37,7 @@ def warm_start_in(
         hidden_size=context.hidden_size,
         seed=context.seed,
         network=context.recipe.network,
+        options=context.recipe.network_options,
         parser=parser,
     )
     return warm_start(
