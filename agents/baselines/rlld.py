@@ -18,6 +18,7 @@ from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import JointConfig, JointRound, best_round, joint_rounds
+from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.files import HybridAttentionPolicy
@@ -146,8 +147,7 @@ class Joint:
                 hidden_size=context.hidden_size,
                 seed=context.seed,
                 classes=context.classes,
-                threshold=self.threshold,
-                empty_rule=self.empty_rule,
+                rule=RemovalRule(self.threshold, self.empty_rule),
                 fine_tune=credit_after_rounds(environment, episodes=self.credit_episodes, seed=context.seed),
                 progress=context.progress,
             ):

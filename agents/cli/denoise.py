@@ -96,11 +96,11 @@ class Denoise:
         for option in ("recipe", "task_network", "epochs", "hidden_size"):
             if getattr(self, option) is not None:
                 raise InputError(f"--{option.replace('_', '-')}: is for --with; a policy trains no parser")
-        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
+        rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         policy = load_policy(self.checkpoint, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(self.checkpoint))
-        revised = denoise(policy, store, threshold=threshold, empty_rule=empty_rule)
+        revised = denoise(policy, store, threshold=rule.threshold, empty_rule=rule.empty_rule)
         return store, revised.audio, revised.visual, revised.removal_probability
 
     def _by_method(self, name: str) -> "Outcome":

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlld_agents.cli.common import data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+
+if TYPE_CHECKING:
+    from rlld_agents.labels.removal_rule import RemovalRule
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Evaluate:
         from rlld_agents.policies import files as policy  # noqa: PLC0415 (torch)
         from rlld_agents.runs import task_file  # noqa: PLC0415 (torch)
 
-        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
+        rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
             names = (task_file.NAME, "policy.safetensors")
@@ -52,7 +55,7 @@ class Evaluate:
             if kind == task_file.FORMAT:
                 scores["scores"] = self._score_parser(file)
             elif kind == policy.FORMAT:
-                scores["removal"] = self._score_policy(file, threshold, empty_rule)
+                scores["removal"] = self._score_policy(file, rule)
             else:
                 raise InputError(
                     f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
@@ -82,9 +85,7 @@ class Evaluate:
         print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
         return row
 
-    def _score_policy(
-        self, file: Path, threshold: float, empty_rule: Literal["video", "modality"]
-    ) -> dict[str, dict[str, float | None]]:
+    def _score_policy(self, file: Path, rule: "RemovalRule") -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
         from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
         from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
@@ -97,7 +98,9 @@ class Evaluate:
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
         split = store.split(self.split)
-        revised = denoise(policy, store, split=self.split, threshold=threshold, empty_rule=empty_rule)
+        revised = denoise(
+            policy, store, split=self.split, threshold=rule.threshold, empty_rule=rule.empty_rule
+        )
         quality = removal_quality(
             split.labels, revised.audio, revised.visual, split.truth(), revised.removal_probability
         )

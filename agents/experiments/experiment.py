@@ -23,9 +23,9 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
-from rlld_agents.runs.setting import Setting
 from rlld_agents.runs.task_file import NAME as TASK_NAME
 from rlld_gym.files import write_json, write_text
+from rlld_gym.profiling import timed_part
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
@@ -51,15 +51,7 @@ class Experiment:
         self.folder = folder
         self.progress = progress
         self.cores = cores
-        self.setting = Setting(
-            config.data,
-            config.data_seed,
-            recipe=config.recipe,
-            task_network=config.task_network,
-            hidden_size=config.hidden_size,
-            epochs=config.parser_epochs,
-            device=config.device,
-        )
+        self.setting = config.setting()
         self.profile = Profile(self.setting.device) if config.profile else None
         with self._profiled():
             self.setting.check()
@@ -87,7 +79,7 @@ class Experiment:
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-            with clock.stage("figures"):
+            with clock.stage("figures"), timed_part("figures"):
                 draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
         if self.profile is not None:
@@ -99,11 +91,12 @@ class Experiment:
     def denoise(self, learned: Learned) -> RevisedLabels:
         """Denoise the training videos and write their labels."""
         self._say("denoising the training videos")
+        rule = self.config.removal_rule
         revised = learned.revised or denoise(
             learned.policy,
             self.setting.tensors,
-            threshold=self.config.threshold,
-            empty_rule=self.config.environment.empty_rule,
+            threshold=rule.threshold,
+            empty_rule=rule.empty_rule,
         )
         names = self.store.split("train").filenames
         write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)

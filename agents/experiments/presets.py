@@ -159,8 +159,7 @@ class JointPreset:
             hidden_size=setting.hidden_size,
             seed=self.config.agent.seed,
             classes=setting.store.classes,
-            threshold=self.config.threshold,
-            empty_rule=self.config.environment.empty_rule,
+            rule=self.config.removal_rule,
             fine_tune=self.fine_tune(),
             progress=advance,
         ):

@@ -17,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 from rlld_agents.experiments.study.cells import Cell, Progress, run_or_explain
 from rlld_agents.runs.cores import available_cores
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 Advance = Callable[[float], None]
 Work = Callable[[Progress], Any]
@@ -118,6 +119,7 @@ class Processes(Generic[W]):
         with self._changed:
             return float(self._ended + sum(server.share.value for server in self._running))
 
+    @timed_part("waiting")
     def wait(self, advance: Advance) -> None:
         """Wait until all have ended, after which none can be added; ``advance`` is called with `progress` often."""
         with self._changed:

@@ -26,6 +26,7 @@ from rlld_gym.parsing.training import (
     set_learning_rate,
     train_step,
 )
+from rlld_gym.profiling import timed_part
 
 
 class Lesson(NamedTuple):
@@ -83,6 +84,7 @@ class TaskLearner:
         self._objective: Objective = make_objective(recipe)
         self._videos_seen = 0
 
+    @timed_part("task training")
     def renew(self, seed: int) -> None:
         """Start over: with a copy of the starting network, or with weights that depend on ``seed`` alone."""
         self._objective = make_objective(self.recipe)
@@ -122,6 +124,7 @@ class TaskLearner:
         self._videos_seen += len(original)
         return Lesson(features, targets, seed, context)
 
+    @timed_part("task training")
     def train(self, lesson: Lesson) -> Tensor:
         """Take one gradient step; return its loss, a detached scalar on the device."""
         network, optimizer = self.born()

@@ -31,6 +31,7 @@ from rlld_gym.envs.observations import Observation, ObservationLayout, Observati
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.profiling import timed_part
 
 Action = NDArray[np.int8]
 
@@ -319,6 +320,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         """What a step pays per unit of ``info["per_video_reward"]``; 0 with ``reward="credit"``."""
         return self._config.inter_factor
 
+    @timed_part("environment")
     @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -337,6 +339,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
         return self._begin(process)
 
+    @timed_part("environment")
     @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Remove labels and train the task network on the others.

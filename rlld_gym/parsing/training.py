@@ -20,6 +20,7 @@ from rlld_gym.parsing.targets import (
     checked_labels,
     label_targets,
 )
+from rlld_gym.profiling import timed_part
 
 FIRST_STEP: Final = StepContext()
 
@@ -266,6 +267,7 @@ def train_parser(
     return record.parser(network)
 
 
+@timed_part("task training")
 def _train_epoch(
     network: TaskNetwork,
     optimizer: torch.optim.Optimizer,

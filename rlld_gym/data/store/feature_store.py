@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.header import StoreHeader, header_of
+from rlld_gym.profiling import timed_part
 
 __all__ = ["FeatureStore", "Split", "StoreHeader"]
 
@@ -130,6 +131,7 @@ class FeatureStore:
 
         write_store(path, self.header, self._loaded())
 
+    @timed_part("data")
     def to(self, device: "str | torch.device") -> "StoreTensors":
         """Return the store as tensors on ``device``.
 
@@ -140,6 +142,7 @@ class FeatureStore:
 
         return store_tensors(self._loaded(), self.visual_2d_size, device)
 
+    @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:
         if self._splits is None:
             from rlld_gym.data.store.file import read_splits  # noqa: PLC0415
