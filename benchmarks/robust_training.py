@@ -28,12 +28,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from rlld_agents.experiments.study.cells import Progress, failure_of, result_path, run_or_explain
+from rlld_agents.experiments.study.cells import failure_of, result_path, run_or_explain
 from rlld_agents.experiments.study.sweep import results_of
 from rlld_agents.labels import controls
 from rlld_agents.reports.results import markdown
 from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes
+from rlld_agents.runs.processes import Processes, Share
 from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -107,7 +107,7 @@ class ParserCell:
         """Return the file of the parser, if it is to be averaged."""
         return folder / "parsers" / f"{self.labels.replace(' ', '-')}-seed{self.seed}.safetensors"
 
-    def run(self, folder: Path, progress: Progress) -> Row:
+    def run(self, folder: Path, progress: Share) -> Row:
         """Train, write the parser if it is to be averaged, and return the row of the table of all runs."""
         store, data = open_data(self.data), shared_tensors(self.data, self.device)
         labels = label_set(store, self.labels)

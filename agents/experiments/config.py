@@ -11,7 +11,7 @@ from rlld_gym.errors import InputError
 
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
 
-_AGENT = ReinforceConfig(episodes=20)
+_AGENT = ReinforceConfig()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 
 from rlld_agents.experiments.parsers import ParserJob, known_scores, run_parser_job
 from rlld_agents.experiments.profiling import Profile
-from rlld_agents.experiments.study.cells import Progress
+from rlld_agents.runs.processes import Share
 from rlld_agents.runs.cores import available_cores
 from rlld_agents.runs.processes import Processes
 from rlld_agents.runs.setting import Setting
@@ -31,7 +31,7 @@ class ParserWork:
     folder: Path
     profiled: bool = False
 
-    def __call__(self, progress: Progress) -> dict[str, float]:
+    def __call__(self, progress: Share) -> dict[str, float]:
         """Train it, leave its result in the run folder, and return the seconds of the parts of a profile."""
         profile = Profile(self.setting.device)
         with profile.active() if self.profiled else nullcontext():

@@ -13,6 +13,7 @@ from rlld_agents.labels.controls import LabelSet
 from rlld_agents.runs.setting import Setting
 from rlld_agents.runs.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.files import write_json
+from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
@@ -53,8 +54,17 @@ def run_parser_job(
         The ten test scores in percent.
     """
     known = known_scores(job, setting, folder)
-    if known is not None:
-        return known
+    return known if known is not None else train_and_record(job, setting, folder, progress)[1]
+
+
+def train_and_record(
+    job: ParserJob, setting: Setting, folder: Path, progress: Callable[[int, int], None] | None = None
+) -> tuple[TaskNetwork, dict[str, float]]:
+    """Train a parser, test it and write the result; arguments as `run_parser_job`.
+
+    Returns:
+        The parser and its ten test scores in percent.
+    """
     recipe = _recipe(job, setting)
     start = time.perf_counter()
     tensors, hidden_size = setting.tensors, setting.hidden_size
@@ -82,7 +92,7 @@ def run_parser_job(
         "digest": _digest(job, setting),
     }
     write_json(_result_path(job, folder), result)
-    return scores
+    return trained.network, scores
 
 
 def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, float] | None:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import gymnasium
 from tqdm import tqdm
 
-from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import (
@@ -24,8 +22,9 @@ from rlld_agents.imitation.joint import (
 )
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
-from rlld_agents.policies.files import HybridAttentionPolicy, load_policy, save_policy
-from rlld_agents.reinforce.reinforce import POLICY_NAME, Reinforce
+from rlld_agents.policies.files import load_policy, save_policy
+from rlld_agents.reinforce.paper import make_reinforce
+from rlld_agents.reinforce.reinforce import POLICY_NAME
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
 from rlld_agents.runs.log import RunLog
 from rlld_agents.runs.setting import Setting
@@ -72,21 +71,13 @@ class PaperPreset:
 
     def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
         self.config = config
-        env = gymnasium.make(
-            ENVIRONMENT_ID,
-            **setting.environment_arguments(),
-            **dataclasses.asdict(config.environment),
-        )
-        self.policy = HybridAttentionPolicy.for_spaces(
-            env.observation_space,
-            env.action_space,
-            seed=config.agent.seed,
+        self.policy, self.agent = make_reinforce(
+            {**setting.environment_arguments(), **dataclasses.asdict(config.environment)},
+            config.agent,
             hidden_size=setting.hidden_size,
             visual_3d_size=setting.store.visual_3d_size,
             initial_removal=config.initial_removal,
-            initialized_labels=config.environment.initialized_labels,
-        ).to(setting.device)
-        self.agent = Reinforce(self.policy, env, config.agent)
+        )
 
     def describe(self) -> str:
         """Return what is going to be done."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from stable_baselines3.common.callbacks import BaseCallback
 
-from rlld_agents.experiments.compare.protocol import Report
+from rlld_agents.baselines.agents.protocol import ReportEpisode
 
 
 class EpisodeCallback(BaseCallback):
@@ -16,7 +16,7 @@ class EpisodeCallback(BaseCallback):
         scores: entries of info that the row takes over.
     """
 
-    def __init__(self, report: Report, num_videos: int, scores: Sequence[str]) -> None:
+    def __init__(self, report: ReportEpisode, num_videos: int, scores: Sequence[str]) -> None:
         super().__init__()
         self._report = report
         self._num_videos = num_videos

@@ -1,17 +1,18 @@
 """The agents that come along: REINFORCE, and four algorithms of Stable-Baselines3 and sb3-contrib."""
 
-import importlib.util
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rlld_agents.experiments.compare.protocol import CURVE_SCORES, Agent, Task
+from rlld_agents.baselines.agents.protocol import Agent, EpisodeReports, Task
 from rlld_agents.policies.files import HybridAttentionPolicy
-from rlld_agents.reinforce.reinforce import Reinforce, ReinforceConfig
-from rlld_gym.errors import InputError
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.paper import make_reinforce
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 BASELINE: Mapping[str, Any] = {"baseline": "ema", "reward_to_go": True, "learning_rate": 1e-3}
 """REINFORCE with what its textbook form has and the paper does not mention."""
@@ -63,25 +64,22 @@ class ReinforceAgent(PolicyAgent):
     """
 
     def __init__(self, task: Task, **options: Any) -> None:
-        self.task = task
-        self.options = options
-        self.env = task.make()
-        policy = HybridAttentionPolicy.for_spaces(
-            self.env.observation_space,
-            self.env.action_space,
-            seed=task.seed,
+        self.episode_length = int(task.environment["episode_length"])
+        policy, self.reinforce = make_reinforce(
+            {**task.environment, "device": task.device},
+            ReinforceConfig(seed=task.seed, **options),
             hidden_size=task.hidden_size,
             visual_3d_size=task.visual_3d_size,
-            initialized_labels=task.environment.get("initialized_labels", True),
+            wrap=lambda env: EpisodeReports(env, task.report),
         )
-        super().__init__(policy.to(task.device))
+        super().__init__(policy)
 
     def learn(self, total_steps: int) -> None:
         """Learn for as many whole episodes as the budget has."""
-        episodes = total_steps // int(self.task.environment["episode_length"])
-        config = ReinforceConfig(episodes=max(episodes, 1), seed=self.task.seed, **self.options)
-        Reinforce(self.policy, self.env, config).learn(progress=False)
-        self.env.close()
+        episodes = max(total_steps // self.episode_length, 1)
+        self.reinforce.config = replace(self.reinforce.config, episodes=episodes)
+        self.reinforce.learn()
+        self.reinforce.env.close()
 
 
 class StableBaselinesAgent(PolicyAgent):
@@ -129,9 +127,9 @@ class StableBaselinesAgent(PolicyAgent):
 
     def learn(self, total_steps: int) -> None:
         """Learn; one environment step is a step of every video."""
-        from rlld_agents.experiments.compare.callback import EpisodeCallback  # noqa: PLC0415 (an extra)
+        from rlld_agents.baselines.agents.callback import EpisodeCallback  # noqa: PLC0415 (an extra)
 
-        callback = EpisodeCallback(self.task.report, self.num_videos, CURVE_SCORES)
+        callback = EpisodeCallback(self.task.report, self.num_videos, SCORE_NAMES)
         self.model.learn(total_steps * self.num_videos, callback=callback)
         self.env.close()
 
@@ -170,23 +168,4 @@ AGENTS: Mapping[str, Callable[[Task], Agent]] = {
     "maskable-ppo": lambda task: StableBaselinesAgent(task, "maskable-ppo"),
     "trpo": lambda task: StableBaselinesAgent(task, "trpo"),
 }
-"""Bundled agents by name."""
-
-LIBRARIES: Mapping[str, str] = {
-    "ppo": "stable_baselines3",
-    "a2c": "stable_baselines3",
-    "maskable-ppo": "sb3_contrib",
-    "trpo": "sb3_contrib",
-}
-"""Which package an agent needs."""
-
-
-def check_agent(name: str) -> None:
-    """Raise InputError unless a bundled agent of this name can be made here."""
-    if name not in AGENTS:
-        raise InputError(f"--agents {name}: unknown; expected some of {', '.join(AGENTS)}")
-    library = LIBRARIES.get(name)
-    if library is not None and importlib.util.find_spec(library) is None:
-        raise InputError(
-            f'--agents {name}: needs {library}; install it: pip install -e ".[sb3]" in your clone'
-        )
+"""Bundled agents by name; the registry knows which library each needs."""

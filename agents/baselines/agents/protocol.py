@@ -1,19 +1,17 @@
-"""What an agent must be to take part in a comparison, and what it is given."""
+"""What an agent must be to become a denoiser, and what it is given."""
 
-import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 from numpy.typing import NDArray
 
 from rlld_agents.environment_id import ENVIRONMENT_ID
-from rlld_gym.errors import InputError
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
-Report = Callable[[dict[str, float]], None]
+ReportEpisode = Callable[[dict[str, float]], None]
+"""Takes the numbers of an episode that has ended."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Task:
     """What an agent learns on.
 
     Attributes:
-        environment: arguments of the environment, the same for all agents, such as ``data`` and ``batch_size``.
+        environment: arguments of the environment but for the device, such as ``data`` and ``batch_size``.
         seed: of the agent, and of the environment's first reset.
         device: where networks are to be.
         hidden_size: width that the data set recommends for networks.
@@ -35,7 +33,7 @@ class Task:
     device: str
     hidden_size: int
     visual_3d_size: int
-    report: Report = field(compare=False)
+    report: ReportEpisode = field(compare=False)
 
     def make(self, **changes: Any) -> gymnasium.Env[Any, Any]:
         """Return rlld/LabelDenoising-v0, which reports its episodes.
@@ -78,7 +76,7 @@ class EpisodeReports(gymnasium.Wrapper[Any, Any, Any, Any]):
         report: called at the end of every episode.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], report: Report) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], report: ReportEpisode) -> None:
         super().__init__(env)
         self._report = report
         self._steps = 0
@@ -100,33 +98,5 @@ class EpisodeReports(gymnasium.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             row = {"steps": self._steps, "return": sum(self._rewards)}
             row["removed_per_step"] = self._removed / len(self._rewards)
-            self._report(row | {name: float(info[name]) for name in CURVE_SCORES if name in info})
+            self._report(row | {name: float(info[name]) for name in SCORE_NAMES if name in info})
         return result
-
-
-CURVE_SCORES = ("segment_audio", "segment_visual", "segment_event", "event_visual", "event_event")
-"""Validation scores that are reported with every episode."""
-
-
-def load_agent_class(text: str) -> Callable[[Task], Agent]:
-    """Return the agent that "module:Class" names; modules in the working directory are found, too.
-
-    Raises:
-        InputError: if there is no such module or class.
-    """
-    module_name, _, class_name = text.partition(":")
-    if not module_name or not class_name:
-        raise InputError(f"--agent {text}: expected module:Class, for example my_module:MyAgent")
-    if (directory := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, directory)
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"--agent {text}: there is no module {error.name!r} here or installed") from error
-    except AttributeError as error:
-        raise InputError(f"--agent {text}: the module has no {class_name!r}") from error
-    missing = [name for name in ("learn", "act") if not callable(getattr(found, name, None))]
-    if missing:
-        raise InputError(f"--agent {text}: has no method {' and no '.join(missing)}; an agent needs both")
-    agent: Callable[[Task], Agent] = found
-    return agent
