@@ -20,10 +20,9 @@ def test_every_public_name_is_completed_and_found(package: str) -> None:
 
 
 def test_names_that_programs_use_stay() -> None:
-    for (
-        home
-    ) in "Reinforce ReinforceConfig HybridAttentionPolicy denoise load_policy save_policy warm_start".split():
-        assert callable(getattr(importlib.import_module("rlld_agents"), home))
+    names = ("Reinforce", "ReinforceConfig", "HybridAttentionPolicy", "denoise", "load_policy", "save_policy")
+    for name in (*names, "warm_start"):
+        assert callable(getattr(importlib.import_module("rlld_agents"), name))
     jomold = importlib.import_module("rlld_agents.baselines.jomold")
     assert callable(jomold.estimate_noise_ratios)
     assert callable(jomold.denoise_epoch)
