@@ -34,7 +34,6 @@ from rlld_agents.labels import controls
 from rlld_agents.reports.results import markdown
 from rlld_agents.runs.cores import available_cores
 from rlld_agents.runs.processes import Processes, Share
-from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
@@ -44,6 +43,7 @@ from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate, gated_tracks
 from rlld_gym.parsing.recipes import Recipe, get_recipe
+from rlld_gym.parsing.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.parsing.training import feature_sizes, train_parser
 
 SCORES = ("segment_audio", "segment_visual")

@@ -38,12 +38,13 @@ class Evaluate:
     def run(self) -> int:
         """Print the scores; return the exit status."""
         from rlld_agents.policies import files as policy  # noqa: PLC0415 (torch)
-        from rlld_agents.runs import task_file  # noqa: PLC0415 (torch)
+        from rlld_gym.parsing import task_file  # noqa: PLC0415
+        from rlld_gym.tensor_files import read_metadata  # noqa: PLC0415
 
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
-            names = (task_file.NAME, "policy.safetensors")
+            names = (task_file.NAME, policy.POLICY_NAME)
             files = [self.checkpoint / name for name in names if (self.checkpoint / name).is_file()]
             if not files:
                 raise InputError(
@@ -51,10 +52,10 @@ class Evaluate:
                 )
         scores: dict[str, Any] = {}
         for file in files:
-            kind = task_file.read_metadata(file).get("format")
-            if kind == task_file.FORMAT:
+            kind = read_metadata(file).get("format")
+            if kind == task_file.FORMAT.name:
                 scores["scores"] = self._score_parser(file)
-            elif kind == policy.FORMAT:
+            elif kind == policy.FORMAT.name:
                 scores["removal"] = self._score_policy(file, rule)
             else:
                 raise InputError(
@@ -67,10 +68,10 @@ class Evaluate:
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
         from rlld_agents.reports.results import score_table  # noqa: PLC0415
-        from rlld_agents.runs.task_file import check_fits, load_task_network  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
         from rlld_gym.devices import choose_device  # noqa: PLC0415
         from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
+        from rlld_gym.parsing.task_file import check_fits, load_task_network  # noqa: PLC0415
 
         device = choose_device(self.device)
         network, info = load_task_network(file, device)

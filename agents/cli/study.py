@@ -33,7 +33,9 @@ class StudyCommand:
             if self.out is not None:
                 raise InputError(f"--out: a resumed {self.study.noun} stays in its folder; leave --out away")
             if self.quick:
-                raise InputError(f"--quick: a resumed {self.study.noun} keeps its options; leave --quick away")
+                raise InputError(
+                    f"--quick: a resumed {self.study.noun} keeps its options; leave --quick away"
+                )
             return dataclasses.replace(self, study=self._config_of(self.resume))
         return dataclasses.replace(self, study=self.quick_study) if self.quick else None
 

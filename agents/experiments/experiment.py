@@ -23,8 +23,8 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
-from rlld_agents.runs.task_file import NAME as TASK_NAME
 from rlld_gym.files import write_json, write_text
+from rlld_gym.parsing.task_file import NAME as TASK_NAME
 from rlld_gym.profiling import timed_part
 
 LABELS_NAME = "denoised_labels.csv"

@@ -11,11 +11,11 @@ import numpy as np
 
 from rlld_agents.labels.controls import LabelSet
 from rlld_agents.runs.setting import Setting
-from rlld_agents.runs.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.files import write_json
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 FOLDER_NAME = "parsers"

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rlld_agents.policies.base import RemovalPolicy
-from rlld_agents.policies.files import save_policy
+from rlld_agents.policies.files import POLICY_NAME, save_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Outcome, pooled, spread
 from rlld_agents.reinforce.config import ReinforceConfig
@@ -48,8 +48,6 @@ from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
-
-POLICY_NAME = "policy.safetensors"
 
 
 class Reinforce:
