@@ -62,9 +62,8 @@ def load_task_network(
     Raises:
         InputError: if the file is missing, damaged, of a newer version, or something else.
     """
-    info = read_info(path)
+    info, tensors = read_info(path), FORMAT.read_tensors(path)
     try:
-        tensors = FORMAT.read_tensors(path)
         with torch.random.fork_rng(devices=[]):
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
