@@ -44,8 +44,9 @@ def read_recipe(path: Path) -> Recipe:
             raise InputError(f"recipe {path}: unknown field {name!r}; a recipe has {', '.join(known)}")
         if not _fits(value, hints[name]):
             raise InputError(f"recipe {path}: {name} is {value!r}, expected {_in_words(hints[name])}")
+    given: dict[str, Any] = {"name": path.stem} | values
     try:
-        return Recipe(**{"name": path.stem} | values)
+        return Recipe(**given)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
