@@ -15,9 +15,9 @@ from gymnasium.spaces import MultiBinary
 from numpy.typing import NDArray
 
 from rlld_agents.baselines.agents import Task
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.experiments.study.study import Study
+from rlld_agents.runs.environment_options import EnvironmentOptions
 
 
 class ClassRates:

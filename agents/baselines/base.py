@@ -37,8 +37,8 @@ class Denoised:
             is. None: train one on the labels.
         validation_labels: "none", or which labels of the validation split were used and how, for tables.
         details: what else is worth keeping of the run; JSON-able.
-        curve: of a method that learns by acting, what it reports of each episode: "steps" so far, "return", "removed_per_step" and
-            validation scores, as far as they are known.
+        curve: of a method that learns by acting, what it reports of each episode: "steps" so far, "return",
+            "removed_per_step" and validation scores, as far as they are known.
     """
 
     audio: NDArray[np.bool_]

@@ -16,7 +16,8 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.labels import controls
-from rlld_gym.data.classes import NUM_SEGMENTS
+from rlld_agents.labels.revised import LabelSet
+from rlld_gym.data.classes import AUDIO_NOISE_RATE, NUM_SEGMENTS, VISUAL_NOISE_RATE
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
 
@@ -91,14 +92,14 @@ class NoVisualSpeech:
 class RandomRemoval:
     """Labels drawn at random: is it which labels are removed that matters, or only how many?"""
 
-    audio_rate: float | tuple[float, ...] = 0.053
+    audio_rate: float | tuple[float, ...] = AUDIO_NOISE_RATE
     """Share of the audio labels to remove, in [0, 1]: of all of them, or one share per class. The default is
     the share of LLP's validation and test labels whose event is not heard."""
-    visual_rate: float | tuple[float, ...] = 0.355
+    visual_rate: float | tuple[float, ...] = VISUAL_NOISE_RATE
     """Likewise, visual; the default is the share whose event is not seen."""
     number: Literal["rates", "truth"] = "rates"
-    """How many: as the rates say, or as many of each modality as the truth would remove; where it is unknown, as many as
-    the rule "no visual Speech"."""
+    """How many: as the rates say, or as many of each modality as the truth would remove; where it is unknown, as
+    many as the rule "no visual Speech"."""
 
     def __post_init__(self) -> None:
         """Check the options (InputError)."""
@@ -124,8 +125,8 @@ class RandomRemoval:
         matched = controls.oracle(train) or controls.no_visual_speech(train, context.classes)
         if matched is None:
             raise CannotOfferError(
-                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to remove; leave '
-                "the method out"
+                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to '
+                "remove; leave the method out"
             )
         return Denoised(*controls.random_removal(train, *matched, context.seed))
 
@@ -165,7 +166,7 @@ def _labels_of(context: Context) -> Split:
     )
 
 
-def _decided(kept: controls.LabelSet, context: Context) -> Denoised:
+def _decided(kept: LabelSet, context: Context) -> Denoised:
     """Return labels whose removal score is 1 where they were removed and 0 elsewhere."""
     weak = weak_labels(context)
     score = np.stack([weak & ~labels for labels in kept], axis=1).astype(np.float32)

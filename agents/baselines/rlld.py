@@ -13,7 +13,6 @@ from rlld_agents.baselines.base import (
     number_of_parameters,
 )
 from rlld_agents.baselines.parts.parser import parser_in
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import JointConfig, JointRound, best_round, joint_rounds
 from rlld_agents.labels.removal_rule import RemovalRule
@@ -22,6 +21,7 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.paper import make_reinforce
+from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES

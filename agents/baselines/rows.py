@@ -99,12 +99,20 @@ ROWS: Final[Mapping[str, Row]] = {
 ABLATIONS: Final[Mapping[str, Row]] = {
     "rlld": ROWS["rlld"],
     "rlld-no-initialized-labels": Row(
-        "w/o initialized labels", "rlld", {"initialized_labels": False}, PAPER, published="RLLD w/o initialized labels"
+        "w/o initialized labels",
+        "rlld",
+        {"initialized_labels": False},
+        takes=PAPER,
+        published="RLLD w/o initialized labels",
     ),
     "rlld-no-soft-inter-reward": Row(
-        "w/o soft inter-reward", "rlld", {"soft_inter_reward": False}, PAPER, published="RLLD w/o soft inter-reward"
+        "w/o soft inter-reward",
+        "rlld",
+        {"soft_inter_reward": False},
+        takes=PAPER,
+        published="RLLD w/o soft inter-reward",
     ),
-}  # fmt: skip
+}
 """Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
 
 LEARNING: Final[Mapping[str, Row]] = {

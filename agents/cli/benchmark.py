@@ -12,8 +12,8 @@ class Benchmark(StudyCommand):
     """Let every label denoiser remove labels of the same videos, train a parser on what each leaves, and test it.
 
     Rows: weak labels, label smoothing, random, no visual Speech, Co-teaching+, JoCoR, cleanlab, MA, JoMoLD, RLLD,
-    supervised on validation, joint loop, oracle, and denoisers and agents of your own. Tables in Markdown and LaTeX, a
-    CSV with a line for every run, bars and a map of the removals per class are written to the folder.
+    supervised on validation, joint loop, oracle, and denoisers and agents of your own. Tables in Markdown and
+    LaTeX, a CSV with a line for every run, bars and a map of the removals per class are written to the folder.
     """
 
     quick_study: ClassVar[BenchmarkConfig] = BenchmarkConfig(

@@ -125,7 +125,7 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
                 f"--data: needed, because {checkpoint} lies in no run folder that names its data set"
             )
         return data, seed or 0
-    from rlld_agents.runs.folder import read_config  # noqa: PLC0415
+    from rlld_agents.runs.folder import read_config
 
     experiment = read_config(folder).get("experiment", {})
     run_data, run_seed = str(experiment.get("data")), int(experiment.get("data_seed", 0))
@@ -149,9 +149,9 @@ def removal_rule_of(
     Raises:
         InputError: a threshold outside (0, 1).
     """
-    from rlld_agents.experiments.config import ExperimentConfig  # noqa: PLC0415 (torch)
-    from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule  # noqa: PLC0415
-    from rlld_agents.runs.folder import read_config  # noqa: PLC0415
+    from rlld_agents.experiments.config import ExperimentConfig
+    from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
+    from rlld_agents.runs.folder import read_config
 
     folder, rule = run_folder_of(checkpoint), DEFAULT_RULE
     if folder is not None and (threshold is None or empty_rule is None):

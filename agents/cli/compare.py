@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rlld_agents.cli.study import StudyCommand
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.experiments.study.config import CompareConfig
+from rlld_agents.runs.environment_options import EnvironmentOptions
 
 
 @dataclass(frozen=True)

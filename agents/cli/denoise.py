@@ -57,11 +57,11 @@ class Denoise:
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
-        from rlld_agents.experiments.experiment import LABELS_NAME  # noqa: PLC0415
-        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair  # noqa: PLC0415
-        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.labels.row_lists import write_row_lists  # noqa: PLC0415 (torch)
-        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import LABELS_NAME
+        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.labels.row_lists import write_row_lists
+        from rlld_agents.reports.results import removal_table
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
@@ -87,10 +87,10 @@ class Denoise:
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""
-        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
-        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.devices import choose_device  # noqa: PLC0415
+        from rlld_agents.policies.denoising import denoise
+        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
 
         assert self.checkpoint is not None
         for option in ("recipe", "task_network", "epochs", "hidden_size"):
@@ -105,8 +105,8 @@ class Denoise:
 
     def _by_method(self, name: str) -> "Outcome":
         """Return the data set and what a method of the benchmark leaves of its labels."""
-        from rlld_agents.baselines import Context, check_denoised, make  # noqa: PLC0415
-        from rlld_agents.runs.setting import Setting  # noqa: PLC0415
+        from rlld_agents.baselines import Context, check_denoised, make
+        from rlld_agents.runs.setting import Setting
 
         for option in ("threshold", "empty_rule"):
             if getattr(self, option) is not None:

@@ -37,9 +37,9 @@ class Evaluate:
 
     def run(self) -> int:
         """Print the scores; return the exit status."""
-        from rlld_agents.policies import files as policy  # noqa: PLC0415 (torch)
-        from rlld_gym.parsing import task_file  # noqa: PLC0415
-        from rlld_gym.tensor_files import read_metadata  # noqa: PLC0415
+        from rlld_agents.policies import files as policy
+        from rlld_gym.parsing import task_file
+        from rlld_gym.tensor_files import read_metadata
 
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
@@ -67,11 +67,11 @@ class Evaluate:
 
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
-        from rlld_agents.reports.results import score_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.devices import choose_device  # noqa: PLC0415
-        from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
-        from rlld_gym.parsing.task_file import check_fits, load_task_network  # noqa: PLC0415
+        from rlld_agents.reports.results import score_table
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
+        from rlld_gym.parsing.prediction import evaluate
+        from rlld_gym.parsing.task_file import check_fits, load_task_network
 
         device = choose_device(self.device)
         network, info = load_task_network(file, device)
@@ -88,12 +88,12 @@ class Evaluate:
 
     def _score_policy(self, file: Path, rule: "RemovalRule") -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
-        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
-        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
-        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.devices import choose_device  # noqa: PLC0415
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.policies.denoising import denoise
+        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_agents.reports.results import removal_table
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
 
         policy = load_policy(file, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))

@@ -41,7 +41,7 @@ class StudyCommand:
 
     def run(self) -> int:
         """Run or resume the study; return 1 if a cell failed, else 0."""
-        from rlld_agents.experiments.study.study import Study  # noqa: PLC0415 (torch)
+        from rlld_agents.experiments.study.study import Study
 
         if self.resume is None:
             check_new(self.folder(), self.study.command)

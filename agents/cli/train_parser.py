@@ -10,7 +10,7 @@ from rlld_agents.cli.common import epochs_bar
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
-    from rlld_agents.labels.controls import LabelSet
+    from rlld_agents.labels.revised import LabelSet
     from rlld_gym.data.split import Split
 
 
@@ -45,10 +45,10 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
-        from rlld_agents.experiments.parsers import ParserJob, run_parser_job  # noqa: PLC0415 (torch)
-        from rlld_agents.reports.results import deviation_table, score_table  # noqa: PLC0415
-        from rlld_agents.runs.setting import Setting  # noqa: PLC0415
-        from rlld_gym.files import write_json, write_text  # noqa: PLC0415
+        from rlld_agents.experiments.parsers import ParserJob, run_parser_job
+        from rlld_agents.reports.results import deviation_table, score_table
+        from rlld_agents.runs.setting import Setting
+        from rlld_gym.files import write_json, write_text
 
         self._check()
         setting = Setting(
@@ -105,9 +105,9 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     Raises:
         InputError: an unreadable file, or one that does not fit the data set.
     """
-    from rlld_agents.labels import controls  # noqa: PLC0415
-    from rlld_agents.labels.files import read_labels  # noqa: PLC0415
-    from rlld_agents.labels.row_lists import COLUMNS, read_row_lists  # noqa: PLC0415
+    from rlld_agents.labels import controls
+    from rlld_agents.labels.files import read_labels
+    from rlld_agents.labels.row_lists import COLUMNS, read_row_lists
 
     if path is None:
         return controls.weak(train)
@@ -117,5 +117,5 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     except OSError as error:
         raise InputError(f"--labels {path}: cannot read it ({error.strerror}); check the path") from error
     if first.strip().split("\t")[0] == COLUMNS[0]:
-        return controls.LabelSet(*read_row_lists(path, train.labels))
-    return controls.LabelSet(*read_labels(path, classes, train.filenames, train.labels))
+        return LabelSet(*read_row_lists(path, train.labels))
+    return LabelSet(*read_labels(path, classes, train.filenames, train.labels))

@@ -18,7 +18,7 @@ from rlld_agents.experiments.profiling import Profile, profile_table, total_seco
 from rlld_agents.labels import controls
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
-from rlld_agents.labels.revised import RevisedLabels
+from rlld_agents.labels.revised import LabelSet, RevisedLabels
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
@@ -102,7 +102,7 @@ class Experiment:
         write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
         return revised
 
-    def fixed_label_sets(self) -> dict[str, controls.LabelSet]:
+    def fixed_label_sets(self) -> dict[str, LabelSet]:
         """Return the label sets that were asked for, that the data can offer and that depend on no policy."""
         train = self.store.split("train")
         return self._wanted(
@@ -114,20 +114,20 @@ class Experiment:
             }
         )
 
-    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
+    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, LabelSet]:
         """Return the label sets that were asked for and that depend on the policy."""
         train, seed = self.store.split("train"), self.config.agent.seed
         return self._wanted(
             {
                 "random": controls.random_removal(train, revised.audio, revised.visual, seed),
-                "denoised": controls.LabelSet(revised.audio, revised.visual),
+                "denoised": revised.label_set,
             }
         )
 
-    def _wanted(self, offered: Mapping[str, controls.LabelSet | None]) -> dict[str, controls.LabelSet]:
+    def _wanted(self, offered: Mapping[str, LabelSet | None]) -> dict[str, LabelSet]:
         return {name: s for name, s in offered.items() if name in self.config.label_sets and s is not None}
 
-    def jobs(self, label_sets: Mapping[str, controls.LabelSet]) -> list[ParserJob]:
+    def jobs(self, label_sets: Mapping[str, LabelSet]) -> list[ParserJob]:
         """Return the parsers to train: ``parser_seeds`` on each label set."""
         first = self.config.agent.seed
         seeds = range(first, first + self.config.parser_seeds)

@@ -9,8 +9,7 @@ import torch
 
 from rlld_agents.experiments.parsers import ParserJob, known_scores, run_parser_job
 from rlld_agents.experiments.profiling import Profile
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes, Share
+from rlld_agents.runs.processes import Processes, Share, available_cores
 from rlld_agents.runs.setting import Setting
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlld_agents.labels.controls import LabelSet
+from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.setting import Setting
 from rlld_gym.files import write_json
 from rlld_gym.parsing.networks import TaskNetwork

@@ -14,7 +14,7 @@ from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_agents.policies.base import RemovalPolicy, StartablePolicy
 from rlld_agents.policies.denoising import removal_logits
 from rlld_agents.policies.ensemble import PolicyEnsemble
-from rlld_agents.runs.progress import Progress
+from rlld_agents.runs.progress import EpochProgress
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
@@ -131,7 +131,7 @@ def warm_start(
     )
     deviation = config.prior_deviation if config.calibrate else None
     judge = OutOfFold(validation, fold, classes, deviation, rule)
-    report = Progress(config.epochs(len(validation)), progress)
+    report = EpochProgress(config.epochs(len(validation)), progress)
     policies, logits, curve = _train_folds(start, judge, config, seed, report)
     best = best_epoch(curve)
     if not config.ensemble:
@@ -157,7 +157,7 @@ def _train_folds(
     judge: OutOfFold,
     config: WarmStartConfig,
     seed: int,
-    report: Progress,
+    report: EpochProgress,
 ) -> tuple[list[StartablePolicy], list[Tensor], list[float]]:
     """Return the folds' policies at their best epoch; out-of-fold log-odds (V, 2, C) and quality of each epoch."""
     validation = judge.validation

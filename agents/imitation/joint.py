@@ -21,8 +21,8 @@ from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
-from rlld_agents.policies.start import make_policy
-from rlld_agents.runs.progress import Progress
+from rlld_agents.policies.start import startable_policy
+from rlld_agents.runs.progress import EpochProgress
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
@@ -121,7 +121,7 @@ def joint_rounds(
     """
     train = data["train"]
     short = _shortened(recipe, config)
-    report = Progress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
+    report = EpochProgress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
     audio = visual = train.labels
     best = 0.0
     for number in range(1, config.rounds + 1):
@@ -138,7 +138,7 @@ def joint_rounds(
         parser = trained.network
         warm = warm_start(
             partial(
-                make_policy,
+                startable_policy,
                 train,
                 hidden_size=hidden_size,
                 seed=seed,

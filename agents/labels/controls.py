@@ -6,21 +6,15 @@ rule get that anybody can guess? *Random*: is it which labels are removed that m
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_agents.labels.revised import LabelSet
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.data.split import Split
 
 Bools = NDArray[np.bool_]
-
-
-class LabelSet(NamedTuple):
-    """Training labels of both modalities, (N, C) bool each."""
-
-    audio: Bools
-    visual: Bools
 
 
 def weak(split: Split) -> LabelSet:
@@ -30,10 +24,10 @@ def weak(split: Split) -> LabelSet:
 
 def no_visual_speech(split: Split, classes: Sequence[str]) -> LabelSet | None:
     """Return the weak labels without any visual Speech; None for data that have no class "Speech"."""
-    if "Speech" not in classes:
+    if SPEECH_NAME not in classes:
         return None
     labels = weak(split)
-    labels.visual[:, list(classes).index("Speech")] = False
+    labels.visual[:, list(classes).index(SPEECH_NAME)] = False
     return labels
 
 

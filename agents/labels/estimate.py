@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlld_agents.labels.removal import SPEECH, ModalityRemoval, RemovalQuality, removal_quality
+from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality, not_speech, removal_quality
 from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_gym.data.tensors import SplitTensors
 
@@ -82,7 +82,7 @@ def estimate_removals(
     left = _numpy(revision.audio > 0), _numpy(revision.visual > 0)
     truth = _numpy(videos.dense_audio.any(1)), _numpy(videos.dense_visual.any(1))
 
-    others = np.array([name != SPEECH for name in classes])
+    others = not_speech(classes)
     whole = removal_quality(labels, *left, truth, scores)
     rest = None if others.all() else removal_quality(labels, *left, truth, scores, chosen=others)
     return RemovalEstimate(len(videos), whole, rest)

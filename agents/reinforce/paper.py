@@ -5,10 +5,10 @@ from typing import Any
 
 import gymnasium
 
-from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_gym.environment_ids import LABEL_DENOISING
 
 Environment = gymnasium.Env[Any, Any]
 
@@ -32,7 +32,7 @@ def make_reinforce(
         initial_removal: probability with which the untrained policy removes a label.
         wrap: what to put around the environment.
     """
-    env = gymnasium.make(ENVIRONMENT_ID, **environment)
+    env = gymnasium.make(LABEL_DENOISING, **environment)
     policy = HybridAttentionPolicy.for_spaces(
         env.observation_space,
         env.action_space,

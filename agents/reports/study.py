@@ -39,7 +39,7 @@ def write_benchmark(folder: Path, results: Results, title: str, classes: Sequenc
 
 
 def write_comparison(folder: Path, results: Results, title: str, classes: Sequence[str], command: str) -> str:
-    """Write compare.csv, compare.md, compare.tex and figures of learning curves and scores; as `write_benchmark`."""
+    """Write compare.csv, compare.md, compare.tex, learning curves and bars; arguments as `write_benchmark`."""
     text = f"{title}\n\n{compare.table(results)}"
     write_text(folder / "compare.csv", compare.csv_text(results))
     write_text(folder / "compare.md", f"{text}\n\nMade with\n\n    {command}\n")

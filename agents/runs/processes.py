@@ -29,6 +29,13 @@ W = TypeVar("W", bound=Work)
 POLL_SECONDS = 0.2
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may run on, at least 1: ``taskset`` and the like narrow them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Processes(Generic[W]):
     """Works that run in processes, some at a time, while the caller does something else.
 

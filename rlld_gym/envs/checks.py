@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import TWIN_NAMES, open_data
 from rlld_gym.data.classes import CLASSES, SPLITS
-from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.twins.scales import twin_scale
 from rlld_gym.denoising.config import require_choice
 from rlld_gym.errors import InputError

@@ -195,7 +195,6 @@ def train_parser(
     *,
     hidden_size: int,
     seed: int,
-    network_seed: int | None = None,
     video_labels: Labels | None = None,
     network: TaskNetwork | None = None,
     revise_targets: TargetRevision | None = None,
@@ -213,8 +212,7 @@ def train_parser(
         recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak
             labels as the original ones.
         hidden_size: width of the network.
-        seed: of the order of videos and the dropout masks.
-        network_seed: of the initial weights; None takes ``seed``.
+        seed: of the initial weights, the order of videos and the dropout masks.
         video_labels: (N, C), overrides the recipe's video target.
         network: trained in place, from the weights that it has; None builds the recipe's.
         revise_targets: called before every step, within the seeded random state and without a graph.
@@ -240,7 +238,7 @@ def train_parser(
             recipe,
             **feature_sizes(train),
             hidden_size=hidden_size,
-            seed=seed if network_seed is None else network_seed,
+            seed=seed,
             device=data.device,
         )
     optimizer = make_optimizer(network, recipe)

@@ -11,8 +11,8 @@ from torch import nn
 from rlld_agents.baselines.agents.bundled import AGENTS
 from rlld_agents.baselines.agents.protocol import Agent, Task
 from rlld_agents.baselines.base import Context, Denoised, environment_options, number_of_parameters
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.policies.denoising import observe
+from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.labels import FREE, revise_labels
 from rlld_gym.errors import InputError
@@ -28,7 +28,7 @@ class AgentDenoiser:
     agent: str = "reinforce"
     """A bundled agent, "module:Class", or an entry point "rlld.agents" of an installed package."""
     steps: int = 640
-    """Environment steps to learn for, each one action for a whole batch of videos; only whole episodes are played."""
+    """Environment steps to learn for, each one action for a whole batch of videos; whole episodes are played."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 from numpy.typing import NDArray
 
-from rlld_agents.environment_id import ENVIRONMENT_ID
+from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 ReportEpisode = Callable[[dict[str, float]], None]
@@ -41,7 +41,7 @@ class Task:
         Args:
             **changes: other ways to show the same process: ``observation``, ``time_feature``.
         """
-        env = gymnasium.make(ENVIRONMENT_ID, **{**self.environment, "device": self.device, **changes})
+        env = gymnasium.make(LABEL_DENOISING, **{**self.environment, "device": self.device, **changes})
         return EpisodeReports(env, self.report)
 
 

@@ -6,7 +6,7 @@ from rlld_agents.baselines.base import Context
 from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.imitation import WarmStart, WarmStartConfig, warm_start
 from rlld_agents.labels.removal_rule import RemovalRule
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
@@ -33,7 +33,7 @@ def warm_start_in(
         InputError: fewer than two videos.
     """
     start = partial(
-        make_policy,
+        startable_policy,
         context.data["train"],
         hidden_size=context.hidden_size,
         seed=context.seed,

@@ -20,8 +20,8 @@ from rlld_agents.experiments.parsers import ParserJob, train_and_record
 from rlld_agents.experiments.study.cells import file_stem
 from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.removal_summary import removal_summary
-from rlld_agents.labels.controls import LabelSet
 from rlld_agents.labels.files import write_labels
+from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
 from rlld_gym.data import open_data
@@ -30,6 +30,8 @@ from rlld_gym.parsing.prediction import evaluate
 
 LABELS_FOLDER = "labels"
 DATA_FOLDER = "data"
+OF_DATA = ("data", "data_seed", "dense_videos", "dense_shift")
+"""Options of a study that decide what data a row has."""
 
 REMOVAL_SHARE = 0.9
 """Share of a cell's progress that the removal takes; the rest is for the parser."""
@@ -101,13 +103,7 @@ class StudyCell:
     def _setting(self, config: StudyConfig, row: Row, folder: Path) -> Setting:
         """Return data, recipe, width and device of the cell."""
         source = self._source(config, row, folder)
-        setting = Setting(
-            *source,
-            recipe=config.recipe,
-            hidden_size=config.hidden_size,
-            epochs=config.parser_epochs,
-            device=config.device,
-        )
+        setting = config.setting(*source)
         if not row.recipe:
             return setting
         recipe = setting.recipe.replace(**row.recipe)
@@ -117,22 +113,13 @@ class StudyCell:
         """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""
         if config.dense_videos is None:
             return config.data, config.data_seed
-        of_row = [
-            str(row.study[name])
-            for name in ("data", "data_seed", "dense_videos", "dense_shift")
-            if name in row.study
-        ]
-        path = folder / DATA_FOLDER / f"{'-'.join([*map(_plain, of_row), f'seed{self.seed}'])}.h5"
+        own = [Path(str(row.study[name])).name for name in OF_DATA if name in row.study]
+        path = folder / DATA_FOLDER / f"{'-'.join([*own, f'seed{self.seed}'])}.h5"
         if not path.is_file():  # every row of the seed has the same videos
             path.parent.mkdir(parents=True, exist_ok=True)
             whole = open_data(config.data, config.data_seed)
             with_dense_videos(whole, config.dense_videos, shift=config.dense_shift, seed=self.seed).save(path)
         return str(path), 0
-
-
-def _plain(text: str) -> str:
-    """Return what may stand in a file's name."""
-    return Path(text).stem if Path(text).suffix == ".h5" else text
 
 
 def _validation_labels(denoised: Denoised) -> str:

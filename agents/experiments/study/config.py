@@ -1,8 +1,8 @@
 """Every option of a study, as data that goes into its config.json and comes back."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from rlld_agents.baselines.rows import (
     AGENT_ROWS,
@@ -13,8 +13,9 @@ from rlld_agents.baselines.rows import (
     known_rows,
     plugin_row,
 )
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_agents.runs.options import SettingOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
 
@@ -22,25 +23,25 @@ AgentName = Literal["reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-p
 ControlName = Literal["keep-all", "weak", "random", "no-visual-speech", "no_visual_speech", "oracle"]
 Backend = Literal["process", "ray"]
 
-CHANGEABLE = ("preset", "methods", "agents", "agent", "controls", "seeds", "backend", "workers", "device")
+CHANGEABLE = frozenset(
+    ("preset", "methods", "agents", "agent", "controls", "seeds", "backend", "workers", "device")
+)
 """Options that may change when a study is resumed: none of them changes a result that is there already."""
+
+COUNTS = ("seeds", "steps", "workers", "rlld_episodes", "dense_videos")
+"""Options that are numbers of things."""
 
 
 @dataclass(frozen=True)
-class StudyConfig:
+class StudyConfig(SettingOptions):
     """Rows, each with every seed, on one data set and with one evaluator."""
 
     command: ClassVar[str] = "rlld benchmark"
-    """What makes and resumes such a study."""
     noun: ClassVar[str] = "study"
-    """What messages call it."""
+    changeable: ClassVar[frozenset[str]] = CHANGEABLE
     first: ClassVar[Mapping[str, Row]] = {}
     """Rows that have precedence where a name is used twice."""
 
-    data: str = "twin-small"
-    """Data set: twin-tiny, twin-small, twin-full, or the path of a store that 'rlld data' wrote."""
-    data_seed: int = 0
-    """Seed of a twin; no effect on a file."""
     dense_videos: int | None = None
     """Validation videos to keep, drawn anew for each seed; None: all."""
     dense_shift: float = 0.0
@@ -59,14 +60,6 @@ class StudyConfig:
     """Environment steps that every agent may learn for."""
     rlld_episodes: int = ReinforceConfig.episodes
     """Episodes of REINFORCE in the rows of RLLD."""
-    recipe: str | None = None
-    """How task network and parsers are trained; None: what the data set recommends."""
-    hidden_size: int | None = None
-    """Width of task network, parsers and policies; None: what the data set recommends."""
-    parser_epochs: int | None = None
-    """Epochs of a parser, the recipe's schedule shrunk to fit; None: the recipe's own."""
-    device: str = "auto"
-    """cpu, cuda, cuda:1, ...; auto takes the first GPU there is."""
     backend: Backend = "process"
     """What runs the cells side by side: processes of this machine, or Ray Tune."""
     workers: int | None = None
@@ -76,19 +69,9 @@ class StudyConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
-        counts = (
-            "seeds",
-            "steps",
-            "workers",
-            "parser_epochs",
-            "hidden_size",
-            "rlld_episodes",
-            "dense_videos",
-        )
-        for name in counts:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name.replace('_', '-')}: found {value}, expected at least 1")
+        super().__post_init__()
+        counts = {name: getattr(self, name) for name in COUNTS}
+        self.refuse({name: (value is None or value >= 1, "at least 1") for name, value in counts.items()})
         if self.dense_shift and self.dense_videos is None:
             raise InputError(f"--dense-shift {self.dense_shift}: needs --dense-videos, how many to keep")
 
@@ -144,56 +127,6 @@ class StudyConfig:
             if self.row(name).method == name and is_plugin(name, "rlld.denoisers"):
                 load_plugin(name, "--methods", "rlld.denoisers", methods=("denoise",))
 
-    # ------------------------------------------------------------------ as data
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the options as nested plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], source: str) -> Self:
-        """Return the options that `as_dict` gave.
-
-        Args:
-            values: the options, possibly with lists for tuples, as JSON has them.
-            source: their file, for the message.
-
-        Raises:
-            InputError: for unknown or impossible options.
-        """
-        try:
-            plain = {name: _tuples(value) for name, value in values.items()}
-            if "environment" in plain:
-                environment = {name: _tuples(value) for name, value in plain["environment"].items()}
-                plain["environment"] = EnvironmentOptions(**environment)
-            return cls(**plain)
-        except (AttributeError, TypeError) as error:
-            raise InputError(f"{source}: options do not fit this version of the program ({error})") from error
-
-    def command_line(self) -> list[str]:
-        """Return the words of the command with these options; defaults are left out."""
-        words = self.command.split()
-        defaults = _flat(type(self)())
-        for name, value in _flat(self).items():
-            option = name.replace("_", "-")
-            if value == defaults[name]:
-                continue
-            if isinstance(value, bool):
-                words.append(f"--{option}" if value else f"--no-{option}")
-            else:
-                words += [f"--{option}", *map(str, value if isinstance(value, tuple) else (value,))]
-        return words
-
-    def check_resumes(self, original: Self) -> None:
-        """Raise InputError if an option differs that results of a started study depend on."""
-        mine, theirs = _flat(self), _flat(original)
-        for name, value in mine.items():
-            if name not in CHANGEABLE and value != theirs[name]:
-                raise InputError(
-                    f"--{name.replace('_', '-')} {value}: the {self.noun} was started with {theirs[name]}; resume "
-                    "without this option, or start a new one in another folder"
-                )
-
 
 @dataclass(frozen=True)
 class BenchmarkConfig(StudyConfig):
@@ -228,13 +161,3 @@ class CompareConfig(StudyConfig):
     def subject(self, videos: int) -> str:
         """Return the budget."""
         return f"{self.steps} environment steps"
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _flat(config: StudyConfig) -> dict[str, Any]:
-    """Return all options in one dictionary, by the names that the command line gives them."""
-    top = {f.name: getattr(config, f.name) for f in fields(config) if f.name != "environment"}
-    return top | asdict(config.environment)

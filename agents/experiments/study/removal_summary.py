@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.baselines.base import Denoised
-from rlld_agents.labels.removal import SPEECH, ModalityRemoval, rank_auc, removal_quality
+from rlld_agents.labels.removal import ModalityRemoval, not_speech, rank_auc, removal_quality
 from rlld_gym.data.split import Split
 
 
@@ -24,7 +24,7 @@ def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) 
     """
     truth, scores = train.truth(), denoised.removal_score
     quality = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores)
-    others = np.array([name != SPEECH for name in classes])
+    others = not_speech(classes)
     rest = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores, chosen=others)
     return {
         name: _ratios(whole)

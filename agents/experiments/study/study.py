@@ -10,7 +10,6 @@ from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
-from rlld_agents.runs.setting import Setting
 from rlld_gym.errors import InputError
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
@@ -40,7 +39,7 @@ class Study:
         self.progress = progress
         self.names = _available(config)
         check_backend(config.backend)
-        setting = Setting(config.data, config.data_seed, recipe=config.recipe, device=config.device)
+        setting = config.setting()
         setting.check()
         self.store = setting.store
 

@@ -11,8 +11,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Advance, Processes
+from rlld_agents.runs.processes import Advance, Processes, available_cores
 
 Backend = Literal["process", "ray"]
 

@@ -57,16 +57,14 @@ class HANStem(nn.Module):
         Raises:
             ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
         """
-        segments = audio.shape[1]
-        if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
-            frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
-            visual_2d = frames.mean(2)
-        elif visual_2d.shape[1] != segments:
-            raise ValueError(
-                f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
-                f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
-            )
+        visual_2d = pooled_frames(visual_2d, audio.shape[1])
         return self.audio(audio), self._visual(visual_2d, visual_3d)
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Widths of the audio, visual 2D and visual 3D features that it reads."""
+        clips = 0 if self.visual_3d is None else self.visual_3d.in_features
+        return self.audio.in_features, self.visual_2d.in_features, clips
 
     def _visual(self, visual_2d: Tensor, visual_3d: Tensor) -> Tensor:
         if self.visual_3d is None or self.fusion is None:
@@ -79,6 +77,23 @@ class HANStem(nn.Module):
         bias = self.fusion.bias + fuse_2d @ self.visual_2d.bias + fuse_3d @ self.visual_3d.bias
         part_2d = functional.linear(*cheaper_order(visual_2d, self.visual_2d.weight, fuse_2d), bias)
         return part_2d + functional.linear(*cheaper_order(visual_3d, self.visual_3d.weight, fuse_3d))
+
+
+def pooled_frames(visual_2d: Tensor, segments: int) -> Tensor:
+    """Return one feature a segment: (B, segments, D) of (B, segments, D) or of the frames (B, 8 segments, D).
+
+    Raises:
+        ValueError: the number of time steps fits neither form.
+    """
+    if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
+        frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
+        return frames.mean(2)
+    if visual_2d.shape[1] != segments:
+        raise ValueError(
+            f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
+            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
+        )
+    return visual_2d
 
 
 class HANLayer(nn.Module):
@@ -128,8 +143,6 @@ class HANLayer(nn.Module):
         updated = self.feedforward_norm(attended + self._drop(self.feedforward_out(inner)))
         updated_audio, updated_visual = updated.unbind()
         return updated_audio, updated_visual
-
-    update_both = forward
 
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)

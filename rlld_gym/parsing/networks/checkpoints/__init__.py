@@ -2,7 +2,11 @@
 
 from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
     cpsp,
+    cvcms,
+    dhhn,
     han,
+    mgn,
+    mm_pyramid,
     valor,
 )
 from rlld_gym.parsing.networks.checkpoints.layout import (

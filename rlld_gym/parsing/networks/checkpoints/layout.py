@@ -64,7 +64,7 @@ class PublicLayout:
         transforms: from a regular expression of our names to a function that turns the public tensor into ours.
     """
 
-    names: tuple[tuple[str, str], ...]
+    names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
     sizes: Callable[[Shapes], dict[str, Any]]
     spare: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
@@ -145,14 +145,24 @@ def load_public_checkpoint(system: str, path_or_state_dict: Checkpoint, **option
     arguments = layout.sizes(Shapes(entries, source)) | options
     with torch.random.fork_rng(devices=[]):  # initial weights are overwritten
         network = make_network(system, **arguments)
-    network.load_state_dict(_mapped(network.state_dict(), entries, layout, f"{source} ({system})"))
+    network.load_state_dict(mapped_state(network.state_dict(), entries, layout, f"{source} ({system})"))
     return network.eval()
 
 
-def _mapped(
+def mapped_state(
     own: Mapping[str, Tensor], entries: Mapping[str, Tensor], layout: PublicLayout, source: str
 ) -> dict[str, Tensor]:
-    """Return the state dictionary of a network with the public weights in it."""
+    """Return the state dictionary of a module with public weights in it.
+
+    Args:
+        own: the module's state dictionary as it is.
+        entries: the public weights.
+        layout: how these are named.
+        source: what messages call them.
+
+    Raises:
+        InputError: for unknown or missing entries, wrong shapes and values that are not finite, by name.
+    """
     absent = {name for name in own if any(re.fullmatch(pattern, name) for pattern in layout.absent)}
     public = {name: layout.public_name(name) for name in own if name not in absent}
     used = set(public.values())
