@@ -7,7 +7,7 @@ does, that of ``rlld benchmark`` LLP's share of noise.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_agents.baselines.registry import AGENTS, find
@@ -141,7 +141,12 @@ CONTROL_ROWS: Final[Mapping[str, Row]] = {
 }
 """Controls by the names that ``rlld compare`` gives them."""
 
-PRESETS: Final[Mapping[str, Mapping[str, Row]]] = {"main": ROWS, "ablation": ABLATIONS, "learning": LEARNING}
+Preset = Literal["main", "ablation", "learning"]
+PRESETS: Final[Mapping[Preset, Mapping[str, Row]]] = {
+    "main": ROWS,
+    "ablation": ABLATIONS,
+    "learning": LEARNING,
+}
 """Tables of ``rlld benchmark`` by name."""
 
 

@@ -8,6 +8,7 @@ from rlld_agents.baselines.rows import (
     AGENT_ROWS,
     CONTROL_ROWS,
     PRESETS,
+    Preset,
     Row,
     agent_row,
     known_rows,
@@ -134,7 +135,7 @@ class BenchmarkConfig(StudyConfig):
 
     noun: ClassVar[str] = "benchmark"
 
-    preset: Literal["main", "ablation", "learning"] = "main"
+    preset: Preset = "main"
     """Rows: all methods; RLLD with and without its parts; imitation with and without rewards."""
     methods: tuple[str, ...] | None = None
     """Rows by name, or denoisers of your own as module:Class or an entry point rlld.denoisers; None: those of the
