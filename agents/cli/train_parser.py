@@ -107,7 +107,7 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     """
     from rlld_agents.labels import controls
     from rlld_agents.labels.files import read_labels
-    from rlld_agents.labels.revised import LabelSet  # noqa: PLC0415
+    from rlld_agents.labels.revised import LabelSet
     from rlld_agents.labels.row_lists import COLUMNS, read_row_lists
 
     if path is None:
