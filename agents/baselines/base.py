@@ -120,6 +120,8 @@ def environment_options(context: Context, method: str) -> dict[str, Any]:
         "recipe": context.recipe_name or context.recipe.name,
         "task_network": context.recipe.network,
         "hidden_size": context.hidden_size,
+        # As published: RLLD, and what is compared with it, learns beside a new network in each episode.
+        "task_start": "fresh",
         "device": str(context.data.device),
     }
 

@@ -21,8 +21,8 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.paper import make_reinforce
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -76,6 +76,7 @@ class RLLD:
     def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
         """Return the policy and its episodes' returns and validation scores, by name."""
         environment = environment_options(context, self.name) | asdict(self.environment)
+        environment["task_start"] = "fresh"  # as published
         environment["initialized_labels"] &= self.initialized_labels
         if not self.soft_inter_reward:
             environment["inter_weights"] = (0.0, 0.0)

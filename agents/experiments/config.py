@@ -1,17 +1,20 @@
 """Every option of the main experiment, as data that goes into a run's config.json and comes back."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_agents.runs.options import SettingOptions, spelled
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
 
 _AGENT = ReinforceConfig()
+
+PAPER_ENVIRONMENT = EnvironmentOptions(task_start="fresh")
+"""The environment that the preset "paper" learns in, as published."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class ExperimentConfig(SettingOptions):
     "paper", on a GPU, and from Python one."""
     profile: bool = False
     """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
-    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    environment: EnvironmentOptions = PAPER_ENVIRONMENT
     """Options of the environment."""
     agent: ReinforceConfig = _AGENT
     """Options of REINFORCE; its seed is also the policy's, and the first parser's."""

@@ -4,9 +4,9 @@ The paper's gradient is 1/N sum_i grad log pi(a_audio_i, a_visual_i | h_i) R(S),
 episode. What it leaves open is read like this:
 
 - R(S) is the return of the whole episode, the plain sum of its N rewards, and the same number multiplies
-  every step: Eq. 15 writes R(S) without the index i. R(S) = R_terminal + R_inter (Eq. 11) thus holds with
-  R_inter summed over the steps. The environment's ``terminal_scale`` and ``terminal_every`` set the terminal
-  reward's share.
+  every step: Eq. 15 writes R(S) without the index i. R(S) = R_terminal + R_inter (Eq. 11) holds with R_inter the
+  mean over the steps, each of which the environment pays its share of. Its ``inter_scale``, ``terminal_scale`` and
+  ``terminal_every`` set the shares of the two.
 - Each branch has its own return: log pi of the audio bits is multiplied with the sum of
   ``info["reward_audio"]``, log pi of the visual bits with the sum of ``info["reward_visual"]``.
 - A step's state is a batch of videos, so log pi is the sum over all free bits of the batch, not a mean. (Adam

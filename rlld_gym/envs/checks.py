@@ -10,9 +10,7 @@ from rlld_gym.data.catalog import TWIN_NAMES, open_data
 from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.twins.scales import twin_scale
-from rlld_gym.denoising.config import require_choice
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks import find_network, network_names
 
 
 def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -38,19 +36,6 @@ def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
             f"action contains {array[wrong][0]}; expected only 0 (keep) and 1 (remove the label)"
         )
     return array.astype(np.bool_)
-
-
-def require_flag(name: str, value: Any) -> None:
-    """Raise InputError where an option is not True or False."""
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}; expected True or False")
-
-
-def require_network(name: str, value: Any) -> None:
-    """Raise InputError where an option names no task network, or one that cannot be imported."""
-    if not isinstance(value, str) or ":" not in value:
-        require_choice(name, value, network_names())
-    find_network(value)
 
 
 def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:

@@ -19,6 +19,7 @@ QUICK = {
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
+    "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
     "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
     "training_speed": f"{TINY} --batch-size 16 --steps 1 --turns 1 --videos 4",

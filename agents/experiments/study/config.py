@@ -15,8 +15,8 @@ from rlld_agents.baselines.rows import (
     plugin_row,
 )
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_agents.runs.options import SettingOptions
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
 
