@@ -92,8 +92,9 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
     def __post_init__(self) -> None:
         """Check every argument."""
         object.__setattr__(self, "data", os.fspath(self.data))
-        if isinstance(self.recipe, os.PathLike):
-            object.__setattr__(self, "recipe", os.fspath(self.recipe))
+        recipe: Any = self.recipe
+        if isinstance(recipe, os.PathLike):
+            object.__setattr__(self, "recipe", os.fspath(recipe))
         super().__post_init__()
         object.__setattr__(self, "device", checked_device(self.device))
         if self.evidence == "start" and self.task_start == "fresh":
