@@ -26,7 +26,7 @@ def test_links_between_pages_lead_to_files(page: Path) -> None:
 
 
 def test_readme_stays_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
 @pytest.mark.parametrize(

@@ -62,14 +62,13 @@ def load_task_network(
     Raises:
         InputError: if the file is missing, damaged, of a newer version, or something else.
     """
-    info = read_info(path)
+    info, tensors = read_info(path), FORMAT.read_tensors(path)
     try:
-        tensors = FORMAT.read_tensors(path)
         with torch.random.fork_rng(devices=[]):
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
-    except InputError:
-        raise
+    except InputError as error:  # such as a network of a module that is not here
+        raise InputError(f"{path}: {error}") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise FORMAT.disagreement(path, error) from error
     return network.to(device), info

@@ -3,6 +3,7 @@
 from rlld_gym.parsing.networks.base import (
     ParsingOutput,
     TaskNetwork,
+    find_network,
     make_network,
     network_names,
     register_network,
@@ -32,6 +33,7 @@ __all__ = [
     "VALORPlus",
     "VALORPlusPlus",
     "checkpoint_systems",
+    "find_network",
     "load_public_checkpoint",
     "make_network",
     "network_names",
