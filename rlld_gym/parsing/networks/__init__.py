@@ -1,5 +1,7 @@
 """Task networks: parsers that the environment trains on revised labels."""
 
+from rlld_gym.parsing.networks.ave import AVE
+from rlld_gym.parsing.networks.avsdn import AVSDN
 from rlld_gym.parsing.networks.base import (
     ParsingOutput,
     TaskNetwork,
@@ -7,10 +9,16 @@ from rlld_gym.parsing.networks.base import (
     network_names,
     register_network,
 )
+from rlld_gym.parsing.networks.cmpae import CMPAE
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.lsld import LSLD
 
 __all__ = [
+    "AVE",
+    "AVSDN",
+    "CMPAE",
     "HAN",
+    "LSLD",
     "AttentivePooling",
     "HANLayer",
     "HANStem",

@@ -19,6 +19,29 @@ Flavour = Literal["han", "jomold"]
 FRAMES_PER_SEGMENT = 8
 
 
+def segment_means(frames: Tensor, segments: int) -> Tensor:
+    """Average per-frame features over the 8 frames of a segment; features of segments stay as they are.
+
+    Args:
+        frames: (B, T, D) or (B, 8 T, D) float.
+        segments: T.
+
+    Returns:
+        (B, T, D).
+
+    Raises:
+        ValueError: when the number of frames fits neither form.
+    """
+    if frames.shape[1] == segments:
+        return frames
+    if frames.shape[1] != FRAMES_PER_SEGMENT * segments:
+        raise ValueError(
+            f"visual_2d has {frames.shape[1]} time steps: expected {segments} segments "
+            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
+        )
+    return frames.reshape(len(frames), segments, FRAMES_PER_SEGMENT, frames.shape[-1]).mean(2)
+
+
 class HANStem(nn.Module):
     """Linear projections of the features to one sequence per modality (Tian et al., ECCV 2020).
 
@@ -57,15 +80,7 @@ class HANStem(nn.Module):
         Raises:
             ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
         """
-        segments = audio.shape[1]
-        if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
-            frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
-            visual_2d = frames.mean(2)
-        elif visual_2d.shape[1] != segments:
-            raise ValueError(
-                f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
-                f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
-            )
+        visual_2d = segment_means(visual_2d, audio.shape[1])
         return self.audio(audio), self._visual(visual_2d, visual_3d)
 
     def _visual(self, visual_2d: Tensor, visual_3d: Tensor) -> Tensor:
