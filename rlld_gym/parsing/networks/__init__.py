@@ -12,6 +12,7 @@ from rlld_gym.parsing.networks.base import (
 from rlld_gym.parsing.networks.cmpae import CMPAE
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.lsld import LSLD
+from rlld_gym.parsing.networks.mm_cse import MMCSE
 
 __all__ = [
     "AVE",
@@ -19,6 +20,7 @@ __all__ = [
     "CMPAE",
     "HAN",
     "LSLD",
+    "MMCSE",
     "AttentivePooling",
     "HANLayer",
     "HANStem",

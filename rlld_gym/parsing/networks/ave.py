@@ -68,4 +68,5 @@ class AVE(TaskNetwork):
         """Pool two encoded sequences, (B, T, D) each, into probabilities in (0, 1)."""
         joint = self.joint(torch.cat((audio_sequence, visual_sequence), -1)).sigmoid()
         segment = torch.stack((self.audio(audio_sequence), self.visual(visual_sequence)), 2).sigmoid()
-        return ParsingOutput(joint.amax(1), *segment.amax(1).unbind(1), segment)
+        audio, visual = segment.amax(1).unbind(1)
+        return ParsingOutput(joint.amax(1), audio, visual, segment)

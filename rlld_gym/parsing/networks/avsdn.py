@@ -32,7 +32,8 @@ class StateFusion(nn.Module):
     def forward(self, audio: Tensor, visual: Tensor) -> Tensor:
         """Fuse states of any equal shape (..., size) into one of that shape, in (-1, 1)."""
         shared = (self.audio(audio) + self.visual(visual)) / 2
-        return ((audio + shared).tanh() + (visual + shared).tanh()) / 2
+        fused: Tensor = ((audio + shared).tanh() + (visual + shared).tanh()) / 2
+        return fused
 
 
 class EventCategories(nn.Module):
@@ -51,7 +52,8 @@ class EventCategories(nn.Module):
     def forward(self, sequence: Tensor) -> Tensor:
         """Return segment probabilities (B, T, C) of a sequence (B, T, input_size)."""
         category: Tensor = self.category(sequence.mean(1, keepdim=True)).sigmoid()
-        return category * self.event(sequence).sigmoid()
+        event: Tensor = self.event(sequence).sigmoid()
+        return category * event
 
 
 @register_network("avsdn")
@@ -115,4 +117,5 @@ class AVSDN(TaskNetwork):
         """Pool two encoded sequences, (B, T, D) each, into probabilities in (0, 1): maxima over time."""
         joint = self.joint(torch.cat((audio_sequence, visual_sequence), -1))
         segment = torch.stack((self.audio(audio_sequence), self.visual(visual_sequence)), 2)
-        return ParsingOutput(joint.amax(1), *segment.amax(1).unbind(1), segment)
+        audio, visual = segment.amax(1).unbind(1)
+        return ParsingOutput(joint.amax(1), audio, visual, segment)

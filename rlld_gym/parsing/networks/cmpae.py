@@ -150,7 +150,11 @@ class CMPAE(TaskNetwork):
         video, video_uncertainty = self.video_branch(audio_stem, visual_stem)
         visual = dropout(visual, self.visual_dropout, self.training)
         (segment, segment_uncertainty), (pooled, pooled_uncertainty) = self.pooling(audio, visual)
+        (audio_prob, visual_prob), (audio_doubt, visual_doubt) = (
+            pooled.unbind(1),
+            pooled_uncertainty.unbind(1),
+        )
         return (
-            ParsingOutput(video, *pooled.unbind(1), segment),
-            Uncertainty(video_uncertainty, *pooled_uncertainty.unbind(1), segment_uncertainty),
+            ParsingOutput(video, audio_prob, visual_prob, segment),
+            Uncertainty(video_uncertainty, audio_doubt, visual_doubt, segment_uncertainty),
         )

@@ -54,13 +54,13 @@ class BidirectionalLSTM(nn.Module):
             (B, T, hidden_size), the forward direction first, and the states after the last element.
         """
         recurrent = self._both("weight_hh").mT
-        batch = sequence.shape[0]
+        batch, length, _ = sequence.shape
         inputs = functional.linear(
             sequence,
             self._both("weight_ih").flatten(0, 1),
             (self._both("bias_ih") + self._both("bias_hh")).flatten(),
         )
-        inputs = inputs.unflatten(-1, (2, -1)).permute(1, 2, 0, 3)  # (T, 2, B, 4 size)
+        inputs = inputs.view(batch, length, 2, -1).permute(1, 2, 0, 3)  # (T, 2, B, 4 size)
         inputs = torch.stack((inputs[:, 0], inputs[:, 1].flip(0)), 1)
         if start is None:
             zeros = inputs.new_zeros(2, batch, recurrent.shape[1])
@@ -68,9 +68,9 @@ class BidirectionalLSTM(nn.Module):
         hidden, cell = start
         outputs = []
         for step in inputs.unbind():
-            entry, forget, candidate, exit_ = torch.baddbmm(step, hidden, recurrent).chunk(4, -1)
+            entry, forget, candidate, output = torch.baddbmm(step, hidden, recurrent).chunk(4, -1)
             cell = forget.sigmoid() * cell + entry.sigmoid() * candidate.tanh()
-            hidden = exit_.sigmoid() * cell.tanh()
+            hidden = output.sigmoid() * cell.tanh()
             outputs.append(hidden)
         forwards, backwards = torch.stack(outputs, 2).unbind()  # (B, T, size) each
         return torch.cat((forwards, backwards.flip(1)), -1), (hidden, cell)
