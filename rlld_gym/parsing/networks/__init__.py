@@ -9,6 +9,7 @@ from rlld_gym.parsing.networks.base import (
     network_names,
     register_network,
 )
+from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
 from rlld_gym.parsing.networks.cmpae import CMPAE
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.lsld import LSLD
@@ -26,6 +27,8 @@ __all__ = [
     "HANStem",
     "ParsingOutput",
     "TaskNetwork",
+    "checkpoint_systems",
+    "load_public_checkpoint",
     "make_network",
     "network_names",
     "register_network",

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
@@ -30,7 +30,14 @@ class TaskNetwork(nn.Module, ABC):
     """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
 
     The two halves are separate so that a contrastive loss can use the encoded sequences without another pass.
+
+    Attributes:
+        published_features: what the published system reads, for messages about features that do not fit.
+        stackable: whether ``torch.func.vmap`` can run the network: it keeps no running statistics in buffers.
     """
+
+    published_features: ClassVar[str] = "VGGish (128), ResNet-152 (2048) and R(2+1)D-18 (512) features"
+    stackable: ClassVar[bool] = True
 
     @abstractmethod
     def encode(
@@ -51,6 +58,10 @@ class TaskNetwork(nn.Module, ABC):
     @abstractmethod
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
         """Pool two encoded sequences, (B, T, D) each, into probabilities."""
+
+    def learning_rate_factors(self) -> dict[str, float]:
+        """Return factors of the recipe's learning rate for submodules that need another one, by name."""
+        return {}
 
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True

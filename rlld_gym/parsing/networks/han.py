@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from rlld_gym.parsing.networks.attention import Attention, attend
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.products import cheaper_order
-from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
 
 Flavour = Literal["han", "jomold"]
 FRAMES_PER_SEGMENT = 8
@@ -269,7 +269,7 @@ class HAN(TaskNetwork):
         path_or_state_dict: str | os.PathLike[str] | Mapping[str, object],
         flavour: Flavour = "han",
     ) -> "HAN":
-        """Load weights in the layout of the public HAN and JoMoLD code; see ``public_checkpoint``.
+        """Load weights in the layout of the public HAN and JoMoLD code; see ``load_public_checkpoint``.
 
         Args:
             path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a
@@ -283,7 +283,6 @@ class HAN(TaskNetwork):
             InputError: for an unreadable file, unknown or missing entries, and wrong shapes, by name.
             ValueError: for an unknown flavour.
         """
-        sizes, state = read_public_checkpoint(path_or_state_dict)
-        network = cls(**sizes, flavour=flavour)
-        network.load_state_dict(state)
-        return network.eval()
+        network = load_public_checkpoint("han", path_or_state_dict, flavour=flavour)
+        assert isinstance(network, cls)
+        return network
