@@ -155,7 +155,9 @@ class TaskLearner:
 
     def validate(self) -> dict[str, float]:
         """Return the ten F-scores on the validation split, in percent, by name."""
-        return evaluate(self.born()[0], self.data["val"], self.recipe.gate).as_dict()
+        recipe = self.recipe
+        scores = evaluate(self.born()[0], self.data["val"], recipe.gate, thresholds=recipe.thresholds)
+        return scores.as_dict()
 
     def get_state(self) -> dict[str, Any]:
         """Return copies, on the CPU, of the weights and of the optimizer's state."""

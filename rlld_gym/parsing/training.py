@@ -259,7 +259,9 @@ def train_parser(
                 average=average,
                 revise_targets=revise_targets,
             )
-            scores = evaluate(judged, validation, recipe.gate).as_dict() if keep == "best" else {}
+            scores = {}
+            if keep == "best":
+                scores = evaluate(judged, validation, recipe.gate, thresholds=recipe.thresholds).as_dict()
             record.add(float(loss), scores, judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)

@@ -1,5 +1,7 @@
 """LSLD: the parser of "Revisit Weakly-Supervised Audio-Visual Video Parsing from the Language Perspective"."""
 
+from typing import ClassVar
+
 from rlld_gym.parsing.networks.base import register_network
 from rlld_gym.parsing.networks.han import HAN
 
@@ -25,6 +27,10 @@ class LSLD(HAN):
     Raises:
         ValueError: ``num_layers`` below 1.
     """
+
+    published_features: ClassVar[str] = (
+        "CLAP (512) and CLIP (8 frames a segment, 512) features, no clip features"
+    )
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -59,6 +59,8 @@ class MMCSE(TaskNetwork):
         InputError: ``num_heads`` does not divide the width of a class's feature.
         ValueError: ``num_layers`` below 1.
     """
+
+    published_features: ClassVar[str] = "CLAP maps (64 rows of 768), CLIP (768) and R(2+1)D-18 (512) features"
 
     def __init__(
         self,

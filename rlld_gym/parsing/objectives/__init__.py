@@ -9,12 +9,22 @@ from rlld_gym.parsing.objectives.base import (
     objective_names,
     register_objective,
 )
+from rlld_gym.parsing.objectives.cmpae import CMPAEObjective
+from rlld_gym.parsing.objectives.lsld import LSLDObjective
+from rlld_gym.parsing.objectives.mm_cse import MMCSEObjective
+from rlld_gym.parsing.objectives.poisson_binomial import PoissonBinomialObjective
 from rlld_gym.parsing.objectives.pooled import PooledObjective
+from rlld_gym.parsing.objectives.segment_pseudo_labels import SegmentPseudoLabelObjective
 
 __all__ = [
     "Batch",
+    "CMPAEObjective",
+    "LSLDObjective",
+    "MMCSEObjective",
     "Objective",
+    "PoissonBinomialObjective",
     "PooledObjective",
+    "SegmentPseudoLabelObjective",
     "StepContext",
     "make_objective",
     "objective_name",

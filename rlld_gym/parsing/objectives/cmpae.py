@@ -37,17 +37,17 @@ class CMPAEObjective(Objective):
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class. Raises InputError for another network than CMPAE."""
-        network = require_network(self, network, CMPAE)
+        cmpae = require_network(self, network, CMPAE)
         recipe = self.recipe
-        sequences = encoded(network, batch, recipe)
-        output, uncertainty = network.weigh(*sequences)
+        sequences = encoded(cmpae, batch, recipe)
+        output, uncertainty = cmpae.weigh(*sequences)
         loss = pooled_loss(output, targets, recipe.loss_weights, recipe.clamp)
         loss = loss + self.mutual_weight * mutual_loss(
             output, uncertainty, targets.video, context.number, recipe.clamp
         )
         if recipe.contrastive_weight == 0.0:
             return loss
-        similarity = contrastive_similarity(*network.compared(*sequences), recipe.temperature)
+        similarity = contrastive_similarity(*cmpae.compared(*sequences), recipe.temperature)
         contrastive = contrastive_loss_jomold(similarity, recipe.contrastive_smoothing)
         return loss + recipe.contrastive_weight * contrastive
 

@@ -1,9 +1,9 @@
 """poiBin: boosting positive segments by the number of them, a latent variable (ICCV 2023).
 
 Known of the publication: the number of positive segments has a Poisson-binomial law, learning is by expectation
-maximisation of a lower bound, and a minimum number of positives is estimated again and again and raised, so that more
-than the most telling segment is captured. Ours, as no more is public: counts of each modality by themselves, the
-minimum estimated from the posterior of the same step, negatives by the probability of no positive segment, soft
+maximisation of a lower bound, and a minimum number of positives is estimated again and again and raised, so that
+more than the most telling segment is captured. Ours, as no more is public: counts of each modality by themselves,
+the minimum estimated from the posterior of the same step, negatives by the probability of no positive segment, soft
 targets that mix both, and the sum with cross-entropies of the pooled probabilities.
 """
 
@@ -32,8 +32,8 @@ class PoissonBinomialObjective(Objective):
     Args:
         recipe: see the base class.
         count_weight: weight of the counts' term, which is a mean over both modalities.
-        boldness: share, in [0, 1], of the expected number of positives that the next minimum is; 0 keeps the minimum
-            at one, which is the usual "at least one segment".
+        boldness: share, in [0, 1], of the expected number of positives that the next minimum is; 0 keeps the
+            minimum at one, which is the usual "at least one segment".
         rounds: estimates of the minimum in a step, each given the one before.
 
     Raises:
@@ -58,7 +58,7 @@ class PoissonBinomialObjective(Objective):
         """Return the loss of a batch; see the base class."""
         sequences = encoded(network, batch, self.recipe)
         output = network.head(*sequences)
-        loss = pooled_terms(network, batch, output, sequences, targets, self.recipe)
+        loss = pooled_terms(network, batch, output, sequences, targets=targets, recipe=self.recipe)
         labels = torch.stack((targets.audio, targets.visual), 1)
         counts = count_loss(output.segment.movedim(1, -1), labels, self.boldness, self.rounds)
         return loss + self.count_weight * counts

@@ -57,7 +57,8 @@ class PublicLayout:
 
     Attributes:
         names: pairs of a regular expression and its replacement, all applied in turn (``re.sub``) to each name of
-            our state dictionary; the result is the public name. Anchor those that are to match a beginning.
+            our state dictionary; the result is the public name. Anchor those that are to match a beginning. A name
+            with ``{row}`` in it stands for as many entries as our tensor has rows, which become those rows.
         sizes: from the shapes to the constructor's arguments that they determine; options override them.
         spare: regular expressions of public names that no forward pass reads; such entries may be there or not.
         absent: regular expressions of our names that checkpoints do not have; these keep their initial values.
@@ -101,6 +102,9 @@ LAYER = (
     (r"\bfeedforward_norm\.", "norm2."),
 )
 """Public names inside a HAN layer; with ``layers.N`` to be prefixed by the system's encoder."""
+
+ROW = "{row}"
+"""Placeholder in a public name, see ``PublicLayout``."""
 
 _REGISTRY: dict[str, PublicLayout] = {}
 
@@ -155,7 +159,9 @@ def _mapped(
     """Return the state dictionary of a network with the public weights in it."""
     absent = {name for name in own if any(re.fullmatch(pattern, name) for pattern in layout.absent)}
     public = {name: layout.public_name(name) for name in own if name not in absent}
-    used = set(public.values())
+    used = {
+        key for name, key in public.items() for key in _keys(key, len(own[name]) if own[name].ndim else 0)
+    }
     unknown = [
         key
         for key in entries
@@ -168,7 +174,7 @@ def _mapped(
         raise InputError(f"{source}: missing entries {listed(missing)}: expected a whole checkpoint")
     state = {name: own[name] for name in absent}
     for name, key in public.items():
-        value = entries[key]
+        value = _value(entries, key, own[name], source)
         for pattern, transform in layout.transforms:
             if re.fullmatch(pattern, name):
                 value = transform(value)
@@ -179,3 +185,22 @@ def _mapped(
             raise InputError(f"{source}: {key} holds values that are not finite: the checkpoint is damaged")
         state[name] = value
     return state
+
+
+def _keys(key: str, rows: int) -> list[str]:
+    """Return the names of the entries that one of our tensors with that many rows comes from."""
+    return [key.format(row=row) for row in range(rows)] if ROW in key else [key]
+
+
+def _value(entries: Mapping[str, Tensor], key: str, own: Tensor, source: str) -> Tensor:
+    """Return the public tensor, or the stacked ones, for one of our tensors."""
+    if ROW not in key:
+        return entries[key]
+    names = _keys(key, len(own))
+    parts = [entries[name] for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if part.shape != parts[0].shape:
+            raise InputError(
+                f"{source}: {name} has shape {tuple(part.shape)}: expected {tuple(parts[0].shape)}, the others'"
+            )
+    return torch.stack(parts)
