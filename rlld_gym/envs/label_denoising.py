@@ -174,7 +174,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
     | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
     | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
-    | `task_network`       | `"han"`        | registered name of the task network                                     |
+    | `task_network`       | `None`         | registered name of the task network, which brings its own objective; `None`: the recipe's |
     | `task_lifespan`      | `"episode"`    | `"episode"`: a fresh task network every episode; `"run"`: the same goes on |
     | `inter_weights`      | `(0.6, 0.4)`   | weights of the divergence and of the cosine term of the inter-reward    |
     | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
@@ -218,7 +218,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         subset: float = 1 / 3,
         recipe: str | None = None,
         hidden_size: int | None = None,
-        task_network: str = "han",
+        task_network: str | None = None,
         task_lifespan: TaskLifespan = "episode",
         inter_weights: tuple[float, float] = (0.6, 0.4),
         terminal_scale: float = 0.1,
@@ -238,7 +238,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         EzPickle.__init__(self, **arguments)
         require_count("data_seed", data_seed, lowest=0)
-        require_choice("task_network", task_network, network_names())
+        if task_network is not None:
+            require_choice("task_network", task_network, network_names())
         require_choice("observation", observation, ("features", "indices"))
         checks.require_flag("initialized_labels", initialized_labels)
         checks.require_flag("time_feature", time_feature)
@@ -248,14 +249,13 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._data = os.fspath(data), data_seed
         header = checks.data_header(*self._data)
         recommended = header.attributes
+        trained_by = get_recipe(recommended["recipe"] if recipe is None else recipe)
         self._config = ProcessConfig(
             batch_size=batch_size,
             overlap=overlap,
             episode_length=episode_length,
             subset=subset,
-            recipe=get_recipe(recommended["recipe"] if recipe is None else recipe).replace(
-                network=task_network
-            ),
+            recipe=trained_by if task_network is None else trained_by.with_network(task_network),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
             inter_weights=inter_weights,

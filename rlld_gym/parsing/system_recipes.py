@@ -1,9 +1,51 @@
-"""Recipes of the published systems besides HAN and JoMoLD, as their authors' code trains them."""
+"""Recipes of the published systems besides HAN and JoMoLD, as their authors' code trains them.
+
+Ties between epochs go to the later one, also where the published code keeps the earlier one (VALOR, DHHN).
+"""
 
 from typing import Final
 
 from rlld_gym.parsing.recipe import Recipe
 from rlld_gym.parsing.thresholds import Thresholds
+
+_VALOR = Recipe(
+    name="valor",
+    network="valor",
+    optimizer="adamw",
+    learning_rate=1e-4,
+    lowest_learning_rate=1e-6,
+    weight_decay=1e-3,
+    first_moment_decay=0.5,
+    gradient_clip=1.0,
+    warm_up=10.0,
+    decay="cosine",
+    epochs=60,
+    batch_size=64,
+    audio_weight=1.0,
+    video_target="original",
+    gate="global",
+    selection="segment_type",
+)
+_VALOR_PLUS = _VALOR.replace(
+    name="valor_plus", network="valor_plus", learning_rate=3e-4, lowest_learning_rate=3e-6
+)
+_CPSP = Recipe(
+    name="cpsp",
+    network="cpsp",
+    network_options={"threshold": 0.09},
+    learning_rate=3e-4,
+    step_size=10,
+    gamma=0.1,
+    epochs=12,
+    batch_size=16,
+    audio_weight=1.0,
+    contrastive_weight=1.0,
+    contrastive="ma",
+    visual_confidence=0.9,
+    video_target="original",
+    gate="modality",
+    selection="last",
+)
 
 _CMPAE = Recipe(
     name="cmpae",
@@ -59,4 +101,22 @@ _AVE = Recipe(
 )
 _AVSDN = _AVE.replace(name="avsdn", network="avsdn", gradient_clip=0.1, step_size=15, epochs=45)
 
-SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (_CMPAE, _LSLD, _MM_CSE, _AVE, _AVSDN)
+SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
+    _VALOR,
+    _VALOR_PLUS,
+    _VALOR_PLUS.replace(name="valor_plus_plus", network="valor_plus_plus"),
+    _CPSP,
+    _CPSP.replace(
+        name="cpsp-released",
+        network_options={"threshold": 0.099},
+        objective_options={"video_contrast_weight": 0.0},
+    ),
+    _CMPAE,
+    _LSLD,
+    _MM_CSE,
+    _AVE,
+    _AVSDN,
+)
+"""Lai et al., NeurIPS 2023 (launch scripts): "valor", "valor_plus", "valor_plus_plus". Zhou et al., TPAMI 2022: "cpsp" as
+the launch script means it, "cpsp-released" as that script runs (a missing character cuts its options off).
+"""

@@ -11,22 +11,28 @@ from rlld_gym.parsing.networks.base import (
 )
 from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
 from rlld_gym.parsing.networks.cmpae import CMPAE
+from rlld_gym.parsing.networks.cpsp import CPSP
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.lsld import LSLD
 from rlld_gym.parsing.networks.mm_cse import MMCSE
+from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
     "AVE",
     "AVSDN",
     "CMPAE",
+    "CPSP",
     "HAN",
     "LSLD",
     "MMCSE",
+    "VALOR",
     "AttentivePooling",
     "HANLayer",
     "HANStem",
     "ParsingOutput",
     "TaskNetwork",
+    "VALORPlus",
+    "VALORPlusPlus",
     "checkpoint_systems",
     "load_public_checkpoint",
     "make_network",

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.han import segment_means
-from rlld_gym.parsing.networks.recurrent import BidirectionalLSTM
+from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, require_even
 
 
 class SegmentClassifier(nn.Sequential):
@@ -50,9 +50,10 @@ class AVE(TaskNetwork):
         inner_size: int | None = None,
     ) -> None:
         super().__init__()
+        require_even(hidden_size)
         inner = inner_size or max(hidden_size // 4, 1)
-        self.audio_lstm = BidirectionalLSTM(audio_size, hidden_size)
-        self.visual_lstm = BidirectionalLSTM(visual_2d_size + visual_3d_size, hidden_size)
+        self.audio_lstm = BidirectionalLSTM(audio_size, hidden_size // 2)
+        self.visual_lstm = BidirectionalLSTM(visual_2d_size + visual_3d_size, hidden_size // 2)
         self.joint = SegmentClassifier(2 * hidden_size, inner, num_classes)
         self.audio = SegmentClassifier(hidden_size, inner, num_classes)
         self.visual = SegmentClassifier(hidden_size, inner, num_classes)
@@ -62,7 +63,7 @@ class AVE(TaskNetwork):
     ) -> tuple[Tensor, Tensor]:
         """Encode features, each modality by itself whatever ``cross_attention`` says; see the base class."""
         visual = torch.cat((segment_means(visual_2d, audio.shape[1]), visual_3d), -1)
-        return self.audio_lstm(audio)[0], self.visual_lstm(visual)[0]
+        return self.audio_lstm(audio), self.visual_lstm(visual)
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
         """Pool two encoded sequences, (B, T, D) each, into probabilities in (0, 1)."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.han import segment_means
-from rlld_gym.parsing.networks.recurrent import BidirectionalLSTM
+from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, States, require_even
 
 
 class StateFusion(nn.Module):
@@ -80,12 +80,13 @@ class AVSDN(TaskNetwork):
         hidden_size: int = 256,
     ) -> None:
         super().__init__()
+        require_even(hidden_size)
         visual_size = visual_2d_size + visual_3d_size
-        self.audio_encoder = BidirectionalLSTM(audio_size, hidden_size)
-        self.visual_encoder = BidirectionalLSTM(visual_size, hidden_size)
+        self.audio_encoder = BidirectionalLSTM(audio_size, hidden_size // 2)
+        self.visual_encoder = BidirectionalLSTM(visual_size, hidden_size // 2)
         self.fusion = StateFusion(hidden_size // 2)
-        self.audio_decoder = BidirectionalLSTM(audio_size, hidden_size)
-        self.visual_decoder = BidirectionalLSTM(visual_size, hidden_size)
+        self.audio_decoder = BidirectionalLSTM(audio_size, hidden_size // 2)
+        self.visual_decoder = BidirectionalLSTM(visual_size, hidden_size // 2)
         self.joint = EventCategories(2 * hidden_size, num_classes)
         self.audio = EventCategories(hidden_size, num_classes)
         self.visual = EventCategories(hidden_size, num_classes)
@@ -95,18 +96,18 @@ class AVSDN(TaskNetwork):
     ) -> tuple[Tensor, Tensor]:
         """Encode features; without ``cross_attention`` a modality's state takes both places in the fusion."""
         visual = torch.cat((segment_means(visual_2d, audio.shape[1]), visual_3d), -1)
-        _, audio_states = self.audio_encoder(audio)
-        _, visual_states = self.visual_encoder(visual)
+        _, audio_states = self.audio_encoder.with_states(audio)
+        _, visual_states = self.visual_encoder.with_states(visual)
         for_audio, for_visual = visual_states, audio_states
         if not cross_attention:
             for_audio, for_visual = audio_states, visual_states
         audio_start = self._start(audio_states, for_audio)
         visual_start = self._start(for_visual, visual_states)
-        audio_sequence, _ = self.audio_decoder(audio, audio_start)
-        visual_sequence, _ = self.visual_decoder(visual, visual_start)
+        audio_sequence, _ = self.audio_decoder.with_states(audio, audio_start)
+        visual_sequence, _ = self.visual_decoder.with_states(visual, visual_start)
         return audio_sequence.relu(), visual_sequence.relu()
 
-    def _start(self, audio: tuple[Tensor, Tensor], visual: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _start(self, audio: States, visual: States) -> tuple[Tensor, Tensor]:
         """Fuse hidden and cell states, (2, B, D / 2) each, by the same weights."""
         hidden, cell = (
             self.fusion(own.relu(), other.relu()) for own, other in zip(audio, visual, strict=True)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
@@ -58,6 +59,14 @@ class TaskNetwork(nn.Module, ABC):
     @abstractmethod
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
         """Pool two encoded sequences, (B, T, D) each, into probabilities."""
+
+    def segment_logits(self, audio_sequence: Tensor, visual_sequence: Tensor) -> Tensor:
+        """Return the log-odds of every segment's probabilities, (B, T, 2, C), of two encoded sequences.
+
+        Networks that compute logits on the way should return these; here they are limited to what probabilities of
+        1e-6 and 1 - 1e-6 have.
+        """
+        return torch.logit(self.head(audio_sequence, visual_sequence).segment, eps=1e-6)
 
     def learning_rate_factors(self) -> dict[str, float]:
         """Return factors of the recipe's learning rate for submodules that need another one, by name."""

@@ -46,18 +46,18 @@ class ClassEnhancement(nn.Module):
     Args:
         size: width of a class's feature.
         feedforward_size: inner width of the feed-forward part.
-        num_heads: of both attentions.
+        heads: of both attentions.
         dropout: probability for attention weights and in the feed-forward part.
     """
 
-    def __init__(self, size: int, feedforward_size: int, num_heads: int, dropout: float = 0.1) -> None:
+    def __init__(self, size: int, feedforward_size: int, heads: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.dropout = dropout
-        self.self_attention = ClassAttention(size, num_heads, dropout)
+        self.self_attention = ClassAttention(size, heads, dropout)
         self.self_compared = nn.Linear(size, size)
         self.self_averaged = nn.Linear(size, size)
         self.self_out = nn.Linear(size, size)
-        self.cross_attention = ClassAttention(size, num_heads, dropout)
+        self.cross_attention = ClassAttention(size, heads, dropout)
         self.cross_recall = nn.Linear(size, size)
         self.cross_out = nn.Linear(size, size)
         self.norm = nn.LayerNorm(size)
@@ -74,13 +74,13 @@ class ClassEnhancement(nn.Module):
         return (new_audio, new_visual), ClassMaps(own_audio, across_audio, own_visual, across_visual)
 
     def _update(self, query: Tensor, other: Tensor, cross_attention: bool) -> tuple[Tensor, Tensor, Tensor]:
-        read, own_map = self.self_attention(query, query)
+        read, own_map = self.self_attention.read(query, query)
         attended = query + read
         recall = recalled(self.self_compared(attended).relu(), self.self_averaged(attended).relu())
         branches = self.self_out(query + recall)
         across_map = own_map.new_zeros(()).expand_as(own_map)
         if cross_attention:
-            read, across_map = self.cross_attention(query, other)
+            read, across_map = self.cross_attention.read(query, other)
             attended = query + read
             recall = recalled(self.cross_recall(attended).relu(), self.cross_recall(other).relu())
             branches = branches + self.cross_out(query + recall)

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import attentive_pooling
+from rlld_gym.parsing.networks.multihead import MultiHeadAttention
 
 
 class ClasswiseLinear(nn.Module):
@@ -35,33 +35,10 @@ class ClasswiseLinear(nn.Module):
         return rows.view(*rows.shape[:-1], *self.bias.shape)
 
 
-class ClassAttention(nn.Module):
-    """Multi-head attention among the classes of a segment (Vaswani et al., NeurIPS 2017), with its map.
+class ClassAttention(MultiHeadAttention):
+    """Attention among the classes of a segment, which also shows its map."""
 
-    Parameters and initialisation are those of ``torch.nn.MultiheadAttention``.
-
-    Args:
-        size: width of a class's vector.
-        num_heads: a divisor of ``size``.
-        dropout: probability with which an attention weight is dropped in training mode.
-
-    Raises:
-        InputError: ``num_heads`` does not divide ``size``.
-    """
-
-    def __init__(self, size: int, num_heads: int, dropout: float = 0.1) -> None:
-        super().__init__()
-        if size % num_heads:
-            raise InputError(f"num_heads is {num_heads}: expected a divisor of the width {size}")
-        self.num_heads = num_heads
-        self.dropout = dropout
-        self.in_proj_weight = nn.Parameter(torch.empty(3 * size, size))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * size))
-        self.out_proj = nn.Linear(size, size)
-        nn.init.xavier_uniform_(self.in_proj_weight)
-        nn.init.zeros_(self.out_proj.bias)
-
-    def forward(self, query: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, query: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
         """Let the classes of ``query`` read from those of ``context``.
 
         Args:
@@ -83,7 +60,7 @@ class ClassAttention(nn.Module):
 
     def _by_head(self, values: Tensor) -> Tensor:
         """Turn (..., K, size) into (..., heads, K, size / heads)."""
-        return values.view(*values.shape[:-1], self.num_heads, -1).transpose(-2, -3)
+        return values.view(*values.shape[:-1], self.heads, -1).transpose(-2, -3)
 
 
 class ClasswisePooling(nn.Module):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.clap_map import ClapStem
+from rlld_gym.parsing.networks.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
 from rlld_gym.parsing.networks.class_decoupling import (
     ClassDecoupling,
     Reconstruction,
@@ -17,6 +17,7 @@ from rlld_gym.parsing.networks.class_decoupling import (
 )
 from rlld_gym.parsing.networks.class_enhancement import ClassEnhancement, ClassMaps, Pair
 from rlld_gym.parsing.networks.classwise import ClasswisePooling
+from rlld_gym.parsing.networks.han import HANStem
 
 
 class SemanticOutput(NamedTuple):
@@ -41,7 +42,8 @@ class SemanticOutput(NamedTuple):
 class MMCSE(TaskNetwork):
     """A feature a class in every segment, enhanced by other classes and over time, and a head a class.
 
-    Sequences that ``encode`` returns are the features of all classes side by side, C * class_size wide.
+    Audio features are CLAP maps (B, 64, audio_size) or one vector a segment, (B, T, audio_size). Sequences that
+    ``encode`` returns are the features of all classes side by side, C * class_size wide.
 
     Args:
         audio_size: width of the audio features; the publication's are CLAP's maps.
@@ -52,11 +54,11 @@ class MMCSE(TaskNetwork):
         class_size: width of a class's feature; None: half of ``hidden_size``, as published.
         feedforward_size: inner width of the feed-forward parts; None: four times ``class_size``, as published.
         num_layers: number of enhancement layers, which start equal.
-        num_heads: of the attentions; None: 8, as published, or the largest number below that fits the width.
+        heads: of the attentions; None: 8, as published, or the largest number below that fits the width.
         dropout: probability everywhere.
 
     Raises:
-        InputError: ``num_heads`` does not divide the width of a class's feature.
+        InputError: ``heads`` does not divide the width of a class's feature.
         ValueError: ``num_layers`` below 1.
     """
 
@@ -73,7 +75,7 @@ class MMCSE(TaskNetwork):
         class_size: int | None = None,
         feedforward_size: int | None = None,
         num_layers: int = 4,
-        num_heads: int | None = None,
+        heads: int | None = None,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -81,12 +83,12 @@ class MMCSE(TaskNetwork):
             raise ValueError(f"num_layers is {num_layers}: expected at least 1")
         size = class_size or max(hidden_size // 2, 1)
         self.class_size = size
-        self.stem = ClapStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
+        self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         self.audio_classes = ClassDecoupling(hidden_size, size, num_classes, 1, dropout)
         self.visual_classes = ClassDecoupling(hidden_size, size, num_classes, 2, dropout)
         self.audio_reconstruction = Reconstruction(hidden_size, size, num_classes)
         self.visual_reconstruction = Reconstruction(hidden_size, size, num_classes)
-        layer = ClassEnhancement(size, feedforward_size or 4 * size, num_heads or math.gcd(size, 8), dropout)
+        layer = ClassEnhancement(size, feedforward_size or 4 * size, heads or math.gcd(size, 8), dropout)
         self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
         self.pooling = ClasswisePooling(size, num_classes)
 
@@ -94,7 +96,7 @@ class MMCSE(TaskNetwork):
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features into two sequences, (B, T, C * class_size) each; see the class and the base class."""
-        stem_audio, stem_visual = self.stem(audio, visual_2d, visual_3d)
+        stem_audio, stem_visual = self._stem(audio, visual_2d, visual_3d)
         classes = (self.audio_classes(stem_audio)[0], self.visual_classes(stem_visual)[0])
         (audio_classes, visual_classes), _ = self._enhance(classes, cross_attention)
         return audio_classes.flatten(-2), visual_classes.flatten(-2)
@@ -107,7 +109,7 @@ class MMCSE(TaskNetwork):
 
     def analyse(self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor) -> SemanticOutput:
         """Parse a batch and return what the loss needs besides probabilities; arguments as ``forward``'s."""
-        stem_audio, stem_visual = self.stem(audio, visual_2d, visual_3d)
+        stem_audio, stem_visual = self._stem(audio, visual_2d, visual_3d)
         audio_classes, audio_decoupled = self.audio_classes(stem_audio)
         visual_classes, visual_decoupled = self.visual_classes(stem_visual)
         enhanced, maps = self._enhance((audio_classes, visual_classes), cross_attention=True)
@@ -125,6 +127,14 @@ class MMCSE(TaskNetwork):
                 background_cosine(visual_decoupled).mean(),
             ),
         )
+
+    def _stem(self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor) -> tuple[Tensor, Tensor]:
+        """Project features; audio is a sequence of segments, or CLAP's map (B, 64, audio_size)."""
+        segments = visual_3d.shape[1]
+        if audio.shape[1] == CLAP_FREQUENCIES * CLAP_TIMES != segments:
+            audio = pool_clap_map(audio, segments)
+        sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
+        return sequences
 
     def _enhance(self, classes: Pair, cross_attention: bool) -> tuple[Pair, ClassMaps]:
         first, *others = self.layers

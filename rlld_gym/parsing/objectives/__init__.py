@@ -10,15 +10,18 @@ from rlld_gym.parsing.objectives.base import (
     register_objective,
 )
 from rlld_gym.parsing.objectives.cmpae import CMPAEObjective
+from rlld_gym.parsing.objectives.cpsp import CPSPObjective
 from rlld_gym.parsing.objectives.lsld import LSLDObjective
 from rlld_gym.parsing.objectives.mm_cse import MMCSEObjective
 from rlld_gym.parsing.objectives.poisson_binomial import PoissonBinomialObjective
 from rlld_gym.parsing.objectives.pooled import PooledObjective
 from rlld_gym.parsing.objectives.segment_pseudo_labels import SegmentPseudoLabelObjective
+from rlld_gym.parsing.objectives.valor import VALORObjective
 
 __all__ = [
     "Batch",
     "CMPAEObjective",
+    "CPSPObjective",
     "LSLDObjective",
     "MMCSEObjective",
     "Objective",
@@ -26,6 +29,7 @@ __all__ = [
     "PooledObjective",
     "SegmentPseudoLabelObjective",
     "StepContext",
+    "VALORObjective",
     "make_objective",
     "objective_name",
     "objective_names",

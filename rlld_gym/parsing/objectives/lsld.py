@@ -3,29 +3,26 @@
 from torch import Tensor
 from torch.nn import functional
 
-from rlld_gym.parsing.losses import LossWeights, Targets, pooled_loss
+from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
-from rlld_gym.parsing.objectives.segment_labels import segment_labels
+from rlld_gym.parsing.objectives.valor import segment_targets
 
 
 @register_objective("lsld", networks=("lsld",))
 class LSLDObjective(Objective):
     """Segments towards the teachers' labels, in both modalities, and the video towards its label; any network.
 
-    Teachers' labels count for the classes that a modality is labelled with, so that revised labels act on them
-    (ours; the publication also keeps faint labels of other classes). Without teachers the pooled probabilities
-    take the segments' places (ours).
+    A segment's target is the label of its video and modality times what the teacher says, so that revised labels
+    act on it; the publication also keeps faint labels of other classes. Where there is no teacher, a label counts
+    for every segment. Both are ours.
     """
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
         output = network.head(*encoded(network, batch, self.recipe))
-        weights, clamp = self.recipe.loss_weights, self.recipe.clamp
-        if context.teachers is None:
-            return pooled_loss(output, targets, weights, clamp)
-        labels = segment_labels(context.teachers, targets)
-        return soft_segment_loss(output, labels, targets.video, weights, clamp)
+        labels = segment_targets(targets, context, output.segment.shape[1])
+        return soft_segment_loss(output, labels, targets.video, self.recipe.loss_weights, self.recipe.clamp)
 
 
 def soft_segment_loss(

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional
 
-from rlld_gym.parsing.losses import LossWeights, Targets, pooled_loss
+from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.networks.class_enhancement import ClassMaps
 from rlld_gym.parsing.networks.mm_cse import MMCSE, SemanticOutput
@@ -14,16 +14,13 @@ from rlld_gym.parsing.objectives.base import (
     register_objective,
     require_network,
 )
-from rlld_gym.parsing.objectives.segment_labels import positive_labels, segment_labels
+from rlld_gym.parsing.objectives.valor import segment_label_loss, segment_targets
 from rlld_gym.parsing.recipes import Recipe
 
 
 @register_objective("mm_cse", networks=("mm_cse",))
 class MMCSEObjective(Objective):
-    """Segments towards the teachers' labels, videos towards theirs, and three terms about class features.
-
-    Teachers' labels count for the classes that a modality is labelled with, as in VALOR. Without teachers the
-    pooled probabilities take the segments' places, and labels of segments are the video's (ours).
+    """VALOR's terms, targets of segments included, and three terms about class features.
 
     Args:
         recipe: see the base class; its weights are those of the video, audio and visual terms.
@@ -47,15 +44,11 @@ class MMCSEObjective(Objective):
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class. Raises InputError for another network than MM-CSE."""
         output = require_network(self, network, MMCSE).analyse(*batch)
+        labels = segment_targets(targets, context, output.segment_logits.shape[1])
         weights, clamp = self.recipe.loss_weights, self.recipe.clamp
-        if context.teachers is None:
-            loss = pooled_loss(output.parsing, targets, weights, clamp)
-            segments = output.parsing.segment.shape[1]
-            labels = positive_labels(targets).unsqueeze(1).expand(-1, segments, -1, -1)
-        else:
-            labels = segment_labels(context.teachers, targets)
-            video = output.parsing.video.clamp(clamp, 1 - clamp)
-            loss = segment_logit_loss(output.segment_logits, labels, video, targets.video, weights)
+        loss = segment_label_loss(
+            output.parsing.video, output.segment_logits, targets.video, labels, weights, clamp=clamp
+        )
         return loss + self.class_terms(output, labels)
 
     def class_terms(self, output: SemanticOutput, labels: Tensor) -> Tensor:
@@ -65,27 +58,6 @@ class MMCSEObjective(Objective):
             + self.orthogonality_weight * sum(output.orthogonality)
             + self.co_occurrence_weight * co_occurrence_loss(output.maps, labels)
         )
-
-
-def segment_logit_loss(
-    segment_logits: Tensor, labels: Tensor, video: Tensor, video_labels: Tensor, weights: LossWeights
-) -> Tensor:
-    """Return the weighted sum of the cross-entropies of audio segments, visual segments and videos.
-
-    Args:
-        segment_logits: (B, T, 2, C).
-        labels: (B, T, 2, C) float in [0, 1].
-        video: (B, C) probabilities, clamped.
-        video_labels: (B, C) float in [0, 1].
-        weights: one weight a term; each term is a mean over its entries.
-
-    Returns:
-        Scalar.
-    """
-    per_entry = functional.binary_cross_entropy_with_logits(segment_logits, labels, reduction="none")
-    audio, visual = per_entry.mean(dim=(0, 1, 3)).unbind()
-    whole = functional.binary_cross_entropy(video, video_labels)
-    return weights.video * whole + weights.audio * audio + weights.visual * visual
 
 
 def co_occurrence_loss(maps: ClassMaps, labels: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ After Zhou et al. (arXiv 2303.02344 and 2406.00919); see ``rlld_gym.parsing.obje
 that are turned over before another training.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,7 +14,7 @@ from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 from rlld_gym.parsing.objectives.richness import richness_loss
-from rlld_gym.parsing.objectives.segment_labels import positive_labels, segment_labels
+from rlld_gym.parsing.objectives.valor import segment_targets
 from rlld_gym.parsing.recipes import Recipe
 
 
@@ -42,9 +43,10 @@ class SegmentPseudoLabelObjective(Objective):
         sequences = encoded(network, batch, self.recipe)
         output = network.head(*sequences)
         loss = pooled_terms(network, batch, output, sequences, targets=targets, recipe=self.recipe)
-        pseudo_labels = segment_labels(context.teachers, targets)
+        pseudo_labels = segment_targets(targets, context, output.segment.shape[1])
+        positive = (torch.stack((targets.audio, targets.visual), 1) > 0.5).float()
         predicted, wanted = output.segment.transpose(1, 2), pseudo_labels.transpose(1, 2)
-        rich = richness_loss(predicted, wanted, positive_labels(targets))
+        rich = richness_loss(predicted, wanted, positive)
         loss = loss + self.richness_weight * rich
         if self.segment_weight:
             clamp = self.recipe.clamp

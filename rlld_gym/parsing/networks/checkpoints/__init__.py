@@ -1,6 +1,13 @@
 """Weights that the public code of published systems wrote: one layout a system, one loader."""
 
-from rlld_gym.parsing.networks.checkpoints import cmpae, han, lsld, mm_cse  # noqa: F401 (register layouts)
+from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
+    cmpae,
+    cpsp,
+    han,
+    lsld,
+    mm_cse,
+    valor,
+)
 from rlld_gym.parsing.networks.checkpoints.layout import (
     PublicLayout,
     Shapes,
