@@ -110,4 +110,9 @@ def test_objective_reaches_every_parameter():
 def test_heads_that_do_not_fit_are_refused():
     with pytest.raises(InputError, match="8 heads"):
         MMCSE(5, 6, 4, num_classes=3, hidden_size=12, heads=8)
-    assert MMCSE(5, 6, 4, num_classes=3, hidden_size=12).layers[0].self_attention.heads == 2
+
+
+@pytest.mark.parametrize(("hidden_size", "heads"), [(256, 8), (64, 2), (96, 3), (20, 1), (1024, 8)])
+def test_heads_keep_their_published_width(hidden_size, heads):
+    network = MMCSE(5, 6, 4, num_classes=3, hidden_size=hidden_size, num_layers=1)
+    assert network.layers[0].self_attention.heads == heads

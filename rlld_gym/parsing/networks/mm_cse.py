@@ -1,7 +1,6 @@
 """MM-CSE: multimodal class-aware semantic enhancement (Zhao et al., AAAI 2025)."""
 
 import copy
-import math
 from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
@@ -38,6 +37,11 @@ class SemanticOutput(NamedTuple):
     orthogonality: tuple[Tensor, Tensor]
 
 
+def _published_heads(size: int) -> int:
+    """Return the largest number of heads up to 8 that divides a width and leaves each at least 16 of it; else 1."""
+    return next(heads for heads in range(max(1, min(8, size // 16)), 0, -1) if size % heads == 0)
+
+
 @register_network("mm_cse")
 class MMCSE(TaskNetwork):
     """A feature a class in every segment, enhanced by other classes and over time, and a head a class.
@@ -54,7 +58,7 @@ class MMCSE(TaskNetwork):
         class_size: width of a class's feature; None: half of ``hidden_size``, as published.
         feedforward_size: inner width of the feed-forward parts; None: four times ``class_size``, as published.
         num_layers: number of enhancement layers, which start equal.
-        heads: of the attentions; None: 8, as published, or the largest number below that fits the width.
+        heads: of the attentions; None: 8, as published, fewer where each would be narrower than the published 16.
         dropout: probability everywhere.
 
     Raises:
@@ -88,7 +92,7 @@ class MMCSE(TaskNetwork):
         self.visual_classes = ClassDecoupling(hidden_size, size, num_classes, 2, dropout)
         self.audio_reconstruction = Reconstruction(hidden_size, size, num_classes)
         self.visual_reconstruction = Reconstruction(hidden_size, size, num_classes)
-        layer = ClassEnhancement(size, feedforward_size or 4 * size, heads or math.gcd(size, 8), dropout)
+        layer = ClassEnhancement(size, feedforward_size or 4 * size, heads or _published_heads(size), dropout)
         self.layers = nn.ModuleList(copy.deepcopy(layer) for _ in range(num_layers))
         self.pooling = ClasswisePooling(size, num_classes)
 
