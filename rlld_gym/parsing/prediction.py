@@ -1,5 +1,7 @@
 """From a task network's probabilities to event tracks and their scores."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -44,6 +46,27 @@ def gated_tracks(output: ParsingOutput, gate: Gate, thresholds: Thresholds = HAL
 
 
 @torch.no_grad()
+def outputs_of(network: TaskNetwork, split: SplitTensors, batch_size: int = 128) -> Iterator[ParsingOutput]:
+    """Yield a network's output of every batch of a split, in its order.
+
+    The network is evaluated without dropout and left in the mode it was in; no random number is drawn.
+
+    Args:
+        network: on the split's device.
+        split: N videos.
+        batch_size: videos in a pass; it does not matter for the result.
+    """
+    every = torch.arange(len(split), device=split.labels.device)
+    was_training = network.training
+    network.eval()
+    try:
+        for indices in torch.split(every, batch_size):
+            yield network(*split.batch(indices))
+    finally:
+        network.train(was_training)
+
+
+@torch.no_grad()
 def predict(
     network: TaskNetwork,
     split: SplitTensors,
@@ -66,14 +89,8 @@ def predict(
     Returns:
         The audio and the visual track, (N, T, C) bool each, on the split's device, in the split's order.
     """
-    every = torch.arange(len(split), device=split.labels.device)
-    was_training = network.training
-    network.eval()
-    try:
-        outputs = (network(*split.batch(indices)) for indices in torch.split(every, batch_size))
-        parts = [gated_tracks(output, gate, thresholds) for output in outputs]
-    finally:
-        network.train(was_training)
+    outputs = outputs_of(network, split, batch_size)
+    parts = [gated_tracks(output, gate, thresholds) for output in outputs]
     return torch.cat([audio for audio, _ in parts]), torch.cat([visual for _, visual in parts])
 
 

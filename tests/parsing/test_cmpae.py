@@ -52,14 +52,22 @@ def test_agrees_with_the_public_network(network, prefix, cross_attention):
 
 def test_single_precision_agrees_too(network):
     with torch.no_grad():
-        output = golden_network("cmpae").float()(*(part.float() for part in standard_inputs()))
+        output = golden_network("cmpae", fused_share=1.0).float()(*(x.float() for x in standard_inputs()))
     for name, part in output._asdict().items():
         assert_golden(part, f"cmpae_cross_{name}", tolerance=2e-5)
 
 
-def largest_deviation(network):
+def test_evaluation_fuses_both_passes(network):
     with torch.no_grad():
         output = network(*standard_inputs())
+    for name, part in output._asdict().items():
+        across, alone = (torch.from_numpy(golden_zoo()[f"cmpae_{p}_{name}"]) for p in ("cross", "unimodal"))
+        torch.testing.assert_close(part, (0.7 * across + 0.3 * alone).double(), rtol=0, atol=1e-6)
+
+
+def largest_deviation(network):
+    with torch.no_grad():
+        output = network.head(*network.encode(*standard_inputs()))
     return max(
         float((part - torch.from_numpy(golden_zoo()[f"cmpae_cross_{name}"])).abs().max())
         for name, part in output._asdict().items()

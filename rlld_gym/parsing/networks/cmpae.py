@@ -85,6 +85,8 @@ class CMPAE(TaskNetwork):
         visual_dropout: probability before the head, visual sequence only.
         context_dropout: probability in the head's cross-modal part.
         mixing: share of the pass with cross-attention where it is asked for.
+        fused_share: in evaluation mode ``forward`` is the mean of the probabilities with and without
+            cross-attention, weighed by this share and the rest; 1 leaves the second pass out.
 
     Raises:
         ValueError: ``num_layers`` below 1.
@@ -104,12 +106,14 @@ class CMPAE(TaskNetwork):
         visual_dropout: float = 0.5,
         context_dropout: float = 0.2,
         mixing: float = 0.8,
+        fused_share: float = 0.7,
     ) -> None:
         super().__init__()
         if num_layers < 1:
             raise ValueError(f"num_layers is {num_layers}: expected at least 1")
         self.visual_dropout = visual_dropout
         self.mixing = mixing
+        self.fused_share = fused_share
         self.stem = ELUStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
         self.layers = nn.ModuleList(HANLayer(hidden_size, inner, dropout) for _ in range(num_layers))
@@ -134,6 +138,18 @@ class CMPAE(TaskNetwork):
         for layer in self.layers:
             sequences = layer(*sequences, cross_attention)
         return sequences
+
+    def forward(
+        self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
+    ) -> ParsingOutput:
+        """Parse a batch; in evaluation mode two passes are fused, see ``fused_share``."""
+        features = (audio, visual_2d, visual_3d)
+        output = self.head(*self.encode(*features, cross_attention))
+        if self.training or not cross_attention or self.fused_share == 1.0:
+            return output
+        alone = self.head(*self.encode(*features, cross_attention=False))
+        fused = (torch.lerp(*pair, self.fused_share) for pair in zip(alone, output, strict=True))
+        return ParsingOutput(*fused)
 
     def compared(self, audio_sequence: Tensor, visual_sequence: Tensor) -> tuple[Tensor, Tensor]:
         """Return the part of two encoded sequences that the contrastive loss compares, (B, T, D) each."""
