@@ -46,6 +46,34 @@ _CPSP = Recipe(
     gate="modality",
     selection="last",
 )
+_MGN = Recipe(
+    name="mgn",
+    network="mgn",
+    learning_rate=3e-4,
+    step_size=10,
+    gamma=0.1,
+    epochs=40,
+    batch_size=16,
+    audio_weight=1.0,
+    visual_confidence=0.9,
+    video_target="original",
+    gate="global",
+    selection="segment_type",
+)
+_MM_PYRAMID = _MGN.replace(name="mm_pyramid", network="mm_pyramid", learning_rate=1e-4)
+_CVCMS = Recipe(
+    name="cvcms",
+    network="cvcms",
+    learning_rate=7e-5,
+    step_size=7,
+    gamma=0.5,
+    epochs=40,
+    batch_size=64,
+    audio_weight=1.0,
+    video_target="union",
+    gate="global",
+    selection="event_type",
+)
 
 _CMPAE = Recipe(
     name="cmpae",
@@ -116,7 +144,21 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     _MM_CSE,
     _AVE,
     _AVSDN,
+    _MGN,
+    _MM_PYRAMID,
+    _CVCMS,
 )
-"""Lai et al., NeurIPS 2023 (launch scripts): "valor", "valor_plus", "valor_plus_plus". Zhou et al., TPAMI 2022: "cpsp" as
-the launch script means it, "cpsp-released" as that script runs (a missing character cuts its options off).
+"""By system:
+
+- "valor", "valor_plus", "valor_plus_plus": Lai et al., NeurIPS 2023, launch scripts.
+- "cpsp": Zhou et al., TPAMI 2022, as the launch script means it; "cpsp-released": as that script runs, because a
+  missing character cuts its options off.
+- "mgn": Mo and Tian, NeurIPS 2022.
+- "mm_pyramid": Yu et al., ACM MM 2022.
+- "cvcms": Lin et al., NeurIPS 2021, launch script; its objective smooths. The published code selects the epoch on the
+  test split and stops early; here it is the validation split, and all epochs are run.
+- "cmpae": Gao et al., CVPR 2023, without its removal of labels, which is JoMoLD's.
+- "lsld": Fan et al., NeurIPS 2023.
+- "mm_cse": Zhao et al., AAAI 2025, released defaults; among equal epochs the published code keeps the earlier one.
+- "ave", "avsdn": ours, see the networks.
 """

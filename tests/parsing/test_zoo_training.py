@@ -15,7 +15,7 @@ from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked_training import train_parsers
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 
-SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp")
+SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", "mm_pyramid", "cvcms")
 SYSTEMS += ("cmpae", "lsld", "mm_cse", "ave", "avsdn")
 WIDTH = 16
 

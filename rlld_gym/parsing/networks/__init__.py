@@ -12,9 +12,12 @@ from rlld_gym.parsing.networks.base import (
 from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
 from rlld_gym.parsing.networks.cmpae import CMPAE
 from rlld_gym.parsing.networks.cpsp import CPSP
+from rlld_gym.parsing.networks.cvcms import CVCMS
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.lsld import LSLD
+from rlld_gym.parsing.networks.mgn import MGN
 from rlld_gym.parsing.networks.mm_cse import MMCSE
+from rlld_gym.parsing.networks.mm_pyramid import MMPyramid
 from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
@@ -22,13 +25,16 @@ __all__ = [
     "AVSDN",
     "CMPAE",
     "CPSP",
+    "CVCMS",
     "HAN",
     "LSLD",
+    "MGN",
     "MMCSE",
     "VALOR",
     "AttentivePooling",
     "HANLayer",
     "HANStem",
+    "MMPyramid",
     "ParsingOutput",
     "TaskNetwork",
     "VALORPlus",

@@ -16,8 +16,8 @@ def pool_clap_map(clap_map: Tensor, segments: int) -> Tensor:
 
     The published order is: resize bicubically along time to 1024 steps, project linearly, average both frequencies,
     then average adaptively over time. Everything but the projection is a fixed average whose weights sum to one, so
-    it commutes with the projection. It comes first here: equal up to rounding, and a store can hold features that are
-    pooled already.
+    it commutes with the projection. It comes first here: equal up to rounding, and a store can hold features that
+    are pooled already.
 
     Args:
         clap_map: (B, 64, D) float; row 32 * frequency + time.

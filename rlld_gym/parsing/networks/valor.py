@@ -1,5 +1,6 @@
-"""The three networks of VALOR (Lai et al., "Modality-Independent Teachers Meet Weakly-Supervised Audio-Visual Event
-Parser", NeurIPS 2023): HAN with several heads, whose visual update reads the audio sequence that is updated already.
+"""The three networks of VALOR: HAN with several heads, whose visual update reads the audio sequence as updated.
+
+Lai et al., "Modality-Independent Teachers Meet Weakly-Supervised Audio-Visual Event Parser", NeurIPS 2023.
 """
 
 import copy

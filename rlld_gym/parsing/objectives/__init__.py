@@ -11,7 +11,9 @@ from rlld_gym.parsing.objectives.base import (
 )
 from rlld_gym.parsing.objectives.cmpae import CMPAEObjective
 from rlld_gym.parsing.objectives.cpsp import CPSPObjective
+from rlld_gym.parsing.objectives.cvcms import CVCMSObjective
 from rlld_gym.parsing.objectives.lsld import LSLDObjective
+from rlld_gym.parsing.objectives.mgn import MGNObjective
 from rlld_gym.parsing.objectives.mm_cse import MMCSEObjective
 from rlld_gym.parsing.objectives.poisson_binomial import PoissonBinomialObjective
 from rlld_gym.parsing.objectives.pooled import PooledObjective
@@ -22,7 +24,9 @@ __all__ = [
     "Batch",
     "CMPAEObjective",
     "CPSPObjective",
+    "CVCMSObjective",
     "LSLDObjective",
+    "MGNObjective",
     "MMCSEObjective",
     "Objective",
     "PoissonBinomialObjective",

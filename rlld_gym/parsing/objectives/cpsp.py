@@ -1,4 +1,4 @@
-"""CPSP's objective: pooled cross-entropies, contrast within a video, and contrast between videos (Zhou et al., 2022)."""
+"""CPSP's objective: pooled cross-entropies, contrast within videos and between them (Zhou et al., TPAMI 2022)."""
 
 import torch
 from torch import Tensor

@@ -32,7 +32,7 @@ class VALORObjective(Objective):
 
 
 def segment_targets(targets: Targets, context: StepContext, segments: int) -> Tensor:
-    """Return the targets of segments, (B, T, 2, C): labels where the teachers agree, everywhere without teachers."""
+    """Return the targets of segments, (B, T, 2, C): labels where teachers agree, everywhere without teachers."""
     labels = torch.stack((targets.audio, targets.visual), 1).unsqueeze(1)
     if context.teachers is None:
         return labels.expand(-1, segments, -1, -1)

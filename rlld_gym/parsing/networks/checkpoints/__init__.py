@@ -3,9 +3,12 @@
 from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register layouts)
     cmpae,
     cpsp,
+    cvcms,
     han,
     lsld,
+    mgn,
     mm_cse,
+    mm_pyramid,
     valor,
 )
 from rlld_gym.parsing.networks.checkpoints.layout import (

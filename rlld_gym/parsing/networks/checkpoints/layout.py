@@ -65,7 +65,7 @@ class PublicLayout:
         transforms: from a regular expression of our names to a function that turns the public tensor into ours.
     """
 
-    names: tuple[tuple[str, str], ...]
+    names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
     sizes: Callable[[Shapes], dict[str, Any]]
     spare: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
