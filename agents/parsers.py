@@ -81,7 +81,7 @@ def run_parser_job(
     trained = train_parser(
         tensors, *job.labels, recipe, hidden_size=hidden_size, seed=job.seed, progress=progress
     )
-    scores = evaluate(trained.network, tensors["test"], recipe.gate).as_dict()
+    scores = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds).as_dict()
     if job.network_path is not None:
         trained_on = {
             "data": setting.store.name,
@@ -91,7 +91,7 @@ def run_parser_job(
         }
         flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
         sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **flavour}
-        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on)
+        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on, recipe.thresholds)
         save_task_network(job.network_path, trained.network, info)
     result = {
         "label_set": job.label_set,

@@ -2,9 +2,9 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,6 +15,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.recipes import Gate
+from rlld_gym.parsing.thresholds import HALVES, Thresholds
 
 FORMAT = "rlld-task-network"
 VERSION = 1
@@ -30,12 +31,14 @@ class TaskNetworkInfo:
         sizes: arguments of its constructor.
         gate: which pooled probability admits a class when it predicts.
         trained_on: data set, labels, recipe and seed, for people.
+        thresholds: that its probabilities must reach.
     """
 
     network: str
     sizes: dict[str, Any]
     gate: Gate
     trained_on: dict[str, Any]
+    thresholds: Thresholds = HALVES
 
 
 def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: TaskNetworkInfo) -> None:
@@ -48,6 +51,7 @@ def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: 
         "sizes": json.dumps(info.sizes),
         "gate": info.gate,
         "trained_on": json.dumps(info.trained_on),
+        "thresholds": json.dumps(asdict(info.thresholds)),
     }
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata)
@@ -79,8 +83,9 @@ def load_task_network(
         info = TaskNetworkInfo(
             metadata["network"],
             json.loads(metadata["sizes"]),
-            "global" if metadata["gate"] == "global" else "modality",
+            _gate(metadata["gate"]),
             json.loads(metadata["trained_on"]),
+            Thresholds(**json.loads(metadata.get("thresholds", "{}"))),
         )
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
@@ -95,6 +100,12 @@ def load_task_network(
             f"{path}: weights and sizes of the network do not agree ({detail}); file damaged"
         ) from error
     return network.to(device), info
+
+
+def _gate(name: str) -> Gate:
+    if name not in get_args(Gate):
+        raise ValueError(f"gate {name!r}")
+    return cast(Gate, name)
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

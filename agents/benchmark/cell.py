@@ -68,8 +68,11 @@ class BenchmarkCell:
         removed_after = time.perf_counter() - started
         network = denoised.network or self._train(context, denoised)
         seconds = time.perf_counter() - started
-        gate = context.recipe.gate
-        scores = {name: evaluate(network, context.data[name], gate).as_dict() for name in ("test", "val")}
+        gate, thresholds = context.recipe.gate, context.recipe.thresholds
+        scores = {
+            name: evaluate(network, context.data[name], gate, thresholds=thresholds).as_dict()
+            for name in ("test", "val")
+        }
         write_labels(
             folder / LABELS_FOLDER / f"{self.name}-seed{self.seed}.csv",
             train.filenames,

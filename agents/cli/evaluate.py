@@ -76,7 +76,7 @@ class Evaluate:
             raise InputError(
                 f"--split {self.split}: {store.name} has no dense labels there; choose val or test"
             )
-        row = evaluate(network, store.to(device)[self.split], info.gate).as_dict()
+        row = evaluate(network, store.to(device)[self.split], info.gate, thresholds=info.thresholds).as_dict()
         print(f"F-scores (%) of {file} on the {self.split} split of {store.name}\n")
         print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
         return row
