@@ -31,7 +31,8 @@ class PoissonBinomialObjective(Objective):
 
     Args:
         recipe: see the base class.
-        count_weight: weight of the counts' term, which is a mean over both modalities.
+        count_weight: weight of the counts' term, a mean over both modalities; a video's log-likelihood is that of
+            T segments, so the default is about 1 / T.
         boldness: share, in [0, 1], of the expected number of positives that the next minimum is; 0 keeps the
             minimum at one, which is the usual "at least one segment".
         rounds: estimates of the minimum in a step, each given the one before.
@@ -43,7 +44,7 @@ class PoissonBinomialObjective(Objective):
     stackable: ClassVar[bool] = True
 
     def __init__(
-        self, recipe: Recipe, count_weight: float = 1.0, boldness: float = 0.5, rounds: int = 2
+        self, recipe: Recipe, count_weight: float = 0.1, boldness: float = 0.5, rounds: int = 2
     ) -> None:
         super().__init__(recipe)
         if not 0 <= boldness <= 1:
