@@ -33,7 +33,7 @@ class AVE(TaskNetwork):
         visual_3d_size: width of the clip features, which stand beside the frames' (ours); 0: none.
         num_classes: number of event classes C.
         hidden_size: width D of the sequences, half for each direction of an LSTM.
-        inner_size: inner width of the branches; None: a quarter of ``hidden_size``.
+        inner_size: inner width of the branches.
 
     Raises:
         InputError: ``hidden_size`` is odd.
@@ -47,16 +47,15 @@ class AVE(TaskNetwork):
         num_classes: int = 25,
         hidden_size: int = 256,
         *,
-        inner_size: int | None = None,
+        inner_size: int = 64,
     ) -> None:
         super().__init__()
         require_even(hidden_size)
-        inner = inner_size or max(hidden_size // 4, 1)
         self.audio_lstm = BidirectionalLSTM(audio_size, hidden_size // 2)
         self.visual_lstm = BidirectionalLSTM(visual_2d_size + visual_3d_size, hidden_size // 2)
-        self.joint = SegmentClassifier(2 * hidden_size, inner, num_classes)
-        self.audio = SegmentClassifier(hidden_size, inner, num_classes)
-        self.visual = SegmentClassifier(hidden_size, inner, num_classes)
+        self.joint = SegmentClassifier(2 * hidden_size, inner_size, num_classes)
+        self.audio = SegmentClassifier(hidden_size, inner_size, num_classes)
+        self.visual = SegmentClassifier(hidden_size, inner_size, num_classes)
 
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
