@@ -55,6 +55,7 @@ def test_trains_in_the_environment(system):
         episode_length=2,
         hidden_size=WIDTH,
         task_network=system,
+        task_start="fresh",
         reward="paper+credit",
         credit_videos=16,
         device="cpu",
