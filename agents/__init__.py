@@ -1,39 +1,38 @@
 """Agents, policies and the command line for rlld_gym.
 
-Most names below are imported on first use, so that ``rlld --help`` does not wait for torch. ``denoise`` is imported
-at once (its module needs no torch): function and module share the name, and the function must win.
+The names below are imported on first use, so that ``rlld --help`` does not wait for torch.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rlld_agents.denoise import denoise as denoise
-
 if TYPE_CHECKING:
-    from rlld_agents.network_policy import NetworkPolicy as NetworkPolicy
-    from rlld_agents.parallel_reinforce import ParallelReinforce as ParallelReinforce
-    from rlld_agents.policy import HybridAttentionPolicy as HybridAttentionPolicy
-    from rlld_agents.policy import check_fits as check_fits
-    from rlld_agents.policy import load_policy as load_policy
-    from rlld_agents.policy import save_policy as save_policy
-    from rlld_agents.policy_ensemble import PolicyEnsemble as PolicyEnsemble
-    from rlld_agents.pretrain import WarmStartConfig as WarmStartConfig
-    from rlld_agents.pretrain import warm_start as warm_start
+    from rlld_agents.imitation import WarmStartConfig as WarmStartConfig
+    from rlld_agents.imitation import warm_start as warm_start
+    from rlld_agents.policies.denoising import denoise as denoise
+    from rlld_agents.policies.ensemble import PolicyEnsemble as PolicyEnsemble
+    from rlld_agents.policies.files import check_fits as check_fits
+    from rlld_agents.policies.files import load_policy as load_policy
+    from rlld_agents.policies.files import save_policy as save_policy
+    from rlld_agents.policies.hybrid import HybridAttentionPolicy as HybridAttentionPolicy
+    from rlld_agents.policies.network import NetworkPolicy as NetworkPolicy
     from rlld_agents.reinforce import Reinforce as Reinforce
     from rlld_agents.reinforce import ReinforceConfig as ReinforceConfig
+    from rlld_agents.reinforce.parallel import ParallelReinforce as ParallelReinforce
 
 _HOMES = {
-    "HybridAttentionPolicy": "rlld_agents.policy",
-    "NetworkPolicy": "rlld_agents.network_policy",
-    "ParallelReinforce": "rlld_agents.parallel_reinforce",
-    "PolicyEnsemble": "rlld_agents.policy_ensemble",
+    "HybridAttentionPolicy": "rlld_agents.policies.hybrid",
+    "NetworkPolicy": "rlld_agents.policies.network",
+    "ParallelReinforce": "rlld_agents.reinforce.parallel",
+    "PolicyEnsemble": "rlld_agents.policies.ensemble",
     "Reinforce": "rlld_agents.reinforce",
     "ReinforceConfig": "rlld_agents.reinforce",
-    "WarmStartConfig": "rlld_agents.pretrain",
-    "check_fits": "rlld_agents.policy",
-    "load_policy": "rlld_agents.policy",
-    "save_policy": "rlld_agents.policy",
-    "warm_start": "rlld_agents.pretrain",
+    "WarmStartConfig": "rlld_agents.imitation",
+    "check_fits": "rlld_agents.policies.files",
+    "denoise": "rlld_agents.policies.denoising",
+    "load_policy": "rlld_agents.policies.files",
+    "save_policy": "rlld_agents.policies.files",
+    "warm_start": "rlld_agents.imitation",
 }
 
 __all__ = [
@@ -57,3 +56,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet: for tab completion."""
+    return sorted({*globals(), *__all__})

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
-from .actor_critic import HybridAttentionActorCritic
-from .policy import HybridAttentionPolicy
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.files import HybridAttentionPolicy
 
 try:
     from ray.rllib.algorithms.algorithm import Algorithm

@@ -13,11 +13,10 @@ from gymnasium.vector.utils import batch_space
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
 from rlld_gym.envs.wrappers import ToMultiDiscrete
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
-
-from .actor_critic import HybridAttentionActorCritic
 
 try:
     from skrl.agents.torch import Agent
@@ -76,7 +75,7 @@ def wrap(env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> GymnasiumWr
 class RemovalModel(Model):
     """A `HybridAttentionActorCritic` as skrl's model of the policy and of the value; give it for both.
 
-    ``model.network.policy`` is what `rlld_agents.denoise` and `rlld_agents.policy.save_policy` take.
+    ``model.network.policy`` is what `rlld_agents.denoise` and `rlld_agents.save_policy` take.
 
     Args:
         env: what `wrap` returned.

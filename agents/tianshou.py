@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from .actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
 
 try:
     from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
@@ -102,7 +102,7 @@ def make_policy(
     """Make a policy and a critic for Tianshou's Reinforce, A2C and PPO.
 
     Both share one network, ``policy.actor.model``; the policy inside it, ``policy.actor.model.policy``, is what
-    `rlld_agents.denoise` and `rlld_agents.policy.save_policy` take.
+    `rlld_agents.denoise` and `rlld_agents.policies.files.save_policy` take.
 
     Args:
         observation_space: of the joint environment or of one video, with features or indices.

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.sampler import OverlapSampler
 

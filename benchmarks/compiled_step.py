@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.turns import add_timing_options, in_turns
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents import ReinforceConfig
-from rlld_agents.advantage_estimator import AdvantageEstimator
-from rlld_agents.advantages import Advantage, Baseline, Outcome, spread
-from rlld_agents.distribution import MaskedBernoulli
-from rlld_agents.figures import COLOURS, new_figure, save_figure, style_axes
-from rlld_agents.joint import JointConfig, joint_rounds
-from rlld_agents.pretrain import make_policy
-from rlld_agents.results import markdown
+from rlld_agents.imitation.joint import JointConfig, joint_rounds
+from rlld_agents.policies.start import make_policy
+from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
+from rlld_agents.reinforce.advantages import Advantage, Baseline, Outcome, spread
+from rlld_agents.reinforce.distribution import MaskedBernoulli
+from rlld_agents.reports.figures import COLOURS, new_figure, save_figure, style_axes
+from rlld_agents.reports.results import markdown
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.files import atomic_path

@@ -27,11 +27,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rlld_agents.baselines import Context, Denoiser, exchange, jomold_rule, make
-from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
-from rlld_agents.joint import JointConfig
-from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
-from rlld_agents.results import markdown
+from rlld_agents.baselines import Context, Denoiser, make
+from rlld_agents.baselines.parts import exchange, jomold_rule
+from rlld_agents.baselines.parts.unimodal import Unimodal, pooled_probabilities
+from rlld_agents.imitation import ImitationConfig, WarmStartConfig
+from rlld_agents.imitation.joint import JointConfig
+from rlld_agents.reports.results import markdown
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors

@@ -26,7 +26,7 @@ from typing import Any
 import gymnasium
 import torch
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import open_data, shared_tensors
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents import HybridAttentionPolicy, ParallelReinforce, ReinforceConfig
-from rlld_agents.advantage_estimator import AdvantageEstimator
-from rlld_agents.distribution import MaskedBernoulli
-from rlld_agents.episode import Step
-from rlld_agents.results import markdown
+from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
+from rlld_agents.reinforce.distribution import MaskedBernoulli
+from rlld_agents.reinforce.episode import Step
+from rlld_agents.reports.results import markdown
 
 SCHEMES = ("none", "ema", "leave-one-out")
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS
 from rlld_gym.parsing.metrics import parsing_scores
 from tests.parsing.naive_metrics import naive_scores

@@ -16,7 +16,7 @@ from typing import Any
 
 import ray
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 
 MAKE = runpy.run_path(str(Path(__file__).resolve().parents[1] / "examples" / "rllib_ppo.py"))["make"]
 

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 
 MODES = ("features", "indices")
 

@@ -34,7 +34,7 @@ import torch
 from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import clear_cache, shared_tensors
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.files import atomic_path

@@ -23,9 +23,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data import FeatureStore
-from rlld_gym.data.twin_data import twin
+from rlld_gym.data.twins.generation import twin
 
 BATCH = 128
 Found: TypeAlias = dict[str, float]

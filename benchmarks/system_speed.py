@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks.turns import add_timing_options, in_turns
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork, make_network

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 
 RUN = """
 import json, resource, sys

@@ -31,7 +31,7 @@ from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset
 
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rlld_gym.data import SPEECH, FeatureStore, twin
-from rlld_gym.data.twin_scales import TWIN_SCALES
+from rlld_gym.data.twins.scales import TWIN_SCALES
 from rlld_gym.files import write_json
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from rlld_gym.parsing.prediction import evaluate

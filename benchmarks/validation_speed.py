@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.training_speed import ProductRecorder
 from benchmarks.turns import add_timing_options, in_turns
-from rlld_agents.results import markdown
+from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.metrics import ParsingScores, parsing_scores

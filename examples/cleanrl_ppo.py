@@ -10,8 +10,8 @@ import gymnasium as gym
 import torch
 from torch.distributions import Bernoulli, Independent
 
-from rlld_agents.actor_critic import HybridAttentionActorCritic
-from rlld_agents.policy import save_policy
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.files import save_policy
 
 
 @dataclass

@@ -14,10 +14,10 @@ import numpy as np
 from gymnasium.spaces import MultiBinary
 from numpy.typing import NDArray
 
-from rlld_agents.compare.comparison import Comparison
-from rlld_agents.compare.config import CompareConfig
-from rlld_agents.compare.protocol import Task
-from rlld_agents.experiment_config import EnvironmentOptions
+from rlld_agents.experiments.compare.comparison import Comparison
+from rlld_agents.experiments.compare.config import CompareConfig
+from rlld_agents.experiments.compare.protocol import Task
+from rlld_agents.experiments.config import EnvironmentOptions
 
 
 class ClassRates:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_agents.baselines.base import Context, Denoised, to_numpy, weak_labels
-from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
+from rlld_agents.baselines.parts.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rlld_agents.baselines.base import Context, Denoised
-from rlld_agents.baselines.peers import (
+from rlld_agents.baselines.parts.peers import (
     Entries,
     Select,
     Selection,
@@ -17,7 +17,7 @@ from rlld_agents.baselines.peers import (
     masked_mean,
     weighted_loss,
 )
-from rlld_agents.baselines.small_loss import SmallLoss, epochs_of, large_loss_share
+from rlld_agents.baselines.parts.small_loss import SmallLoss, epochs_of, large_loss_share
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.prediction import THRESHOLD
 from rlld_gym.parsing.recipes import Recipe

@@ -1,11 +1,10 @@
-"""Labels that every denoiser must be compared with; `rlld_agents.controls` says which question each answers."""
+"""Labels that every denoiser must be compared with; `rlld_agents.labels.controls` says why each."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_agents import controls
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
     CannotOfferError,
@@ -14,7 +13,8 @@ from rlld_agents.baselines.base import (
     to_numpy,
     weak_labels,
 )
-from rlld_agents.baselines.parser import parser_in
+from rlld_agents.baselines.parts.parser import parser_in
+from rlld_agents.labels import controls
 from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError

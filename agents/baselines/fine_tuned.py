@@ -11,11 +11,12 @@ from rlld_agents.baselines.base import (
     episode_progress,
     number_of_parameters,
 )
-from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
-from rlld_agents.denoise import denoise
-from rlld_agents.fine_tuning import EPISODE_LENGTH, fine_tune
-from rlld_agents.pretrain import PLAIN, WarmStartConfig, make_policy
-from rlld_agents.removal_policy import RemovalPolicy
+from rlld_agents.baselines.parts.warm_started import parser_on_weak_labels, warm_start_in
+from rlld_agents.imitation import PLAIN, WarmStartConfig
+from rlld_agents.imitation.fine_tuning import EPISODE_LENGTH, fine_tune
+from rlld_agents.policies.base import RemovalPolicy
+from rlld_agents.policies.denoising import denoise
+from rlld_agents.policies.start import make_policy
 
 EPISODES = 8
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from rlld_agents.baselines.base import Context, Denoised, to_numpy
-from rlld_agents.baselines.jomold_epoch import (
+from rlld_agents.baselines.parts.jomold_epoch import (
     denoise_epoch,
     estimate_noise_ratios,
     removals_in_stored_order,
 )
-from rlld_agents.baselines.jomold_rule import (
+from rlld_agents.baselines.parts.jomold_rule import (
     AUDIO_CONFIDENCE,
     VISUAL_CONFIDENCE,
     NoiseRatios,
@@ -26,8 +26,8 @@ from rlld_agents.baselines.jomold_rule import (
     noise_ratios,
     warm_up_factor,
 )
-from rlld_agents.baselines.parser import parser_in
-from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
+from rlld_agents.baselines.parts.parser import parser_in
+from rlld_agents.baselines.parts.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.losses import Targets

@@ -18,8 +18,8 @@ from rlld_agents.baselines.base import (
     Denoised,
     to_numpy,
 )
-from rlld_agents.baselines.exchange import draw_partners, exchange_tracks, relative_errors
-from rlld_agents.baselines.parser import parser_in
+from rlld_agents.baselines.parts.exchange import draw_partners, exchange_tracks, relative_errors
+from rlld_agents.baselines.parts.parser import parser_in
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.randomness import seeded_random_state

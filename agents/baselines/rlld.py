@@ -14,14 +14,15 @@ from rlld_agents.baselines.base import (
     episode_progress,
     number_of_parameters,
 )
-from rlld_agents.baselines.parser import parser_in
-from rlld_agents.denoise import RevisedLabels, denoise
+from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.environment_id import ENVIRONMENT_ID
-from rlld_agents.fine_tuning import credit_after_rounds
-from rlld_agents.joint import JointConfig, JointRound, best_round, joint_rounds
-from rlld_agents.policy import HybridAttentionPolicy
-from rlld_agents.reinforce import Reinforce, ReinforceConfig
-from rlld_agents.results import SCORE_COLUMNS
+from rlld_agents.imitation.fine_tuning import credit_after_rounds
+from rlld_agents.imitation.joint import JointConfig, JointRound, best_round, joint_rounds
+from rlld_agents.labels.revised import RevisedLabels
+from rlld_agents.policies.denoising import denoise
+from rlld_agents.policies.files import HybridAttentionPolicy
+from rlld_agents.reinforce.reinforce import Reinforce, ReinforceConfig
+from rlld_agents.reports.results import SCORE_COLUMNS
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 
@@ -98,7 +99,7 @@ class RLLD:
 
 @dataclass(frozen=True)
 class Joint:
-    """Parser and policy take turns (`rlld_agents.joint`).
+    """Parser and policy take turns (`rlld_agents.imitation.joint`).
 
     The policy imitates the truth of the validation videos, as they are and recombined.
     """

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rlld_agents.baselines.base import Context, Denoised, check_dense, number_of_parameters
-from rlld_agents.baselines.warm_started import parser_on_weak_labels, warm_start_in
-from rlld_agents.denoise import denoise
-from rlld_agents.pretrain import PLAIN, WarmStartConfig
+from rlld_agents.baselines.parts.warm_started import parser_on_weak_labels, warm_start_in
+from rlld_agents.imitation import PLAIN, WarmStartConfig
+from rlld_agents.policies.denoising import denoise
 from rlld_gym.errors import InputError
 
 AS_THEY_ARE = WarmStartConfig(imitation=PLAIN)
@@ -18,7 +18,7 @@ class SupervisedOnValidation:
     """Policies of RLLD's make that learn from validation videos which labels are wrong in which modality.
 
     They start from a parser that was trained on the weak labels, imitate the decisions that the validation videos'
-    dense labels imply (``rlld_agents.pretrain``), and then decide together about the training videos. The labels
+    dense labels imply (``rlld_agents.imitation``), and then decide together about the training videos. The labels
     that are left are the method's product; a video that would lose its last label in both modalities keeps all.
     This is imitation of the videos as they are, in one round, without a reward: what there is to beat.
     """

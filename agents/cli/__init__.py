@@ -123,7 +123,7 @@ def _run(arguments: list[str]) -> int:
 
 def _call(module: str, class_name: str, program: str, arguments: list[str]) -> int:
     try:
-        from .common import run_command  # noqa: PLC0415 (tyro is an extra)
+        from rlld_agents.cli.common import run_command  # noqa: PLC0415 (tyro is an extra)
     except ImportError as error:
         raise InputError(
             f"the command line needs {error.name}; install it: pip install -e '.[train]' in your clone"

@@ -5,8 +5,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlld_agents.benchmark.config import BenchmarkConfig
-from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.experiments.benchmark.config import BenchmarkConfig
+from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
 from rlld_gym.errors import InputError
 
 QUICK = BenchmarkConfig(
@@ -48,7 +48,7 @@ class Benchmark:
 
     def run(self) -> int:
         """Run or resume the benchmark; return 1 if a cell failed, else 0."""
-        from rlld_agents.benchmark.benchmark import Benchmark as Run  # noqa: PLC0415 (torch)
+        from rlld_agents.experiments.benchmark.benchmark import Benchmark as Run  # noqa: PLC0415 (torch)
 
         if self.resume is None:
             check_new(self.folder(), "rlld benchmark")

@@ -122,7 +122,7 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
                 f"--data: needed, because {checkpoint} lies in no run folder that names its data set"
             )
         return data, seed or 0
-    from rlld_agents.run_folder import read_config  # noqa: PLC0415
+    from rlld_agents.runs.folder import read_config  # noqa: PLC0415
 
     experiment = read_config(folder).get("experiment", {})
     run_data, run_seed = str(experiment.get("data")), int(experiment.get("data_seed", 0))
@@ -148,8 +148,8 @@ def removal_rule_of(
     """
     folder = run_folder_of(checkpoint)
     if folder is not None and (threshold is None or empty_rule is None):
-        from rlld_agents.experiment_config import ExperimentConfig  # noqa: PLC0415 (torch)
-        from rlld_agents.run_folder import read_config  # noqa: PLC0415
+        from rlld_agents.experiments.config import ExperimentConfig  # noqa: PLC0415 (torch)
+        from rlld_agents.runs.folder import read_config  # noqa: PLC0415
 
         config = ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / "config.json"))
         threshold = config.threshold if threshold is None else threshold

@@ -5,9 +5,9 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlld_agents.compare.config import CompareConfig
-from rlld_agents.experiment_config import EnvironmentOptions
-from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.experiments.compare.config import CompareConfig
+from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
 from rlld_gym.errors import InputError
 
 QUICK = CompareConfig(
@@ -51,7 +51,7 @@ class Compare:
 
     def run(self) -> int:
         """Run or resume the comparison; return 1 if a cell failed, else 0."""
-        from rlld_agents.compare.comparison import Comparison  # noqa: PLC0415 (torch)
+        from rlld_agents.experiments.compare.comparison import Comparison  # noqa: PLC0415 (torch)
 
         if self.resume is None:
             check_new(self.folder(), "rlld compare")

@@ -55,11 +55,11 @@ class Denoise:
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
-        from rlld_agents.baselines.row_lists import write_row_lists  # noqa: PLC0415 (torch)
-        from rlld_agents.experiment import LABELS_NAME  # noqa: PLC0415
-        from rlld_agents.labels_file import PAIR_FILES, write_labels, write_pair  # noqa: PLC0415
-        from rlld_agents.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.results import removal_table  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import LABELS_NAME  # noqa: PLC0415
+        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair  # noqa: PLC0415
+        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
+        from rlld_agents.labels.row_lists import write_row_lists  # noqa: PLC0415 (torch)
+        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
@@ -85,9 +85,9 @@ class Denoise:
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""
-        from rlld_agents.denoise import denoise  # noqa: PLC0415
-        from rlld_agents.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
+        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
 
         assert self.checkpoint is not None
@@ -104,7 +104,7 @@ class Denoise:
     def _by_method(self, name: str) -> "Outcome":
         """Return the data set and what a method of the benchmark leaves of its labels."""
         from rlld_agents.baselines import Context, check_denoised, make  # noqa: PLC0415
-        from rlld_agents.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
         from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
 

@@ -3,11 +3,17 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlld_agents.cli.common import data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+
+if TYPE_CHECKING:
+    from rlld_gym.data import FeatureStore
+    from rlld_gym.parsing.networks import TaskNetwork
+    from rlld_gym.parsing.recipes import Gate
+    from rlld_gym.parsing.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,8 @@ class Evaluate:
 
     checkpoint: Path
     """A run folder (both are scored), a task.safetensors or a policy.safetensors."""
+    system: str | None = None
+    """The checkpoint is a file that the public code of this system wrote; its recipe: valor, cpsp, mgn, ..."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     split: Literal["val", "test", "train"] = "test"
@@ -34,8 +42,12 @@ class Evaluate:
 
     def run(self) -> int:
         """Print the scores; return the exit status."""
-        from rlld_agents import policy, task_file  # noqa: PLC0415 (torch)
+        from rlld_agents.policies import files as policy  # noqa: PLC0415 (torch)
+        from rlld_agents.runs import task_file  # noqa: PLC0415 (torch)
 
+        if self.system is not None:
+            self._write({"scores": self._score_public(self.system)})
+            return 0
         threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
@@ -56,40 +68,77 @@ class Evaluate:
                 raise InputError(
                     f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
                 )
+        self._write(scores)
+        return 0
+
+    def _write(self, scores: dict[str, Any]) -> None:
         if self.out is not None:
             write_json(self.out, {"checkpoint": str(self.checkpoint), "split": self.split, **scores})
-        return 0
+
+    def _score_public(self, system: str) -> dict[str, float]:
+        """Print and return the ten F-scores of a checkpoint that a published system's own code wrote."""
+        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_gym.parsing.networks import load_public_checkpoint  # noqa: PLC0415
+        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+        from rlld_gym.parsing.training import network_options  # noqa: PLC0415
+
+        if self.data is None:
+            raise InputError("--data: a public checkpoint does not say what to score it on; name a data set")
+        recipe = get_recipe(system)
+        network = load_public_checkpoint(recipe.network, self.checkpoint, **network_options(recipe))
+        store = open_data(self.data, self.seed or 0)
+        network.require_features(store.audio_size, store.visual_2d_size, store.visual_3d_size)
+        return self._print_scores(
+            network, recipe.gate, recipe.thresholds, store, file=self.checkpoint, name=system
+        )
 
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
-        from rlld_agents.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.results import score_table  # noqa: PLC0415
-        from rlld_agents.task_file import check_fits, load_task_network  # noqa: PLC0415
+        from rlld_agents.runs.task_file import check_fits, load_task_network  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
+
+        network, info = load_task_network(file)
+        store = open_data(*data_of(self.checkpoint, self.data, self.seed))
+        check_fits(info, store, file)
+        return self._print_scores(
+            network, info.gate, info.thresholds, store, file=file, name=str(info.trained_on.get("labels"))
+        )
+
+    def _print_scores(
+        self,
+        network: "TaskNetwork",
+        gate: "Gate",
+        thresholds: "Thresholds",
+        store: "FeatureStore",
+        *,
+        file: Path,
+        name: str,
+    ) -> dict[str, float]:
+        """Print and return a network's F-scores on the chosen split."""
+        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.reports.results import score_table  # noqa: PLC0415
         from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
 
         device = choose_device(self.device)
-        network, info = load_task_network(file, device)
-        store = open_data(*data_of(self.checkpoint, self.data, self.seed))
-        check_fits(info, store, file)
         if store.split(self.split).truth() is None:
             raise InputError(
                 f"--split {self.split}: {store.name} has no dense labels there; choose val or test"
             )
-        row = evaluate(network, store.to(device)[self.split], info.gate, thresholds=info.thresholds).as_dict()
+        tensors = store.to(device)[self.split]
+        row = evaluate(network.to(device), tensors, gate, thresholds=thresholds).as_dict()
         print(f"F-scores (%) of {file} on the {self.split} split of {store.name}\n")
-        print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
+        print(score_table({name: [row]}), flush=True)
         return row
 
     def _score_policy(
         self, file: Path, threshold: float, empty_rule: Literal["video", "modality"]
     ) -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
-        from rlld_agents.denoise import denoise  # noqa: PLC0415
-        from rlld_agents.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.policy import check_fits, load_policy  # noqa: PLC0415
-        from rlld_agents.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.results import removal_table  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
+        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
+        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
+        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
+        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
 
         policy = load_policy(file, choose_device(self.device))

@@ -5,8 +5,8 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rlld_agents.experiment_config import ExperimentConfig
-from rlld_agents.run_folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
 from rlld_gym.errors import InputError
 
 QUICK = ExperimentConfig(data="twin-tiny")
@@ -43,8 +43,8 @@ class Train:
 
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
-        from rlld_agents.cores import available_cores  # noqa: PLC0415
-        from rlld_agents.experiment import Experiment  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import Experiment  # noqa: PLC0415
+        from rlld_agents.runs.cores import available_cores  # noqa: PLC0415
 
         self.experiment.check_used()
         if self.resume is None:

@@ -10,7 +10,7 @@ from rlld_agents.cli.common import epochs_bar
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
-    from rlld_agents.controls import LabelSet
+    from rlld_agents.labels.controls import LabelSet
     from rlld_gym.data.split import Split
 
 
@@ -43,9 +43,9 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
-        from rlld_agents.experiment import choose_device  # noqa: PLC0415 (torch)
-        from rlld_agents.parsers import ParserJob, ParserSetting, run_parser_job  # noqa: PLC0415
-        from rlld_agents.results import deviation_table, score_table  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415 (torch)
+        from rlld_agents.experiments.parsers import ParserJob, ParserSetting, run_parser_job  # noqa: PLC0415
+        from rlld_agents.reports.results import deviation_table, score_table  # noqa: PLC0415
         from rlld_gym.data import open_data  # noqa: PLC0415
         from rlld_gym.files import write_json, write_text  # noqa: PLC0415
         from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
@@ -101,9 +101,9 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     Raises:
         InputError: an unreadable file, or one that does not fit the data set.
     """
-    from rlld_agents import controls  # noqa: PLC0415
-    from rlld_agents.baselines.row_lists import COLUMNS, read_row_lists  # noqa: PLC0415
-    from rlld_agents.labels_file import read_labels  # noqa: PLC0415
+    from rlld_agents.labels import controls  # noqa: PLC0415
+    from rlld_agents.labels.files import read_labels  # noqa: PLC0415
+    from rlld_agents.labels.row_lists import COLUMNS, read_row_lists  # noqa: PLC0415
 
     if path is None:
         return controls.weak(train)

@@ -14,15 +14,17 @@ except ImportError as error:
         f'rlld_agents.sb3 needs stable-baselines3 ({error}): pip install -e ".[sb3]" in your clone'
     ) from error
 
-from .action_masks import ActionMasks as ActionMasks
-from .policy import HybridAttentionActorCriticPolicy as HybridAttentionActorCriticPolicy
-from .saving import load as load
-from .saving import save as save
-from .vec_env import PerVideoVecEnv as PerVideoVecEnv
+from rlld_agents.sb3.action_masks import ActionMasks as ActionMasks
+from rlld_agents.sb3.policy import HybridAttentionActorCriticPolicy as HybridAttentionActorCriticPolicy
+from rlld_agents.sb3.saving import load as load
+from rlld_agents.sb3.saving import save as save
+from rlld_agents.sb3.vec_env import PerVideoVecEnv as PerVideoVecEnv
 
 if TYPE_CHECKING:
-    from .maskable import HybridAttentionMaskableActorCriticPolicy as HybridAttentionMaskableActorCriticPolicy
-    from .trpo import SinglePassTRPO as SinglePassTRPO
+    from rlld_agents.sb3.maskable import (
+        HybridAttentionMaskableActorCriticPolicy as HybridAttentionMaskableActorCriticPolicy,
+    )
+    from rlld_agents.sb3.trpo import SinglePassTRPO as SinglePassTRPO
 
 __all__ = [
     "ActionMasks",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 
-from .network import HybridAttentionMixin
+from rlld_agents.sb3.network import HybridAttentionMixin
 
 try:
     from sb3_contrib.common.maskable.distributions import MaskableDistribution

@@ -9,7 +9,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from rlld_agents.actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
 
 
 class PassThrough(BaseFeaturesExtractor):

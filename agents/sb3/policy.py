@@ -10,7 +10,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
-from .network import HybridAttentionMixin
+from rlld_agents.sb3.network import HybridAttentionMixin
 
 
 class RemovalDistribution(BernoulliDistribution):

@@ -13,10 +13,9 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 
-from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
+from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
+from rlld_agents.sb3.spaces_json import describe_space, space_from
 from rlld_gym.errors import InputError
-
-from .spaces_json import describe_space, space_from
 
 KIND = "rlld-sb3-model"
 ALGORITHMS = {

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
+from rlld_agents.sb3.action_masks import pairs
 from rlld_gym.envs.per_video import PerVideoVectorEnv
-
-from .action_masks import pairs
 
 PER_VIDEO_ID = "rlld_gym:rlld/LabelDenoisingPerVideo-v0"
 

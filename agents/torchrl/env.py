@@ -86,7 +86,7 @@ class JointEnv(EnvBase):
         self._set_specs(env.observation_space, env.action_space.shape)
 
     def get_state(self) -> dict[str, Any]:
-        """Return everything that decides the future; `rlld_agents.checkpoint.save_checkpoint` can store it.
+        """Return everything that decides the future; `rlld_agents.runs.checkpoint.save_checkpoint` can store it.
 
         Raises:
             ResetNeeded: before the first reset.

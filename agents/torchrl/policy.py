@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Bernoulli, Independent
 from torchrl.modules import ProbabilisticActor, ValueOperator
 
-from rlld_agents.actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
 from rlld_gym.errors import InputError
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlld_gym.data.store import FeatureStore
+from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
     key = _key(data, seed)
     if key not in _stores:
         if key[0] in TWIN_NAMES:
-            from rlld_gym.data.twin_data import twin  # noqa: PLC0415 (only where a twin is wanted)
+            from rlld_gym.data.twins.generation import twin  # noqa: PLC0415 (only where a twin is wanted)
 
             _stores[key] = twin(scale=key[0].removeprefix("twin-"), seed=seed)
         else:

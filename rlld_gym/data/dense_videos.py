@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store import FeatureStore
+from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 
 

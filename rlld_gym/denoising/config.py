@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from rlld_gym.denoising.credit import CREDIT_LOSSES, CreditLoss
+from rlld_gym.denoising.evidence import EVIDENCE_SOURCES, EvidenceSource
 from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import Recipe, get_recipe
@@ -34,8 +35,16 @@ class ProcessConfig:
         subset: share of the training videos that an episode draws from, above 0 and at most 1; rounded down.
         recipe: how the task network is built and trained, including which network it is.
         hidden_size: width of the task network.
-        task_lifespan: "episode": a fresh task network every episode; "run": the same network goes on.
+        task_lifespan: "episode": a new task network every episode; "run": the same network goes on.
+        task_start: what a new task network is: "pretrained", a copy of one parser that was trained on the weak
+            labels (`rlld_gym.denoising.starting_parser`); "fresh", with random weights, the paper's; or the path of
+            a ``task.safetensors``, a copy of that.
+        task_start_epochs: epochs of the pretrained parser; None: half of the recipe's.
+        evidence: whose evidence (`rlld_gym.denoising.evidence`) states have: that of the "start", of the "current"
+            task network, or None.
         inter_weights: weights of the divergence and of the cosine term of the inter-reward (Eq. 9).
+        inter_scale: what a step pays per unit of inter-reward; None: 1 / episode_length, so that an episode pays
+            their mean beside the validation reward (Eq. 11).
         terminal_scale: terminal reward per percent of validation F-score (Eq. 10).
         terminal_every: pay the terminal reward also after every so many steps; None: on the last step only.
         reward: "paper": inter- and terminal reward (Eq. 9-11); "credit": the credit of the removed labels instead;
@@ -57,7 +66,11 @@ class ProcessConfig:
     recipe: Recipe = field(default_factory=lambda: get_recipe("rlld"))
     hidden_size: int = 512
     task_lifespan: TaskLifespan = "episode"
+    task_start: str = "pretrained"
+    task_start_epochs: int | None = None
+    evidence: EvidenceSource | None = None
     inter_weights: tuple[float, float] = (0.6, 0.4)
+    inter_scale: float | None = None
     terminal_scale: float = 0.1
     terminal_every: int | None = None
     reward: RewardKind = "paper"
@@ -71,8 +84,10 @@ class ProcessConfig:
         """Check every option."""
         for name in ("batch_size", "episode_length", "hidden_size", "credit_videos"):
             require_count(name, getattr(self, name))
-        if self.terminal_every is not None:
-            require_count("terminal_every", self.terminal_every)
+        for name in ("terminal_every", "task_start_epochs"):
+            if getattr(self, name) is not None:
+                require_count(name, getattr(self, name))
+        self._check_start()
         if not _is_number(self.overlap) or not 0 <= self.overlap < 1:
             raise InputError(f"overlap is {self.overlap!r}; expected a share of at least 0 and below 1")
         if not _is_number(self.subset) or not 0 < self.subset <= 1:
@@ -80,6 +95,10 @@ class ProcessConfig:
         for name in ("terminal_scale", "credit_scale"):
             if not _is_number(getattr(self, name)):
                 raise InputError(f"{name} is {getattr(self, name)!r}; expected a finite number")
+        if self.inter_scale is not None and not _is_number(self.inter_scale):
+            raise InputError(
+                f"inter_scale is {self.inter_scale!r}; expected a finite number, or None for 1 / episode_length"
+            )
         if not isinstance(self.inter_weights, tuple | list) or not (
             len(self.inter_weights) == 2 and all(_is_number(weight) for weight in self.inter_weights)
         ):
@@ -87,6 +106,26 @@ class ProcessConfig:
         object.__setattr__(self, "inter_weights", tuple(float(weight) for weight in self.inter_weights))
         for name, choices in _CHOICES.items():
             require_choice(name, getattr(self, name), choices)
+
+    def _check_start(self) -> None:
+        """Raise InputError where the options about the starting parser do not fit together."""
+        start = self.task_start
+        if not isinstance(start, str) or not start:
+            raise InputError(
+                f"task_start is {start!r}; expected 'pretrained', 'fresh' or the path of a task.safetensors"
+            )
+        if self.task_start_epochs is not None and start != "pretrained":
+            raise InputError(
+                f"task_start_epochs is {self.task_start_epochs}, but task_start is {start!r}: only 'pretrained' "
+                "trains a parser; leave one of the two away"
+            )
+        if self.evidence is not None:
+            require_choice("evidence", self.evidence, EVIDENCE_SOURCES)
+        if self.evidence == "start" and start == "fresh":
+            raise InputError(
+                "evidence is 'start', but task_start is 'fresh': a new network knows nothing; use task_start "
+                "'pretrained' or a file, or evidence 'current'"
+            )
 
     @property
     def num_carried(self) -> int:
@@ -97,6 +136,13 @@ class ProcessConfig:
     def pays_paper(self) -> bool:
         """Whether the inter- and the terminal reward are part of the reward."""
         return self.reward != "credit"
+
+    @property
+    def inter_factor(self) -> float:
+        """What a step pays per unit of inter-reward; 0 where the reward has none."""
+        if not self.pays_paper:
+            return 0.0
+        return 1 / self.episode_length if self.inter_scale is None else self.inter_scale
 
     @property
     def pays_credit(self) -> bool:

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
+from rlld_gym.denoising.evidence import evidence, known_evidence
 from rlld_gym.denoising.labels import Revision, revise_labels
 from rlld_gym.denoising.rewards import branch_rewards, credit_rewards, terminal_rewards
 from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import Lesson, TaskLearner
+from rlld_gym.denoising.task_start import start_fingerprint, start_network
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.objectives import Batch
 
@@ -44,25 +46,31 @@ class StepResult:
     Attributes:
         shown: (B, 2, C) bool labels of the state that was acted upon.
         revision: its labels after the action.
-        per_video_reward: (B, 2) float32, what each video and branch is paid: Eq. 9, or -1 where it was reverted;
-            the credit of its removed labels; or the sum of both, as the options say.
+        per_video_reward: (B, 2) float32, inter-reward of each video and branch, not scaled: Eq. 9, or -1 where it
+            was reverted.
+        per_video_credit: (B, 2) float32, what each video and branch earns with the credit of its removed labels;
+            None where the reward is the paper's.
         removed: (2,) int64, labels removed from the audio and from the visual branch.
         task_loss: scalar, loss of the task network's training step.
         terminal: validation reward of the audio and of the visual branch, 0.0 where none was paid.
         credit: (B, 2, C) float32, normalised credit of the shown labels before the training step, 0 for absent
             ones, see `rlld_gym.denoising.credit`; None where the reward is the paper's.
         scores: the ten validation F-scores in percent, where the step validated.
+        class_contribution: (2, C) float32 in percent, what the predictions of each class add to the segment-level F
+            of each modality, where the step validated.
         terminated: the episode is over.
     """
 
     shown: Tensor
     revision: Revision
     per_video_reward: Tensor
+    per_video_credit: Tensor | None
     removed: Tensor
     task_loss: Tensor
     terminal: tuple[float, float]
     credit: Tensor | None
     scores: dict[str, float] | None
+    class_contribution: Tensor | None
     terminated: bool
 
 
@@ -101,7 +109,8 @@ class DenoisingProcess:
         self.steps = 0
         self._num_drawn = config.subset_size(len(data["train"]))
         self._labels_checksum = zlib.crc32(np.packbits(data["train"].labels.bool().cpu().numpy()).tobytes())
-        self._task = TaskLearner(data, config.recipe, config.hidden_size)
+        self._start_fingerprint = start_fingerprint(config)
+        self._task = TaskLearner(data, config.recipe, config.hidden_size, start_network(data, config))
         self._generator: np.random.Generator | None = None
         self._sampler: OverlapSampler | None = None
         self._state: State | None = None
@@ -117,6 +126,20 @@ class DenoisingProcess:
     def terminated(self) -> bool:
         """Whether the episode is over."""
         return self.steps >= self.config.episode_length
+
+    def evidence(self) -> Tensor | None:
+        """Return the evidence about the state's videos, (B, 2, C) float32 on the device; None if it is not wanted.
+
+        See `rlld_gym.denoising.evidence`. That of the current task network takes one more pass of it.
+        """
+        train, source = self.data["train"], self.config.evidence
+        if source is None:
+            return None
+        rows = torch.from_numpy(self.state.indices).to(self.data.device)
+        if source == "current":
+            return evidence(self._task.born()[0], train, rows)
+        assert self._task.start is not None
+        return known_evidence(self._task.start, train).index_select(0, rows)
 
     @property
     def task(self) -> TaskLearner:
@@ -187,16 +210,19 @@ class DenoisingProcess:
         state = self.state
         revision, credit, _ = preparation
         revised = torch.stack((revision.audio, revision.visual), dim=1)
-        scores = self._task.validate() if self._validates() else None
+        validation = self._task.validate() if self._validates() else None
+        scores = None if validation is None else validation.scores
         result = StepResult(
             shown=state.labels,
             revision=revision,
-            per_video_reward=self._video_rewards(state, revision, credit),
+            per_video_reward=branch_rewards(state.original, revision, self.config.inter_weights),
+            per_video_credit=self._earned(state, revision, credit),
             removed=(state.labels & ~revised).sum(dim=(0, 2)),
             task_loss=loss,
             terminal=self._terminal_rewards(scores),
             credit=credit,
             scores=scores,
+            class_contribution=None if validation is None else validation.class_contribution,
             terminated=self.terminated,
         )
         self._state = self._next_state(revised)
@@ -231,8 +257,8 @@ class DenoisingProcess:
             InputError: the state belongs to a process with other options, or data of other sizes or labels.
         """
         own = self._fingerprint()
-        # A state that was stored before an option existed is that of the option's default.
-        defaults = dataclasses.asdict(ProcessConfig())
+        # A state that was stored before an option existed is that of what was done then, mostly the default.
+        defaults = dataclasses.asdict(ProcessConfig()) | {"task_start": "fresh", "inter_scale": 1.0}
         stored = defaults | state["config"]
         stored["recipe"] = defaults["recipe"] | stored["recipe"]
         different = [name for name in own if stored.get(name) != own[name]]
@@ -260,13 +286,11 @@ class DenoisingProcess:
             videos = torch.from_numpy(drawn).to(self.data.device)
         return self._task.credit(state.features, state.labels, videos, self.config.credit_loss)
 
-    def _video_rewards(self, state: State, revision: Revision, credit: Tensor | None) -> Tensor:
-        """Return what each video is paid in either branch, (B, 2), apart from the terminal reward."""
-        similarity = branch_rewards(state.original, revision, self.config.inter_weights)
+    def _earned(self, state: State, revision: Revision, credit: Tensor | None) -> Tensor | None:
+        """Return what each video earns in either branch, (B, 2), with the labels removed from it."""
         if credit is None:
-            return similarity
-        earned = credit_rewards(credit, state.labels, revision, self.config.credit_scale)
-        return similarity + earned if self.config.pays_paper else earned
+            return None
+        return credit_rewards(credit, state.labels, revision, self.config.credit_scale)
 
     def _terminal_rewards(self, scores: dict[str, float] | None) -> tuple[float, float]:
         if scores is None or not self.config.pays_paper:
@@ -307,7 +331,7 @@ class DenoisingProcess:
             "visual_size": train.visual.shape[-1],
             "labels_checksum": self._labels_checksum,
         }
-        return {**dataclasses.asdict(self.config), **sizes}
+        return {**dataclasses.asdict(self.config), "task_start": self._start_fingerprint, **sizes}
 
 
 def _draw_seed(generator: np.random.Generator) -> int:

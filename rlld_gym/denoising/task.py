@@ -1,5 +1,6 @@
 """The task network inside the decision process: born, trained one step at a time, validated, stored."""
 
+import copy
 from typing import Any, NamedTuple
 
 import torch
@@ -9,10 +10,12 @@ from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.credit import CreditLoss, label_credit, normalised_credit, validation_gradient
 from rlld_gym.denoising.labels import Revision
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.contribution import class_contribution
 from rlld_gym.parsing.losses import Targets
+from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
-from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import training_targets
@@ -41,6 +44,18 @@ class Lesson(NamedTuple):
     context: StepContext = StepContext()
 
 
+class Validation(NamedTuple):
+    """How well a task network parses the validation videos.
+
+    Attributes:
+        scores: the ten F-scores in percent, by name.
+        class_contribution: (2, C) float32 in percent, see `rlld_gym.parsing.contribution`, on the device.
+    """
+
+    scores: dict[str, float]
+    class_contribution: Tensor
+
+
 class TaskLearner:
     """A task network and its optimizer, trained online at the recipe's constant rate for that.
 
@@ -48,33 +63,40 @@ class TaskLearner:
         data: the data set on the device where the network is to be.
         recipe: network, loss and optimizer.
         hidden_size: width of the network.
+        start: what every new task network is a copy of; None: its weights are drawn anew.
 
     Raises:
         InputError: the validation split cannot be scored.
     """
 
-    def __init__(self, data: StoreTensors, recipe: Recipe, hidden_size: int) -> None:
+    def __init__(
+        self, data: StoreTensors, recipe: Recipe, hidden_size: int, start: TaskNetwork | None = None
+    ) -> None:
         if data["val"].dense_audio is None:
             raise InputError("the validation split has no dense labels; rewards need validation F-scores")
         self.data = data
         self.recipe = recipe
         self.hidden_size = hidden_size
+        self.start = start
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._objective: Objective = make_objective(recipe)
         self._videos_seen = 0
 
     def renew(self, seed: int) -> None:
-        """Start over with a network whose weights depend on ``seed`` alone."""
+        """Start over: with a copy of the starting network, or with weights that depend on ``seed`` alone."""
         self._objective = make_objective(self.recipe)
         self._videos_seen = 0
-        self.network = make_task_network(
-            self.recipe,
-            **feature_sizes(self.data["train"]),
-            hidden_size=self.hidden_size,
-            seed=seed,
-            device=self.data.device,
-        )
+        if self.start is not None:
+            self.network = copy.deepcopy(self.start).train()
+        else:
+            self.network = make_task_network(
+                self.recipe,
+                **feature_sizes(self.data["train"]),
+                hidden_size=self.hidden_size,
+                seed=seed,
+                device=self.data.device,
+            )
         self._optimizer = make_optimizer(self.network, self.recipe)
         set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
@@ -153,11 +175,15 @@ class TaskLearner:
         direction = validation_gradient(network, self.data["val"], videos, loss)
         return normalised_credit(label_credit(network, features, direction), present)
 
-    def validate(self) -> dict[str, float]:
-        """Return the ten F-scores on the validation split, in percent, by name."""
+    def validate(self) -> Validation:
+        """Parse the validation split and score it; one pass of the network."""
+        split = self.data["val"]
+        assert split.dense_audio is not None
+        assert split.dense_visual is not None
         recipe = self.recipe
-        scores = evaluate(self.born()[0], self.data["val"], recipe.gate, thresholds=recipe.thresholds)
-        return scores.as_dict()
+        predicted = predict(self.born()[0], split, recipe.gate, thresholds=recipe.thresholds)
+        tracks = *predicted, split.dense_audio, split.dense_visual
+        return Validation(parsing_scores(*tracks).as_dict(), class_contribution(*tracks).float())
 
     def get_state(self) -> dict[str, Any]:
         """Return copies, on the CPU, of the weights and of the optimizer's state."""

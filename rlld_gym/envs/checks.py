@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import TWIN_NAMES, open_data
 from rlld_gym.data.classes import CLASSES, SPLITS
-from rlld_gym.data.store import StoreHeader
-from rlld_gym.data.twin_scales import twin_scale
+from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.twins.scales import twin_scale
 from rlld_gym.errors import InputError
 
 

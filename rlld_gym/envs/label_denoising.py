@@ -21,8 +21,10 @@ from rlld_gym.denoising.config import (
     require_count,
 )
 from rlld_gym.denoising.credit import CreditLoss
+from rlld_gym.denoising.evidence import EvidenceSource
 from rlld_gym.denoising.labels import FREE, EmptyRule
 from rlld_gym.denoising.process import DenoisingProcess
+from rlld_gym.denoising.task_start import check_start
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
@@ -91,16 +93,27 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `labels_visual`| (B, C) | int8    | visual labels                                                    |
     | `progress`     | (1,)   | float32 | share of the episode that is over; only with `time_feature=True` |
 
-    With `initialized_labels=False` the labels are left out of either.
+    With `initialized_labels=False` the labels are left out of either. With `evidence="start"` or `"current"` both have
+    another entry:
+
+    | Key        | Shape     | Type    | Content                                                                  |
+    |------------|-----------|---------|--------------------------------------------------------------------------|
+    | `evidence` | (B, 2, C) | float32 | log-odds of each class in each modality, pooled over time, by a parser that sees that modality alone; within -14 and 14 |
+
+    The parser is the one that episodes start from, or the task network as it is at this step (one more pass). Of a label
+    that is there, little evidence means that it is likely wrong in this modality.
 
     ## Rewards
 
     A step's reward is the mean of two branch rewards, `info["reward_audio"]` and `info["reward_visual"]`. A branch
-    is paid its inter-reward in every step and its terminal reward on the last one (Eq. 11):
+    is paid its inter-reward, divided by the number of steps, in every step and its terminal reward on the last one:
+    the return of an episode is its mean inter-reward plus its validation reward (Eq. 11).
 
     - *Inter-reward* (Eq. 9): the mean over the videos of 0.6 exp(-(KL(o, r) + KL(r, o)) / 2) + 0.4 cosine(o, r),
       where o are the video's original noisy labels and r its revised labels, both smoothed (0.1) and normalised to
-      distributions. It is 1 where nothing was removed.
+      distributions. It is 1 where nothing was removed. A step pays `inter_scale` times as much; the default is
+      1 / `episode_length`. `inter_scale=1` pays the sum over the steps, which outweighs the validation reward so far that
+      keeping everything pays best ([figures](decisions.md#the-balance-of-the-rewards)).
     - A video that would lose all its labels gets them back and counts -1 instead, in both branches
       (`empty_rule="video"`), or branch by branch (`empty_rule="modality"`).
     - *Terminal reward* (Eq. 10): 0.1 per percent of validation F-score, segment-level audio F for the audio branch
@@ -121,9 +134,12 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     ## Starting State
 
     A reset draws the episode's videos at random (a third of the training set) and a first batch of them, with
-    their original labels in both modalities. The task network starts from fresh weights; with
-    `task_lifespan="run"` it goes on from the last episode instead, except after a reset with a seed, which
-    restores everything. Each step's next batch keeps a quarter of the videos; the new ones walk through the
+    their original labels in both modalities. The task network starts as a copy of one parser that was trained on
+    the weak labels before, once for all episodes: at the first reset, in seconds, then read from a cache file
+    (`task_start`; the folder is `RLLD_CACHE` or the platform's own for caches). Only such a parser tells the
+    truth from a plausible rule after so few steps ([figures](decisions.md#where-an-episode-starts)); `task_start="fresh"` is the paper's.
+    With `task_lifespan="run"` the network goes on from the last episode instead, except after a reset with a
+    seed, which restores everything. Each step's next batch keeps a quarter of the videos; the new ones walk through the
     episode's videos in shuffled order.
 
     All randomness comes from `env.np_random`; the global random states of NumPy and torch are left alone.
@@ -147,20 +163,23 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     | Key                | Type           | Content                                                            |
     |--------------------|----------------|--------------------------------------------------------------------|
-    | `inter_reward`     | float          | mean of `per_video_reward`: the two branches' inter-rewards        |
+    | `inter_reward`     | float          | mean of `per_video_reward`: the two branches' inter-rewards (Eq. 9), not scaled |
     | `terminal_reward`  | float          | mean of the two branches' terminal rewards, 0.0 where none is paid |
-    | `reward_audio`     | float          | reward of the audio branch                                         |
-    | `reward_visual`    | float          | reward of the visual branch                                        |
-    | `per_video_reward` | float32 (B, 2) | inter-reward of each video in the audio and in the visual branch; its credit, or the sum, if that is the reward |
+    | `reward_audio`     | float          | what the audio branch is paid                                      |
+    | `reward_visual`    | float          | what the visual branch is paid                                     |
+    | `per_video_reward` | float32 (B, 2) | inter-reward (Eq. 9, or -1) of each video in the audio and in the visual branch, not scaled; the same whatever the reward |
     | `n_removed_audio`  | int            | labels removed from the audio branch                               |
     | `n_removed_visual` | int            | labels removed from the visual branch                              |
     | `n_reverted`       | int            | videos that got labels back because none would have been left      |
 
-    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none.
+    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none; and
+    `per_video_credit`, float32 (B, 2): what each video earns with the credit of its removed labels.
 
     After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:
     `segment_audio`, `segment_visual`, `segment_audio_visual`, `segment_type`, `segment_event`, `event_audio`,
-    `event_visual`, `event_audio_visual`, `event_type`, `event_event`.
+    `event_visual`, `event_audio_visual`, `event_type`, `event_event`; and `class_contribution`, float32 (2, C), in percent:
+    what the task network's predictions of each class add to segment-level audio and visual F. It is the F-score less the
+    one without these predictions, the mean over the validation videos, and tells which class a change of F is due to.
 
     ## Arguments
 
@@ -175,8 +194,11 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
     | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
     | `task_network`       | `None`         | registered name of the task network, which brings its own objective; `None`: the recipe's |
-    | `task_lifespan`      | `"episode"`    | `"episode"`: a fresh task network every episode; `"run"`: the same goes on |
+    | `task_lifespan`      | `"episode"`    | `"episode"`: a new task network every episode; `"run"`: the same goes on |
+    | `task_start`         | `"pretrained"` | what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; `"fresh"`: random weights, the paper's; or the path of a `task.safetensors`: a copy of that |
+    | `task_start_epochs`  | `None`         | epochs of the pretrained parser; `None`: half of the recipe's           |
     | `inter_weights`      | `(0.6, 0.4)`   | weights of the divergence and of the cosine term of the inter-reward    |
+    | `inter_scale`        | `None`         | paid per unit of inter-reward and step; `None`: 1 / `episode_length`, so that an episode pays the mean |
     | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
     | `terminal_every`     | `None`         | validate and pay also after every so many steps; `None`: only after the last |
     | `reward`             | `"paper"`      | `"paper"`: inter- and terminal reward; `"credit"`: credit of the removed labels; `"paper+credit"`: both |
@@ -188,6 +210,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `initialized_labels` | `True`         | whether labels are part of the observation                              |
     | `observation`        | `"features"`   | `"features"` or `"indices"`, see above                                  |
     | `time_feature`       | `False`        | whether `progress` is part of the observation                           |
+    | `evidence`           | `None`         | whether `evidence` is part of the observation: that of the parser that episodes start from (`"start"`) or of the task network as it is (`"current"`) |
     | `device`             | `"auto"`       | where the task network is trained: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; `"auto"`: a GPU if there is one |
     | `render_mode`        | `None`         | `"ansi"` (a table) or `"rgb_array"` (a picture of the batch's labels)   |
 
@@ -220,7 +243,10 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         hidden_size: int | None = None,
         task_network: str | None = None,
         task_lifespan: TaskLifespan = "episode",
+        task_start: str | os.PathLike[str] = "pretrained",
+        task_start_epochs: int | None = None,
         inter_weights: tuple[float, float] = (0.6, 0.4),
+        inter_scale: float | None = None,
         terminal_scale: float = 0.1,
         terminal_every: int | None = None,
         reward: RewardKind = "paper",
@@ -232,6 +258,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         initialized_labels: bool = True,
         observation: ObservationMode = "features",
         time_feature: bool = False,
+        evidence: EvidenceSource | None = None,
         device: str = "auto",
         render_mode: str | None = None,
     ) -> None:
@@ -258,7 +285,11 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             recipe=trained_by if task_network is None else trained_by.with_network(task_network),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
+            task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,
+            task_start_epochs=task_start_epochs,
+            evidence=evidence,
             inter_weights=inter_weights,
+            inter_scale=inter_scale,
             terminal_scale=terminal_scale,
             terminal_every=terminal_every,
             reward=reward,
@@ -269,13 +300,21 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
             overlap_labels=overlap_labels,
         )
         self._config.subset_size(header.counts["train"])
+        check_start(self._config, header.network_sizes)
         self._classes = header.classes
-        self._layout = ObservationLayout(batch_size, observation, initialized_labels, time_feature)
+        self._layout = ObservationLayout(
+            batch_size, observation, initialized_labels, time_feature, evidence is not None
+        )
         self.observation_space = self._layout.space(header)
         self.action_space = spaces.MultiBinary((batch_size, 2, len(header.classes)))
         self.render_mode = render_mode
         self._process: DenoisingProcess | None = None
         self._frame: Frame | None = None
+
+    @property
+    def inter_factor(self) -> float:
+        """What a step pays per unit of ``info["per_video_reward"]``; 0 with ``reward="credit"``."""
+        return self._config.inter_factor
 
     @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
     def reset(
@@ -312,7 +351,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process = self._running_process()
         bits = torch.from_numpy(checks.checked_action(action, tuple(process.state.labels.shape)))
         result = process.step(bits.to(process.data.device))
-        info, labels = step_info(result, process.state.labels)
+        info, labels = step_info(result, process.state.labels, self.inter_factor)
         info |= self._state_info(process, labels)
         if self._frame is not None:
             self._frame = step_frame(self._frame, process.steps, result, info)
@@ -390,7 +429,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         return self._process
 
     def _observation(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
-        return self._layout.observe(process.state, labels, process.steps / self._config.episode_length)
+        progress = process.steps / self._config.episode_length
+        return self._layout.observe(process.state, labels, progress, process.evidence())
 
     def _state_info(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> dict[str, Any]:
         return {

@@ -42,8 +42,9 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
     ``observation="indices"`` of ``index`` (1,), ``labels_audio`` (C,) and ``labels_visual`` (C,); ``progress`` (1,)
     with ``time_feature=True``. Its action is MultiBinary(2C): bits of the C audio labels, then of the C visual
     ones; 1 removes. Its reward is the mean over the two branches of its own inter-reward (Eq. 9 of RLLD, arXiv
-    2412.19563, or -1 where its labels were given back), plus the validation reward (Eq. 10), which all videos
-    share. The mean over the videos is the joint environment's reward.
+    2412.19563, or -1 where its labels were given back), scaled by ``inter_scale`` as in the joint environment, plus
+    the validation reward (Eq. 10), which all videos share. The mean over the videos is the joint environment's
+    reward.
 
     Infos have the joint environment's keys with one row for each video, and Gymnasium's masks ``_key`` beside them.
     The mean over the videos of a reward and the sum of a count are the joint environment's.
@@ -149,7 +150,8 @@ class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle)
         bits = bits.reshape(self._action_shape)
         joint_observation, _, ended, _, info = self._joint.step(bits)
         infos = with_masks(
-            step_infos(info, self._shown, bits.astype(np.bool_), self._empty_rule), self.num_envs
+            step_infos(info, self._shown, bits.astype(np.bool_), self._empty_rule, self._joint.inter_factor),
+            self.num_envs,
         )
         rewards = (infos["reward_audio"] + infos["reward_visual"]) / 2
         self._shown, self._ended = info["action_mask"].copy(), ended

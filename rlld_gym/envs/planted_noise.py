@@ -43,6 +43,9 @@ class PlantedNoiseEnv(gymnasium.Env[Observation, NDArray[np.int8]]):
 
     metadata: dict[str, Any] = {"render_modes": []}
 
+    inter_factor = 1.0
+    """What a step pays per unit of ``per_video_reward``."""
+
     def __init__(
         self, batch_size: int = 4, num_classes: int = 3, num_segments: int = 4, episode_length: int = 4
     ) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rlld_gym.denoising.labels import FREE, EmptyRule, revise_labels
 from rlld_gym.envs.observations import Observation
+from rlld_gym.envs.step_info import paid_per_video
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 Infos = dict[str, Any]
@@ -78,7 +79,11 @@ def state_infos(info: dict[str, Any]) -> Infos:
 
 
 def step_infos(
-    info: dict[str, Any], shown: NDArray[np.int8], action: NDArray[np.bool_], empty_rule: EmptyRule
+    info: dict[str, Any],
+    shown: NDArray[np.int8],
+    action: NDArray[np.bool_],
+    empty_rule: EmptyRule,
+    inter_factor: float,
 ) -> Infos:
     """Return what the joint environment's info says about a step, video by video.
 
@@ -90,27 +95,29 @@ def step_infos(
         shown: (B, 2, C) action mask of the state that was acted upon.
         action: (B, 2, C) the action.
         empty_rule: the environment's.
+        inter_factor: what a step pays per unit of inter-reward.
     """
-    own = info["per_video_reward"].astype(np.float64)
-    mean = info["per_video_reward"].mean(axis=0, dtype=np.float64)
+    own = paid_per_video(info, inter_factor)
     # Eq. 11 of RLLD: what a branch is paid beyond the mean over its videos is the validation reward.
-    rewards = [own[:, 0] + (info["reward_audio"] - mean[0]), own[:, 1] + (info["reward_visual"] - mean[1])]
+    shared = np.array([info["reward_audio"], info["reward_visual"]]) - own.mean(axis=0)
+    rewards = own + shared
     num_videos = len(own)
     labels = torch.from_numpy(shown == FREE)
     revision = revise_labels(labels[:, 0], labels[:, 1], torch.from_numpy(action), empty_rule)
     revised = torch.stack((revision.audio, revision.visual), dim=1)
     removed = (labels & ~revised).sum(dim=2).numpy()
     return {
-        "inter_reward": own.mean(axis=1),
+        "inter_reward": info["per_video_reward"].mean(axis=1, dtype=np.float64),
         "terminal_reward": np.full(num_videos, info["terminal_reward"]),
-        "reward_audio": rewards[0],
-        "reward_visual": rewards[1],
+        "reward_audio": rewards[:, 0].copy(),
+        "reward_visual": rewards[:, 1].copy(),
         "per_video_reward": info["per_video_reward"],
         "n_removed_audio": removed[:, 0].copy(),
         "n_removed_visual": removed[:, 1].copy(),
         "n_reverted": revision.reverted.any(dim=1).numpy().astype(np.int64),
-        **{name: info[name] for name in ("label_credit",) if name in info},
+        **{name: info[name] for name in ("per_video_credit", "label_credit") if name in info},
         **{name: np.full(num_videos, info[name]) for name in SCORE_NAMES if name in info},
+        **{name: np.tile(info[name], (num_videos, 1, 1)) for name in ("class_contribution",) if name in info},
         **state_infos(info),
     }
 

@@ -242,6 +242,8 @@ def train_parser(
             seed=seed if network_seed is None else network_seed,
             device=data.device,
         )
+    sizes = feature_sizes(train)
+    network.require_features(sizes["audio_size"], sizes["visual_2d_size"], sizes["visual_3d_size"])
     optimizer = make_optimizer(network, recipe)
     objective = make_objective(recipe)
     average = averaged(network, recipe)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlld_gym.data.annotation_files import DENSE_FILES, WEAK_FILES
+from rlld_gym.data.llp.annotation_files import DENSE_FILES, WEAK_FILES
 
 NUMBERS = {"train": 7, "val": 2, "test": 3}
 SIZES = {"vggish": (10, 5), "res152": (80, 6), "r2plus1d_18": (10, 3)}

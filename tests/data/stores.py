@@ -6,7 +6,7 @@ import numpy as np
 
 from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store import FeatureStore
+from rlld_gym.data.store.feature_store import FeatureStore
 
 COUNTS = {"train": 6, "val": 3, "test": 4}
 

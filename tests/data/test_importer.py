@@ -6,13 +6,13 @@ import h5py
 import numpy as np
 import pytest
 
-from rlld_gym.data import importer
-from rlld_gym.data.annotation_files import WEAK_FILES
 from rlld_gym.data.classes import CLASSES
-from rlld_gym.data.importer import FeatureFilesError, import_store
-from rlld_gym.data.npy_layout import FeatureFolders
-from rlld_gym.data.store import FeatureStore
-from rlld_gym.data.store_check import check_store
+from rlld_gym.data.llp import importer
+from rlld_gym.data.llp.annotation_files import WEAK_FILES
+from rlld_gym.data.llp.importer import FeatureFilesError, import_store
+from rlld_gym.data.llp.npy_layout import FeatureFolders
+from rlld_gym.data.store.check import check_store
+from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 from tests.data.layouts import Layout, make_layout
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rlld_gym.data.classes import CLASSES, SPEECH, SPLITS, llp_statistics
-from rlld_gym.data.llp import Annotations, SplitAnnotations, load_annotations
+from rlld_gym.data.llp.annotations import Annotations, SplitAnnotations, load_annotations
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import parsing_scores
 from tests.data.annotation_folders import OFFICIAL, folder_2020

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rlld_gym.data.llp import load_annotations
+from rlld_gym.data.llp.annotations import load_annotations
 from rlld_gym.errors import InputError
 from tests.data.annotation_folders import SMALL, small_folder, write_rows
 

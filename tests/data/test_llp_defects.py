@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlld_gym.data.defects import DEFECT_KINDS, Defect
-from rlld_gym.data.llp import Annotations, load_annotations
+from rlld_gym.data.llp.annotations import Annotations, load_annotations
+from rlld_gym.data.llp.defects import DEFECT_KINDS, Defect
 from tests.data.annotation_folders import OFFICIAL, SMALL, small_folder, write_rows
 from tests.shared_files import shared_path
 

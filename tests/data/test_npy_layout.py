@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlld_gym.data.npy_layout import write_npy_layout
-from rlld_gym.data.store import FeatureStore
+from rlld_gym.data.llp.npy_layout import write_npy_layout
+from rlld_gym.data.store.feature_store import FeatureStore
 from tests.data.stores import small_split, small_store
 
 

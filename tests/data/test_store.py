@@ -10,7 +10,7 @@ import torch
 
 from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store import FeatureStore
+from rlld_gym.data.store.feature_store import FeatureStore
 from tests.data.stores import COUNTS, small_split, small_store
 
 

@@ -10,9 +10,9 @@ import h5py
 import numpy as np
 import pytest
 
-from rlld_gym.data.store import FeatureStore
-from rlld_gym.data.store_check import check_store
-from rlld_gym.data.store_file import DATASETS, dataset_checksum
+from rlld_gym.data.store.check import check_store
+from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.store.file import DATASETS, dataset_checksum
 from rlld_gym.errors import InputError
 from tests.data.stores import small_store
 

@@ -13,8 +13,8 @@ import torch
 from rlld_gym.data.catalog import clear_cache, open_data
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store import FeatureStore
-from rlld_gym.data.store_map import map_datasets
+from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.errors import InputError
 from tests.data.stores import small_store
 

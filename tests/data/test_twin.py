@@ -5,9 +5,9 @@ import pytest
 
 from rlld_gym.data import CLASSES, twin
 from rlld_gym.data.classes import llp_statistics
-from rlld_gym.data.twin_features import draw_latents, draw_prototypes
-from rlld_gym.data.twin_labels import draw_events, draw_label_sets
-from rlld_gym.data.twin_scales import TWIN_SCALES, ModalityModel
+from rlld_gym.data.twins.features import draw_latents, draw_prototypes
+from rlld_gym.data.twins.labels import draw_events, draw_label_sets
+from rlld_gym.data.twins.scales import TWIN_SCALES, ModalityModel
 from rlld_gym.errors import InputError
 
 

@@ -129,7 +129,7 @@ def test_when_the_terminal_reward_is_paid(data, terminal_every, expected):
 
 def test_the_task_network_learns_from_the_labels_that_are_left(data):
     """A longer life on the original labels lowers the loss; other labels lead to other weights."""
-    config = replace(CONFIG, batch_size=32, episode_length=60, subset=1.0, hidden_size=32)
+    config = replace(CONFIG, batch_size=32, episode_length=60, subset=1.0, hidden_size=32, task_start="fresh")
     process = DenoisingProcess(data, config)
     process.reset(np.random.default_rng(0))
     losses = [float(process.step(torch.zeros_like(process.state.labels)).task_loss) for _ in range(60)]

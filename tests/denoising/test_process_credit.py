@@ -112,16 +112,16 @@ def test_rewards_are_sums_over_the_labels_that_were_really_removed(data, kind, e
     for video in range(32):
         for branch, revised in enumerate((result.revision.audio, result.revision.visual)):
             expected = 0.0
-            if kind == "paper+credit":
-                expected += plain.per_video_reward[video, branch].item()
             for label in torch.nonzero(result.shown[video, branch]).flatten().tolist():
                 expected += 0.5 * result.credit[video, branch, label].item() * (not revised[video, label])
-            found = result.per_video_reward[video, branch].item()
+            found = result.per_video_credit[video, branch].item()
             assert found == pytest.approx(expected, abs=1e-5)
             if result.revision.reverted[video, branch]:
-                assert found == (-1.0 if kind == "paper+credit" else 0.0)
+                assert found == 0.0
+    assert torch.equal(result.per_video_reward, plain.per_video_reward)
     assert torch.equal(result.task_loss, plain.task_loss)
     assert plain.credit is None
+    assert plain.per_video_credit is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -134,7 +134,7 @@ def test_validation_scores_are_known_but_only_the_paper_pays_for_them(data, kind
             assert result.terminal[1] == pytest.approx(0.1 * result.scores["event_visual"])
         else:
             assert result.terminal == (0.0, 0.0)
-        assert not result.per_video_reward.any() or kind == "paper+credit"  # nothing was removed
+        assert not result.per_video_credit.any()  # nothing was removed
 
 
 def test_credit_changes_nothing_but_the_reward(data):
@@ -168,6 +168,7 @@ def test_planted_wrong_labels_do_harm_and_true_ones_good(data):
         subset=1.0,
         hidden_size=32,
         recipe=get_recipe("compact-tiny"),
+        task_start="fresh",  # a network that was trained on them has learnt the planted labels
     )
     process = begun(noisy, config)
     wrong, right = [], []

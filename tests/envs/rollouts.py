@@ -2,7 +2,7 @@
 
 import gymnasium as gym
 
-from rlld_gym.data.twin_scales import TWIN_SCALES
+from rlld_gym.data.twins.scales import TWIN_SCALES
 
 ID = "rlld_gym:rlld/LabelDenoising-v0"
 SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 3, "hidden_size": 8, "recipe": "compact"}
@@ -13,6 +13,9 @@ VARIANTS = [
     {"initialized_labels": False, "time_feature": True},
     {"observation": "indices", "initialized_labels": False},
     {"task_lifespan": "run", "overlap_labels": "revised", "empty_rule": "modality", "terminal_every": 2},
+    {"task_start": "fresh", "inter_scale": 1},
+    {"evidence": "start", "observation": "indices", "task_start_epochs": 1},
+    {"evidence": "current", "task_lifespan": "run", "initialized_labels": False},
     {"reward": "credit", "credit_videos": 16, "credit_loss": "video_bce"},
     {"reward": "paper+credit", "credit_videos": 9999, "task_lifespan": "run", "overlap_labels": "revised"},
 ]

@@ -18,12 +18,12 @@ PER_VIDEO = "rlld_gym:rlld/LabelDenoisingPerVideo-v0"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_info_gains_one_key_at_every_step(kind):
+def test_info_gains_two_keys_at_every_step(kind):
     steps = [[outcome[-1] for outcome in rollout(make(reward=r), 3, seed=0)[:4]] for r in ("paper", kind)]
     for plain, paid in zip(*steps, strict=True):
         added = set(paid) - set(plain)
         assert set(plain) <= set(paid)
-        assert added == (set() if plain is steps[0][0] else {"label_credit"})
+        assert added == (set() if plain is steps[0][0] else {"label_credit", "per_video_credit"})
     assert set(SCORE_NAMES) <= set(steps[1][-1])
     for info in steps[1][1:]:
         assert info["label_credit"].shape == (4, 2, 25)
@@ -48,20 +48,25 @@ def test_rewards_are_the_means_that_the_documentation_says(kind):
         assert not info["label_credit"][~shown].any()
         assert info["label_credit"][shown].all()
         earned = 2 * np.where(removed, info["label_credit"].astype(np.float64), 0).sum(axis=2)
-        similarity = info["per_video_reward"] - earned
+        np.testing.assert_allclose(info["per_video_credit"], earned, rtol=1e-5, atol=1e-6)
+        similarity = info["per_video_reward"].astype(np.float64)
+        assert (similarity[reverted] == -1).all()
+        assert 0 < similarity[~reverted].min() <= similarity[~reverted].max() <= 1 + 1e-5
         if kind == "credit":
-            np.testing.assert_allclose(similarity, 0, atol=1e-5)
             assert info["terminal_reward"] == 0.0
         else:
-            np.testing.assert_allclose(similarity[reverted], -1, rtol=1e-6)
-            assert similarity[~reverted].max() <= 1 + 1e-5
             expected = (0.1 * info["segment_audio"] + 0.1 * info["event_visual"]) / 2 if terminated else 0
             assert info["terminal_reward"] == pytest.approx(expected)
         assert reward == pytest.approx((info["reward_audio"] + info["reward_visual"]) / 2)
-        assert reward == pytest.approx(info["inter_reward"] + info["terminal_reward"])
+        paid = info["per_video_credit"].astype(np.float64)
+        if kind == "paper+credit":
+            paid = paid + similarity / 3  # steps of an episode
+        assert info["inter_reward"] == pytest.approx(similarity.mean())
+        assert reward == pytest.approx(paid.mean() + info["terminal_reward"])
         assert rewards.mean() == pytest.approx(reward, rel=1e-12)
-        own = info["per_video_reward"].astype(np.float64).mean(axis=1)
-        np.testing.assert_allclose(rewards, own + info["terminal_reward"], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            rewards, paid.mean(axis=1) + info["terminal_reward"], rtol=1e-9, atol=1e-12
+        )
         np.testing.assert_array_equal(infos["label_credit"], info["label_credit"])
         assert infos["_label_credit"].all()
     assert reverted_ever

@@ -112,8 +112,10 @@ def test_episode_end_and_progress():
     np.testing.assert_allclose([outcome[0]["progress"][0] for outcome in outcomes], [1 / 3, 2 / 3, 1])
 
 
-def test_rewards_are_the_means_that_the_documentation_says():
-    env = make(batch_size=16, terminal_scale=0.3)
+@pytest.mark.parametrize("scale", [None, 1, 0.5])
+def test_rewards_are_the_means_that_the_documentation_says(scale):
+    env = make(batch_size=16, terminal_scale=0.3, **({} if scale is None else {"inter_scale": scale}))
+    factor = 1 / 3 if scale is None else scale
     info = env.reset(seed=0)[1]
     env.action_space.seed(1)
     terminated = False
@@ -131,8 +133,8 @@ def test_rewards_are_the_means_that_the_documentation_says():
         terminal = [0.0, 0.0]
         if terminated:
             terminal = [0.3 * info["segment_audio"], 0.3 * info["event_visual"]]
-        assert info["reward_audio"] == pytest.approx(inter[0] + terminal[0])
-        assert info["reward_visual"] == pytest.approx(inter[1] + terminal[1])
+        assert info["reward_audio"] == pytest.approx(factor * inter[0] + terminal[0])
+        assert info["reward_visual"] == pytest.approx(factor * inter[1] + terminal[1])
         assert info["inter_reward"] == pytest.approx(inter.mean())
         assert info["terminal_reward"] == pytest.approx(np.mean(terminal))
         assert reward == pytest.approx((info["reward_audio"] + info["reward_visual"]) / 2)
@@ -154,10 +156,12 @@ def test_info_has_exactly_the_documented_keys():
     assert list(first) == state_keys
     for info in steps[:-1]:
         assert set(info) == {*state_keys, *step_keys}
-    assert set(steps[-1]) == {*state_keys, *step_keys, *SCORE_NAMES}
-    for name in SCORE_NAMES:
+    assert set(steps[-1]) == {*state_keys, *step_keys, *SCORE_NAMES, "class_contribution"}
+    contribution = steps[-1].pop("class_contribution")
+    assert (contribution.shape, contribution.dtype.name) == ((2, 25), "float32")
+    for name in (*SCORE_NAMES, "class_contribution"):
         assert f"`{name}`" in LabelDenoisingEnv.__doc__
-        assert type(steps[-1][name]) is float
+        assert name == "class_contribution" or type(steps[-1][name]) is float
     for info in steps:
         assert {name for name, value in info.items() if isinstance(value, np.ndarray)} == {
             "per_video_reward",
@@ -183,7 +187,7 @@ def test_the_process_gets_every_option():
         "batch_size": 5, "overlap": 0.5, "episode_length": 2, "subset": 0.7, "hidden_size": 9,
         "task_lifespan": "run", "inter_weights": (0.1, 0.9), "terminal_scale": 2.0, "terminal_every": 1,
         "empty_rule": "modality", "overlap_labels": "revised", "reward": "credit", "credit_loss": "video_bce",
-        "credit_videos": 7, "credit_scale": 0.1,
+        "credit_videos": 7, "credit_scale": 0.1, "inter_scale": 0.7, "task_start_epochs": 2, "evidence": "current",
     }  # fmt: skip
     config = make(**options).unwrapped._config
     assert config == ProcessConfig(recipe=config.recipe, **options)

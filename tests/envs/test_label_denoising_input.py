@@ -22,7 +22,7 @@ def test_action_types_that_libraries_send(dtype):
         env = make().unwrapped
         mask = env.reset(seed=0)[1]["action_mask"]
         results.append(env.step((mask == 2).astype(kind))[1])
-    assert results[0] == results[1] == -1.0
+    assert results[0] == results[1] == pytest.approx(-1 / 3)  # of three steps
 
 
 def test_bits_on_absent_labels_are_ignored():
@@ -73,6 +73,23 @@ def test_actions_that_are_refused(action, message):
         ({"hidden_size": 0}, "hidden_size is 0"),
         ({"task_network": "none"}, "task_network is 'none'"),
         ({"task_lifespan": "long"}, "expected one of episode, run"),
+        (
+            {"task_start": "old"},
+            "'old', and there is no such file; expected 'pretrained', 'fresh' or the path",
+        ),
+        ({"task_start": 1}, "task_start is 1; expected"),
+        ({"task_start": __file__}, "not a readable safetensors file"),
+        ({"task_start_epochs": 0}, "task_start_epochs is 0"),
+        ({"task_start_epochs": 2, "task_start": "fresh"}, "only 'pretrained' trains"),
+        ({"evidence": "end"}, "evidence is 'end'; expected one of start, current"),
+        (
+            {"evidence": "start", "task_start": "fresh"},
+            "use task_start 'pretrained' or a file, or evidence 'current'",
+        ),
+        (
+            {"inter_scale": "mean"},
+            "inter_scale is 'mean'; expected a finite number, or None for 1 / episode_length",
+        ),
         ({"observation": "pixels"}, "expected one of features, indices"),
         ({"time_feature": 1}, "time_feature is 1"),
         ({"device": "abacus"}, "device is 'abacus'"),

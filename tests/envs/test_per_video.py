@@ -33,7 +33,7 @@ def test_it_is_the_joint_process(arguments, mode):
         assert terminations.tolist() == [terminated] * 4
         assert truncations.tolist() == [False] * 4
         step_infos = infos["final_info"] if terminated and mode == "SameStep" else infos
-        assert_same_step(info, step_infos, rewards)
+        assert_same_step(info, step_infos, rewards, joint.inter_factor)
         if not terminated:
             found = found_observation, infos
             assert_same_state((observation, info), found)
@@ -68,7 +68,7 @@ def assert_same_state(joint, videos):
     np.testing.assert_array_equal(infos["action_mask"], info["action_mask"].reshape(4, -1))
 
 
-def assert_same_step(info, infos, rewards):
+def assert_same_step(info, infos, rewards, factor):
     assert {key for key in infos if not key.startswith("_")} == set(info)
     for name in STEP_REWARDS:
         assert infos[name].mean() == pytest.approx(info[name], rel=1e-12), name
@@ -77,15 +77,20 @@ def assert_same_step(info, infos, rewards):
         assert infos[name].dtype == np.int64
     for name in set(SCORE_NAMES) & set(info):
         assert infos[name].tolist() == [info[name]] * 4
-    for name in {"per_video_reward", "label_credit"} & set(info):
+    for name in {"per_video_reward", "per_video_credit", "label_credit"} & set(info):
         np.testing.assert_array_equal(infos[name], info[name])
+    if "class_contribution" in info:
+        np.testing.assert_array_equal(infos["class_contribution"], [info["class_contribution"]] * 4)
     inter = info["per_video_reward"].astype(np.float64).mean(axis=1)
-    np.testing.assert_allclose(rewards, inter + info["terminal_reward"], rtol=1e-12)
+    earned = info["per_video_credit"].mean(axis=1, dtype=np.float64) if "per_video_credit" in info else 0
+    np.testing.assert_allclose(
+        rewards, factor * inter + earned + info["terminal_reward"], rtol=1e-12, atol=1e-15
+    )
     np.testing.assert_array_equal(infos["inter_reward"], inter)
 
 
 def test_a_video_is_paid_for_its_own_labels_only():
-    videos = make_videos(inter_weights=(1.0, 0.0), episode_length=5)
+    videos = make_videos(inter_weights=(1.0, 0.0), inter_scale=1, episode_length=5)
     _, infos = videos.reset(seed=0)
     actions = np.zeros(videos.action_space.shape, np.int8)
     actions[1] = infos["action_mask"][1] == 2  # everything: labels come back

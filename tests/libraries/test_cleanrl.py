@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from rlld_agents.policy import load_policy
+from rlld_agents.policies.files import load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = runpy.run_path(str(ROOT / "examples" / "cleanrl_ppo.py"))

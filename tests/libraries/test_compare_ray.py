@@ -7,15 +7,15 @@ import pytest
 
 pytest.importorskip("ray.tune")
 from rlld_agents.cli import main
-from rlld_agents.compare.cell import CompareCell
-from rlld_agents.compare.config import CompareConfig
-from rlld_agents.run_folder import read_config
+from rlld_agents.experiments.compare.cell import CompareCell
+from rlld_agents.experiments.compare.config import CompareConfig
+from rlld_agents.runs.folder import read_config
 
 OPTIONS = [
     *("--data", "twin-tiny", "--steps", "4", "--batch-size", "24", "--episode-length", "2"),
     *("--hidden-size", "16", "--parser-epochs", "1", "--seeds", "1", "--workers", "2"),
 ]
-OWN = "tests.agents.compare.own_agents"
+OWN = "tests.agents.experiments.own_agents"
 
 
 def test_ray_tune_runs_the_cells_and_reports_failures(

@@ -15,7 +15,7 @@ pytest.importorskip("ray.rllib")
 import ray
 from ray.rllib.algorithms.ppo import PPO, PPOConfig
 
-from rlld_agents.policy import load_policy, save_policy
+from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.rllib import RemovalDistribution, policy_of
 from rlld_gym.envs.wrappers import FlattenAction
 

@@ -16,7 +16,7 @@ from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecMonitor
 
-from rlld_agents.checkpoint import save_checkpoint
+from rlld_agents.runs.checkpoint import save_checkpoint
 from rlld_agents.sb3 import (
     HybridAttentionActorCriticPolicy,
     HybridAttentionMaskableActorCriticPolicy,

@@ -19,7 +19,7 @@ from tianshou.env import SubprocVectorEnv
 from tianshou.utils.torch_utils import policy_within_training_step
 
 from rlld_agents import denoise
-from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
+from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.tianshou import PerVideoEnvs, RemovalDistribution, make_policy
 from rlld_gym.data import open_data
 

@@ -20,7 +20,7 @@ from torchrl.objectives import ClipPPOLoss, ReinforceLoss
 from torchrl.objectives.value import GAE
 
 from rlld_agents import denoise
-from rlld_agents.checkpoint import load_checkpoint, save_checkpoint
+from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.torchrl import JointEnv, RemovalDistribution, make_policy, network
 from rlld_gym.data import open_data
 

@@ -84,6 +84,6 @@ def test_the_cross_modal_term_begins_with_the_third_epoch():
 
 def test_refuses_other_networks():
     network = make_network("han", audio_size=4, visual_2d_size=5, visual_3d_size=3, hidden_size=8)
+    objective = make_objective(get_recipe("cvcms"))
     with pytest.raises(InputError, match="trains a CVCMS, found a HAN"):
-        objective = make_objective(get_recipe("cvcms"))
         objective.loss(network, (torch.zeros(0),) * 3, Targets(*[torch.zeros(0)] * 3), StepContext())

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlld_agents.network_policy import NetworkPolicy
+from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.credit import label_credit, validation_gradient
@@ -15,7 +15,7 @@ from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked_training import train_parsers
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 
-SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", "mm_pyramid", "cvcms")
+SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", "mm_pyramid", "cvcms", "dhhn")
 SYSTEMS += ("cmpae", "lsld", "mm_cse", "ave", "avsdn")
 WIDTH = 16
 
@@ -56,6 +56,7 @@ def test_trains_in_the_environment(system):
         episode_length=2,
         hidden_size=WIDTH,
         task_network=system,
+        task_start="fresh",
         reward="paper+credit",
         credit_videos=16,
         device="cpu",

@@ -13,6 +13,7 @@ from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_publi
 from rlld_gym.parsing.networks.cmpae import CMPAE
 from rlld_gym.parsing.networks.cpsp import CPSP
 from rlld_gym.parsing.networks.cvcms import CVCMS
+from rlld_gym.parsing.networks.dhhn import DHHN
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.lsld import LSLD
 from rlld_gym.parsing.networks.mgn import MGN
@@ -26,6 +27,7 @@ __all__ = [
     "CMPAE",
     "CPSP",
     "CVCMS",
+    "DHHN",
     "HAN",
     "LSLD",
     "MGN",

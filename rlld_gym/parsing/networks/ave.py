@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.han import segment_means
+from rlld_gym.parsing.networks.han import pooled_frames
 from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, require_even
 
 
@@ -51,17 +51,22 @@ class AVE(TaskNetwork):
     ) -> None:
         super().__init__()
         require_even(hidden_size)
+        self._widths = (audio_size, visual_2d_size, visual_3d_size)
         self.audio_lstm = BidirectionalLSTM(audio_size, hidden_size // 2)
         self.visual_lstm = BidirectionalLSTM(visual_2d_size + visual_3d_size, hidden_size // 2)
         self.joint = SegmentClassifier(2 * hidden_size, inner_size, num_classes)
         self.audio = SegmentClassifier(hidden_size, inner_size, num_classes)
         self.visual = SegmentClassifier(hidden_size, inner_size, num_classes)
 
+    def feature_widths(self) -> tuple[int, int, int] | None:
+        """Return the widths of the features that it reads."""
+        return self._widths
+
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features, each modality by itself whatever ``cross_attention`` says; see the base class."""
-        visual = torch.cat((segment_means(visual_2d, audio.shape[1]), visual_3d), -1)
+        visual = torch.cat((pooled_frames(visual_2d, audio.shape[1]), visual_3d), -1)
         return self.audio_lstm(audio), self.visual_lstm(visual)
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:

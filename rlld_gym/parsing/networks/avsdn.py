@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.han import segment_means
+from rlld_gym.parsing.networks.han import pooled_frames
 from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, States, require_even
 
 
@@ -81,6 +81,7 @@ class AVSDN(TaskNetwork):
     ) -> None:
         super().__init__()
         require_even(hidden_size)
+        self._widths = (audio_size, visual_2d_size, visual_3d_size)
         visual_size = visual_2d_size + visual_3d_size
         self.audio_encoder = BidirectionalLSTM(audio_size, hidden_size // 2)
         self.visual_encoder = BidirectionalLSTM(visual_size, hidden_size // 2)
@@ -91,11 +92,15 @@ class AVSDN(TaskNetwork):
         self.audio = EventCategories(hidden_size, num_classes)
         self.visual = EventCategories(hidden_size, num_classes)
 
+    def feature_widths(self) -> tuple[int, int, int] | None:
+        """Return the widths of the features that it reads."""
+        return self._widths
+
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features; without ``cross_attention`` a modality's state takes both places in the fusion."""
-        visual = torch.cat((segment_means(visual_2d, audio.shape[1]), visual_3d), -1)
+        visual = torch.cat((pooled_frames(visual_2d, audio.shape[1]), visual_3d), -1)
         _, audio_states = self.audio_encoder.with_states(audio)
         _, visual_states = self.visual_encoder.with_states(visual)
         for_audio, for_visual = visual_states, audio_states

@@ -27,6 +27,9 @@ class ParsingOutput(NamedTuple):
     segment: Tensor
 
 
+_STREAMS = ("(audio)", "(visual 2D)", "(visual 3D)")
+
+
 class TaskNetwork(nn.Module, ABC):
     """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
 
@@ -35,10 +38,13 @@ class TaskNetwork(nn.Module, ABC):
     Attributes:
         published_features: what the published system reads, for messages about features that do not fit.
         stackable: whether ``torch.func.vmap`` can run the network: it keeps no running statistics in buffers.
+        separates_modalities: whether ``cross_attention=False`` really keeps each modality from the other one. A
+            network that cannot do this says False, and must then not be called so.
     """
 
     published_features: ClassVar[str] = "VGGish (128), ResNet-152 (2048) and R(2+1)D-18 (512) features"
     stackable: ClassVar[bool] = True
+    separates_modalities: ClassVar[bool] = True
 
     @abstractmethod
     def encode(
@@ -68,6 +74,24 @@ class TaskNetwork(nn.Module, ABC):
         """
         return torch.logit(self.head(audio_sequence, visual_sequence).segment, eps=1e-6)
 
+    def feature_widths(self) -> tuple[int, int, int] | None:
+        """Return the widths of the audio, visual 2D and visual 3D features that it reads; None: not known."""
+        widths: tuple[int, int, int] | None = getattr(getattr(self, "stem", None), "widths", None)
+        return widths
+
+    def require_features(self, audio_size: int, visual_2d_size: int, visual_3d_size: int) -> None:
+        """Raise InputError where features do not fit, with what the network and its published system read."""
+        widths, found = self.feature_widths(), (audio_size, visual_2d_size, visual_3d_size)
+        if widths is not None and widths != found:
+            read, given = (
+                ", ".join(f"{size} {name}" for size, name in zip(sizes, _STREAMS, strict=True))
+                for sizes in (widths, found)
+            )
+            raise InputError(
+                f"{type(self).__name__} reads features of widths {read}; found {given}. The published system reads "
+                f"{self.published_features}: use a data set with these, or a network that was made for the data"
+            )
+
     def learning_rate_factors(self) -> dict[str, float]:
         """Return factors of the recipe's learning rate for submodules that need another one, by name."""
         return {}
@@ -75,7 +99,12 @@ class TaskNetwork(nn.Module, ABC):
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> ParsingOutput:
-        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``."""
+        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``.
+
+        Raises:
+            InputError: features of other widths than the network reads.
+        """
+        self.require_features(audio.shape[-1], visual_2d.shape[-1], visual_3d.shape[-1])
         return self.head(*self.encode(audio, visual_2d, visual_3d, cross_attention))
 
 

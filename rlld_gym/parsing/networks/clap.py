@@ -26,8 +26,9 @@ def pool_clap_map(clap_map: Tensor, segments: int) -> Tensor:
     Returns:
         (B, T, D).
     """
-    by_time = clap_map.unflatten(1, (CLAP_FREQUENCIES, CLAP_TIMES)).mean(1)
-    return _time_weights(segments).to(by_time) @ by_time
+    by_time = clap_map.reshape(len(clap_map), CLAP_FREQUENCIES, CLAP_TIMES, -1).mean(1)
+    pooled: Tensor = _time_weights(segments).to(by_time) @ by_time
+    return pooled
 
 
 @cache

@@ -9,7 +9,7 @@ from torch.nn import functional
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.evidence import LEAK, EvidencePooling, evidence
-from rlld_gym.parsing.networks.han import HANLayer, HANStem, segment_means
+from rlld_gym.parsing.networks.han import HANLayer, HANStem, pooled_frames
 
 
 class Uncertainty(NamedTuple):
@@ -36,7 +36,7 @@ class ELUStem(HANStem):
 
         Features that are stored pooled over frames meet the ELU after their mean, unlike in the publication.
         """
-        visual = segment_means(functional.elu(self.visual_2d(visual_2d)), audio.shape[1])
+        visual = pooled_frames(functional.elu(self.visual_2d(visual_2d)), audio.shape[1])
         if self.visual_3d is not None and self.fusion is not None:
             clips = functional.elu(self.visual_3d(visual_3d))
             visual = functional.elu(self.fusion(torch.cat((visual, clips), -1)))
@@ -144,6 +144,7 @@ class CMPAE(TaskNetwork):
     ) -> ParsingOutput:
         """Parse a batch; in evaluation mode two passes are fused, see ``fused_share``."""
         features = (audio, visual_2d, visual_3d)
+        self.require_features(*(part.shape[-1] for part in features))
         output = self.head(*self.encode(*features, cross_attention))
         if self.training or not cross_attention or self.fused_share == 1.0:
             return output

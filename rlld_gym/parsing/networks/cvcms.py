@@ -1,5 +1,7 @@
 """The network of Lin et al., "Exploring Cross-Video and Cross-Modality Signals", NeurIPS 2021, here CVCMS."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,6 +26,8 @@ class CVCMS(TaskNetwork):
         dropout: of the layer over time.
         class_dropout: of the layer over classes.
     """
+
+    separates_modalities: ClassVar[bool] = False
 
     def __init__(
         self,

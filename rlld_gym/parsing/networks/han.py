@@ -19,29 +19,6 @@ Flavour = Literal["han", "jomold"]
 FRAMES_PER_SEGMENT = 8
 
 
-def segment_means(frames: Tensor, segments: int) -> Tensor:
-    """Average per-frame features over the 8 frames of a segment; features of segments stay as they are.
-
-    Args:
-        frames: (B, T, D) or (B, 8 T, D) float.
-        segments: T.
-
-    Returns:
-        (B, T, D).
-
-    Raises:
-        ValueError: when the number of frames fits neither form.
-    """
-    if frames.shape[1] == segments:
-        return frames
-    if frames.shape[1] != FRAMES_PER_SEGMENT * segments:
-        raise ValueError(
-            f"visual_2d has {frames.shape[1]} time steps: expected {segments} segments "
-            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
-        )
-    return frames.reshape(len(frames), segments, FRAMES_PER_SEGMENT, frames.shape[-1]).mean(2)
-
-
 class HANStem(nn.Module):
     """Linear projections of the features to one sequence per modality (Tian et al., ECCV 2020).
 
@@ -80,8 +57,14 @@ class HANStem(nn.Module):
         Raises:
             ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
         """
-        visual_2d = segment_means(visual_2d, audio.shape[1])
+        visual_2d = pooled_frames(visual_2d, audio.shape[1])
         return self.audio(audio), self._visual(visual_2d, visual_3d)
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Widths of the audio, visual 2D and visual 3D features that it reads."""
+        clips = 0 if self.visual_3d is None else self.visual_3d.in_features
+        return self.audio.in_features, self.visual_2d.in_features, clips
 
     def _visual(self, visual_2d: Tensor, visual_3d: Tensor) -> Tensor:
         if self.visual_3d is None or self.fusion is None:
@@ -94,6 +77,23 @@ class HANStem(nn.Module):
         bias = self.fusion.bias + fuse_2d @ self.visual_2d.bias + fuse_3d @ self.visual_3d.bias
         part_2d = functional.linear(*cheaper_order(visual_2d, self.visual_2d.weight, fuse_2d), bias)
         return part_2d + functional.linear(*cheaper_order(visual_3d, self.visual_3d.weight, fuse_3d))
+
+
+def pooled_frames(visual_2d: Tensor, segments: int) -> Tensor:
+    """Return one feature a segment: (B, segments, D) of (B, segments, D) or of the frames (B, 8 segments, D).
+
+    Raises:
+        ValueError: the number of time steps fits neither form.
+    """
+    if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
+        frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
+        return frames.mean(2)
+    if visual_2d.shape[1] != segments:
+        raise ValueError(
+            f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
+            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
+        )
+    return visual_2d
 
 
 class HANLayer(nn.Module):

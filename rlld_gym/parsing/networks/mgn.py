@@ -1,5 +1,7 @@
 """Multi-modal grouping network (Mo and Tian, NeurIPS 2022)."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +35,8 @@ class MGN(TaskNetwork):
     Raises:
         InputError: ``hidden_size`` is no multiple of ``heads``.
     """
+
+    separates_modalities: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -1,5 +1,7 @@
 """MM-Pyramid (Yu et al., "Multimodal Pyramid Attentional Network", ACM MM 2022)."""
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -32,6 +34,8 @@ class MMPyramid(TaskNetwork):
     Raises:
         InputError: ``hidden_size`` is no multiple of ``heads``, or ``levels`` is below 1.
     """
+
+    separates_modalities: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -79,7 +79,7 @@ def attend_heads(
 
 def _split_heads(values: Tensor, heads: int) -> Tensor:
     """Return (B, heads, T, D / heads) of (B, T, D)."""
-    return values.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return values.reshape(*values.shape[:2], heads, -1).transpose(1, 2)
 
 
 def require_heads(size: int, heads: int) -> None:

@@ -12,6 +12,7 @@ from rlld_gym.parsing.objectives.base import (
 from rlld_gym.parsing.objectives.cmpae import CMPAEObjective
 from rlld_gym.parsing.objectives.cpsp import CPSPObjective
 from rlld_gym.parsing.objectives.cvcms import CVCMSObjective
+from rlld_gym.parsing.objectives.dhhn import DHHNObjective
 from rlld_gym.parsing.objectives.lsld import LSLDObjective
 from rlld_gym.parsing.objectives.mgn import MGNObjective
 from rlld_gym.parsing.objectives.mm_cse import MMCSEObjective
@@ -25,6 +26,7 @@ __all__ = [
     "CMPAEObjective",
     "CPSPObjective",
     "CVCMSObjective",
+    "DHHNObjective",
     "LSLDObjective",
     "MGNObjective",
     "MMCSEObjective",

@@ -6,8 +6,8 @@ import pytest
 from rlld_agents.baselines import check_denoised, make
 from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.fine_tuned import ImitationAlone
-from rlld_agents.joint import JointConfig
-from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
+from rlld_agents.imitation import ImitationConfig, WarmStartConfig
+from rlld_agents.imitation.joint import JointConfig
 from rlld_gym.errors import InputError
 from tests.agents.baselines.contexts import same, whole_context
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rlld_agents.baselines import make
 from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.jomold import JoMoLD, denoise_epoch, estimate_noise_ratios
-from rlld_agents.baselines.unimodal import Unimodal, pooled_probabilities
+from rlld_agents.baselines.parts.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import HAN
 from rlld_gym.parsing.training import train_parser

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from rlld_agents.baselines import make
 from rlld_agents.baselines.base import weak_labels
-from rlld_agents.baselines.exchange import draw_partners, exchange_tracks, relative_errors
 from rlld_agents.baselines.modality_aware import ModalityAware
+from rlld_agents.baselines.parts.exchange import draw_partners, exchange_tracks, relative_errors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser

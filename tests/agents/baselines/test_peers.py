@@ -13,8 +13,8 @@ from rlld_agents.baselines import make
 from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.co_teaching import CoTeachingPlus, in_dispute
 from rlld_agents.baselines.jocor import JoCoR, joint_losses
-from rlld_agents.baselines.peers import Entries, entries_of, train_peers
-from rlld_agents.baselines.small_loss import large_loss_share
+from rlld_agents.baselines.parts.peers import Entries, entries_of, train_peers
+from rlld_agents.baselines.parts.small_loss import large_loss_share
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets, pooled_loss
 from rlld_gym.parsing.networks import ParsingOutput

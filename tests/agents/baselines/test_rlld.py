@@ -8,7 +8,7 @@ import pytest
 
 from rlld_agents.baselines import make
 from rlld_agents.baselines.base import to_numpy
-from rlld_agents.removal import removal_quality
+from rlld_agents.labels.removal import removal_quality
 from rlld_gym.data.catalog import open_data
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import get_recipe

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlld_agents.baselines.small_loss import (
+from rlld_agents.baselines.parts.small_loss import (
     Group,
     SmallLoss,
     epochs_of,

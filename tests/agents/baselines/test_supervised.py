@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from rlld_agents.baselines import Context, make
 from rlld_agents.baselines.base import weak_labels
-from rlld_agents.pretrain import ImitationConfig, WarmStartConfig
-from rlld_agents.removal import removal_quality
+from rlld_agents.imitation import ImitationConfig, WarmStartConfig
+from rlld_agents.labels.removal import removal_quality
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import get_recipe
 from tests.agents.baselines.contexts import assert_keeps_its_promises, same, small_context
-from tests.agents.pretrain.parsers import RECURRENT
+from tests.agents.imitation.parsers import RECURRENT
 
 QUICK = WarmStartConfig(folds=2, imitation=ImitationConfig(epochs=2, recombinations=0))
 

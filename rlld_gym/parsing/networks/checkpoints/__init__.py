@@ -4,6 +4,7 @@ from rlld_gym.parsing.networks.checkpoints import (  # noqa: F401 (they register
     cmpae,
     cpsp,
     cvcms,
+    dhhn,
     han,
     lsld,
     mgn,

@@ -62,14 +62,12 @@ class PublicLayout:
         sizes: from the shapes to the constructor's arguments that they determine; options override them.
         spare: regular expressions of public names that no forward pass reads; such entries may be there or not.
         absent: regular expressions of our names that checkpoints do not have; these keep their initial values.
-        transforms: from a regular expression of our names to a function that turns the public tensor into ours.
     """
 
     names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
     sizes: Callable[[Shapes], dict[str, Any]]
     spare: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    transforms: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = ()
 
     def public_name(self, ours: str) -> str:
         """Return the public name of one of our weights."""
@@ -141,22 +139,56 @@ def load_public_checkpoint(system: str, path_or_state_dict: Checkpoint, **option
         InputError: for a system without public checkpoints, an unreadable file, and by name for unknown or missing
             entries, wrong shapes and values that are not finite.
     """
-    if system not in _REGISTRY:
-        known = ", ".join(checkpoint_systems())
-        raise InputError(f"no public checkpoint layout of {system!r} is known: expected one of {known}")
-    layout = _REGISTRY[system]
+    layout = _layout_of(system)
     entries, source = read_entries(path_or_state_dict)
     arguments = layout.sizes(Shapes(entries, source)) | options
     with torch.random.fork_rng(devices=[]):  # initial weights are overwritten
         network = make_network(system, **arguments)
-    network.load_state_dict(_mapped(network.state_dict(), entries, layout, f"{source} ({system})"))
+    network.load_state_dict(mapped_state(network.state_dict(), entries, layout, f"{source} ({system})"))
     return network.eval()
 
 
-def _mapped(
+def public_state(system: str, network: TaskNetwork) -> dict[str, Tensor]:
+    """Return a network's weights under the names that the public code of its system gives them.
+
+    Entries that no forward pass reads are missing, so the public code itself may want more.
+
+    Raises:
+        InputError: the system has no public checkpoints.
+    """
+    layout = _layout_of(system)
+    absent = [re.compile(pattern) for pattern in layout.absent]
+    state: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        if any(pattern.fullmatch(name) for pattern in absent):
+            continue
+        key = layout.public_name(name)
+        parts = value.unbind() if ROW in key else (value,)
+        state |= dict(zip(_keys(key, len(parts)), parts, strict=True))
+    return state
+
+
+def _layout_of(system: str) -> PublicLayout:
+    if system not in _REGISTRY:
+        known = ", ".join(checkpoint_systems())
+        raise InputError(f"no public checkpoint layout of {system!r} is known: expected one of {known}")
+    return _REGISTRY[system]
+
+
+def mapped_state(
     own: Mapping[str, Tensor], entries: Mapping[str, Tensor], layout: PublicLayout, source: str
 ) -> dict[str, Tensor]:
-    """Return the state dictionary of a network with the public weights in it."""
+    """Return the state dictionary of a module with public weights in it.
+
+    Args:
+        own: the module's state dictionary as it is.
+        entries: the public weights.
+        layout: how these are named.
+        source: what messages call them.
+
+    Raises:
+        InputError: for unknown or missing entries, wrong shapes and values that are not finite, by name.
+    """
     absent = {name for name in own if any(re.fullmatch(pattern, name) for pattern in layout.absent)}
     public = {name: layout.public_name(name) for name in own if name not in absent}
     used = {
@@ -175,9 +207,6 @@ def _mapped(
     state = {name: own[name] for name in absent}
     for name, key in public.items():
         value = _value(entries, key, own[name], source)
-        for pattern, transform in layout.transforms:
-            if re.fullmatch(pattern, name):
-                value = transform(value)
         if value.shape != own[name].shape:
             expected = tuple(own[name].shape)
             raise InputError(f"{source}: {key} has shape {tuple(value.shape)}: expected {expected}")

@@ -1,0 +1,100 @@
+"""Label denoisers of the benchmark, behind one interface; each is imported when it is made.
+
+A new method is a frozen dataclass with the interface of :class:`Denoiser`, and one line in :data:`METHODS`.
+"""
+
+import dataclasses
+import importlib
+import importlib.util
+from typing import Any, Final
+
+from rlld_agents.baselines.base import Denoiser
+from rlld_gym.errors import InputError
+
+
+class Method:
+    """A constructor that is found by name, with some of its options set.
+
+    Args:
+        home: "module:class", imported on the first call.
+        extra: of this package, which brings a library that the method needs.
+        library: the module that must be there; None: it is called like the extra.
+        **preset: options that make the method; calls may override them.
+    """
+
+    def __init__(
+        self, home: str, *, extra: str | None = None, library: str | None = None, **preset: Any
+    ) -> None:
+        self.home = home
+        self.extra = extra
+        self.library = library or extra
+        self.preset = preset
+
+    def load(self) -> Any:
+        """Import and return the dataclass; InputError where a library it needs is missing."""
+        if self.library is not None and importlib.util.find_spec(self.library) is None:
+            raise InputError(
+                f"needs {self.library}; install it: pip install -e '.[{self.extra}]' in your clone"
+            )
+        module, _, name = self.home.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def __call__(self, **options: Any) -> Denoiser:
+        """Return the denoiser; InputError for an option that it does not have."""
+        loaded = self.load()
+        known = [option.name for option in dataclasses.fields(loaded) if option.init]
+        for option in options:
+            if option not in known:
+                found = f"unknown option {option!r} of {loaded.__name__}"
+                raise InputError(f"{found}; it has {', '.join(known) or 'none'}")
+        denoiser: Denoiser = loaded(**{**self.preset, **options})
+        return denoiser
+
+
+_HERE = "rlld_agents.baselines"
+
+METHODS: Final[dict[str, Method]] = {
+    "weak": Method(f"{_HERE}.controls:Weak"),
+    "label_smoothing": Method(f"{_HERE}.controls:LabelSmoothing"),
+    "no_visual_speech": Method(f"{_HERE}.controls:NoVisualSpeech"),
+    "random": Method(f"{_HERE}.controls:RandomRemoval"),
+    "jomold": Method(f"{_HERE}.jomold:JoMoLD"),
+    "jomold+cl": Method(f"{_HERE}.jomold:JoMoLD", contrastive_weight=1.0),
+    "ma": Method(f"{_HERE}.modality_aware:ModalityAware"),
+    "ma+cl": Method(f"{_HERE}.modality_aware:ModalityAware", contrastive_weight=1.0),
+    "co_teaching": Method(f"{_HERE}.co_teaching:CoTeachingPlus"),
+    "jocor": Method(f"{_HERE}.jocor:JoCoR"),
+    "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab", extra="cleanlab"),
+    "supervised": Method(f"{_HERE}.supervised:SupervisedOnValidation"),
+    "rlld": Method(f"{_HERE}.rlld:RLLD"),
+    "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),
+    "joint": Method(f"{_HERE}.rlld:Joint"),
+    "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
+    "joint+label": Method(f"{_HERE}.rlld:Joint", credit_episodes=8),
+    "imitation": Method(f"{_HERE}.fine_tuned:ImitationAlone"),
+    "imitation+recombined": Method(f"{_HERE}.fine_tuned:ImitationAlone", recombined=True),
+    "imitation+label": Method(f"{_HERE}.fine_tuned:FineTuned"),
+    "imitation+video": Method(f"{_HERE}.fine_tuned:FineTuned", advantage="video"),
+    "imitation+ppo": Method(f"{_HERE}.fine_tuned:FineTunedByPPO", extra="sb3", library="stable_baselines3"),
+    "imitation+scalar": Method(f"{_HERE}.fine_tuned:FineTuned", reward="paper", advantage="episode"),
+    "scratch+label": Method(
+        f"{_HERE}.fine_tuned:FineTuned", start="scratch", learning_rate=2e-3, kl_coefficient=0.0
+    ),
+    "oracle": Method(f"{_HERE}.controls:Oracle"),
+}
+"""Every method by the name that commands and tables use."""
+
+
+def make(name: str, **options: Any) -> Denoiser:
+    """Return the denoiser called ``name``.
+
+    Args:
+        name: a key of :data:`METHODS`.
+        **options: fields of its dataclass.
+
+    Raises:
+        InputError: no method has that name, the method no such option, or a library that it needs is missing.
+    """
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
+    return METHODS[name](**options)

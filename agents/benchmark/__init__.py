@@ -1,1 +1,0 @@
-"""``rlld benchmark``: label denoisers against each other and against controls, with the same evaluator."""

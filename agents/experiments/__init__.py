@@ -1,0 +1,1 @@
+"""What is run: the main experiment, and studies of rows and seeds."""

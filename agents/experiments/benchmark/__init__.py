@@ -1,0 +1,1 @@
+"""``rlld benchmark``: label denoisers against each other and against the controls."""

@@ -1,0 +1,281 @@
+"""The main experiment: train a denoiser, denoise the training videos, train and test parsers on that."""
+
+import dataclasses
+import shlex
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.parser_team import ParserSource, ParserTeam
+from rlld_agents.experiments.parsers import ParserJob, run_parser_job
+from rlld_agents.experiments.presets import Learned, Setting, make_preset
+from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
+from rlld_agents.labels import controls
+from rlld_agents.labels.files import write_labels
+from rlld_agents.labels.removal import RemovalQuality, removal_quality
+from rlld_agents.labels.revised import RevisedLabels
+from rlld_agents.policies.denoising import denoise
+from rlld_agents.reports import figures, results
+from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
+from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
+from rlld_agents.runs.task_file import NAME as TASK_NAME
+from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_json, write_text
+from rlld_gym.parsing.recipes import Recipe, get_recipe
+
+LABELS_NAME = "denoised_labels.csv"
+PROFILE_NAME = "profile.json"
+
+
+class Experiment:
+    """One run of the main experiment in a run folder.
+
+    Every stage leaves its outcome in the folder, so a run that stopped anywhere goes on from there: the
+    policy from its last checkpoint, the parsers from the first that is not trained yet.
+
+    Args:
+        config: the options.
+        folder: the run folder.
+        progress: show progress on stderr.
+        cores: to share among processes that train parsers, where the options do not say how many. With more than
+            one, or with the option ``workers``, a script must start the run under ``if __name__ == "__main__":``,
+            because other processes read it again.
+    """
+
+    def __init__(self, config: ExperimentConfig, folder: Path, progress: bool = True, *, cores: int = 1):
+        self.config = config
+        self.folder = folder
+        self.progress = progress
+        self.cores = cores
+        self.device = choose_device(config.device)
+        self.profile = Profile(self.device) if config.profile else None
+        with self._profiled():
+            self.store: FeatureStore = open_data(config.data, config.data_seed)
+        attributes = self.store.attributes
+        recipe = get_recipe(config.recipe or str(attributes["recipe"]))
+        self.hidden_size = config.hidden_size or int(attributes["hidden_size"])
+        self.recipe: Recipe = (
+            recipe if config.parser_epochs is None else recipe.shortened(config.parser_epochs)
+        )
+
+    def run(self) -> dict[str, Any]:
+        """Run all stages that are not done yet and return what is written to result.json."""
+        with self._profiled():
+            preset = make_preset(
+                self._setting()
+            )  # before anything is written: bad options must leave no folder
+        team = ParserTeam(self._parser_source(), self.workers)
+        write_config(self.folder, self.config.as_dict(), self.command, self._describe_data(team.threads))
+        clock = Stopwatch(self.folder)
+        self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
+        fixed = self.jobs(self.fixed_label_sets())
+        with self._profiled():
+            with team.started(fixed):
+                with clock.stage(preset.stage):
+                    learned = preset.learn(self.folder, self.progress)
+                with clock.stage("denoise"):
+                    revised = self.denoise(learned)
+                with clock.stage("parsers"):
+                    scores = self.train_parsers(team, fixed, self.jobs(self.revised_label_sets(revised)))
+            train = self.store.split("train")
+            quality = removal_quality(
+                train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
+            )
+            with clock.stage("figures"):
+                draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
+        result = self._report(scores, quality, learned.estimate, clock.seconds)
+        if self.profile is not None:
+            self._report_profile(self.profile, team)
+        return result
+
+    # ------------------------------------------------------------------ stages
+
+    def denoise(self, learned: Learned) -> RevisedLabels:
+        """Denoise the training videos and write their labels."""
+        self._say("denoising the training videos")
+        revised = learned.revised or denoise(
+            learned.policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
+        )
+        names = self.store.split("train").filenames
+        write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
+        return revised
+
+    def fixed_label_sets(self) -> dict[str, controls.LabelSet]:
+        """Return the label sets that were asked for, that the data can offer and that depend on no policy."""
+        train = self.store.split("train")
+        return self._wanted(
+            {
+                "weak": controls.weak(train),
+                "label_smoothing": controls.weak(train),
+                "no_visual_speech": controls.no_visual_speech(train, self.store.classes),
+                "oracle": controls.oracle(train),
+            }
+        )
+
+    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
+        """Return the label sets that were asked for and that depend on the policy."""
+        train, seed = self.store.split("train"), self.config.agent.seed
+        return self._wanted(
+            {
+                "random": controls.random_removal(train, revised.audio, revised.visual, seed),
+                "denoised": controls.LabelSet(revised.audio, revised.visual),
+            }
+        )
+
+    def _wanted(self, offered: Mapping[str, controls.LabelSet | None]) -> dict[str, controls.LabelSet]:
+        return {name: s for name, s in offered.items() if name in self.config.label_sets and s is not None}
+
+    def jobs(self, label_sets: Mapping[str, controls.LabelSet]) -> list[ParserJob]:
+        """Return the parsers to train: ``parser_seeds`` on each label set."""
+        first = self.config.agent.seed
+        seeds = range(first, first + self.config.parser_seeds)
+        return [
+            ParserJob(
+                name, labels, seed, self.folder / TASK_NAME if (name, seed) == ("denoised", first) else None
+            )
+            for name, labels in label_sets.items()
+            for seed in seeds
+        ]
+
+    def train_parsers(self, team: ParserTeam, begun: list[ParserJob], more: list[ParserJob]) -> Scores:
+        """Train and test all parsers, of which the team may have done some; none is trained twice."""
+        jobs, epochs = [*begun, *more], self.recipe.epochs
+        self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.recipe.name})")
+        with tqdm(
+            total=len(jobs) * epochs, unit="epoch", desc="parsers", disable=not self.progress, file=sys.stderr
+        ) as bar:
+
+            def advance(done: float, number: float) -> None:
+                bar.update(round((len(jobs) - number + done) * epochs) - bar.n)
+
+            team.finish(more, advance)
+        scores: Scores = {}
+        for job in jobs:  # all are done, unless another process was killed
+            scores.setdefault(job.label_set, []).append(run_parser_job(job, team.setting))
+        return {name: scores[name] for name in figures.in_table_order(scores)}
+
+    # ------------------------------------------------------------------ reports
+
+    def _report(
+        self,
+        scores: Scores,
+        quality: RemovalQuality,
+        estimate: dict[str, Any] | None,
+        seconds: dict[str, float],
+    ) -> dict[str, Any]:
+        """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
+        write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
+        tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
+        write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
+        total = round(sum(seconds.values()), 3)
+        result: dict[str, Any] = {
+            "test": {name: results.mean_scores(rows) for name, rows in scores.items()},
+            "removal": quality.as_dict(),
+            "seconds": {**seconds, "total": total},
+        }
+        if estimate is not None:
+            result["removal_estimate"] = estimate
+        write_json(self.folder / RESULT_NAME, result)
+        print(tables)
+        self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
+        return result
+
+    def _report_profile(self, profile: Profile, team: ParserTeam) -> None:
+        """Print and write where the time of this call went, in this process and in others."""
+        seconds = total_seconds([profile.seconds, *team.profiles])
+        sides = f"{team.workers} side by side" if team.workers > 1 else "one process"
+        print(
+            f"\nWhere the time went, {sides}, {profile.elapsed:.1f} seconds elapsed\n\n{profile_table(seconds)}"
+        )
+        whole = {"seconds": seconds, "elapsed": profile.elapsed, "workers": team.workers}
+        write_json(self.folder / PROFILE_NAME, whole)
+
+    # ------------------------------------------------------------------ details
+
+    @property
+    def workers(self) -> int:
+        """How many processes train parsers, this one included.
+
+        Unless the options say it: no more than have something to do while the policy learns. One with the preset
+        "paper", whose episodes would be without the other cores for long, and on a GPU. What is done already does
+        not count, so that a resumed run computes with the same number of threads.
+        """
+        seeds = self.config.parser_seeds
+        if self.config.workers is not None:
+            return min(self.config.workers, len(self.config.label_sets) * seeds)
+        if self.config.preset == "paper" or self.device.type != "cpu":
+            return 1
+        return min(self.cores, 1 + len(self.fixed_label_sets()) * seeds)
+
+    @property
+    def command(self) -> str:
+        """The command line that makes this run anew."""
+        return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def _profiled(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.profile is None else self.profile.active()
+
+    def _parser_source(self) -> ParserSource:
+        config = self.config
+        return ParserSource(
+            self.folder,
+            config.data,
+            config.data_seed,
+            str(self.device),
+            self.recipe,
+            self.hidden_size,
+            profiled=config.profile,
+        )
+
+    def _setting(self) -> Setting:
+        return Setting(self.config, self.store, self._tensors, self.recipe, self.hidden_size, self.device)
+
+    @property
+    def _empty_rule(self) -> EmptyRule:
+        return self.config.environment.empty_rule
+
+    def _tensors(self) -> StoreTensors:
+        return shared_tensors(self.config.data, str(self.device), self.config.data_seed)
+
+    def _describe_data(self, threads: int) -> dict[str, Any]:
+        counts = {name: len(self.store.split(name)) for name in ("train", "val", "test")}
+        return {
+            "name": self.store.name,
+            "videos": counts,
+            "recipe": dataclasses.asdict(self.recipe),
+            "hidden_size": self.hidden_size,
+            "device": str(self.device),
+            "threads": threads,
+        }
+
+    def _say(self, text: str) -> None:
+        if self.progress:
+            print(text, file=sys.stderr)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return a torch device by name; "auto" is the first GPU there is, else the CPU.
+
+    Raises:
+        InputError: for a device that torch does not know or that this machine lacks.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        detail = str(error).partition("\n")[0][:100]
+        raise InputError(f"--device {name}: not usable here ({detail}); try --device cpu") from error
+    # By the name that the environment uses, so that both share one copy of the data.
+    return torch.device("cuda", 0) if device == torch.device("cuda") else device

@@ -1,0 +1,142 @@
+"""Parsers trained from scratch on given labels; a run folder keeps each result, so none is trained twice."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rlld_agents.labels.controls import LabelSet
+from rlld_agents.runs.task_file import TaskNetworkInfo, save_task_network
+from rlld_gym.data import FeatureStore
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.files import write_json
+from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
+
+FOLDER_NAME = "parsers"
+SMOOTHED_CONFIDENCE = 0.9
+
+
+@dataclass(frozen=True)
+class ParserJob:
+    """One parser to train.
+
+    Attributes:
+        label_set: name of the labels, for files and tables.
+        labels: the labels.
+        seed: of the parser's weights and batches.
+        network_path: where the trained network is written; None: nowhere.
+    """
+
+    label_set: str
+    labels: LabelSet
+    seed: int
+    network_path: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ParserSetting:
+    """What all parsers of a run have in common.
+
+    Attributes:
+        folder: the run folder.
+        store: the data set.
+        tensors: its tensors, on the device to train on.
+        recipe: how to train.
+        hidden_size: width of the parser.
+    """
+
+    folder: Path
+    store: FeatureStore
+    tensors: StoreTensors
+    recipe: Recipe
+    hidden_size: int
+
+
+def run_parser_job(
+    job: ParserJob, setting: ParserSetting, progress: Callable[[int, int], None] | None = None
+) -> dict[str, float]:
+    """Train a parser and test it, unless the run folder already holds the result for exactly this job.
+
+    Args:
+        job: the labels and the seed. For the label set "label_smoothing" visual targets are smoothed to 0.9.
+        setting: everything else.
+        progress: called with the number of finished epochs and of all epochs.
+
+    Returns:
+        The ten test scores in percent.
+    """
+    known = known_scores(job, setting)
+    if known is not None:
+        return known
+    recipe = _recipe(job, setting)
+    start = time.perf_counter()
+    tensors, hidden_size = setting.tensors, setting.hidden_size
+    trained = train_parser(
+        tensors, *job.labels, recipe, hidden_size=hidden_size, seed=job.seed, progress=progress
+    )
+    scores = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds).as_dict()
+    if job.network_path is not None:
+        trained_on = {
+            "data": setting.store.name,
+            "labels": job.label_set,
+            "recipe": asdict(recipe),
+            "seed": job.seed,
+        }
+        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **network_options(recipe)}
+        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on, recipe.thresholds)
+        save_task_network(job.network_path, trained.network, info)
+    result = {
+        "label_set": job.label_set,
+        "seed": job.seed,
+        "test": scores,
+        "best_epoch": trained.best_epoch,
+        "validation": trained.history,
+        "seconds": round(time.perf_counter() - start, 3),
+        "digest": _digest(job, setting),
+    }
+    write_json(_result_path(job, setting), result)
+    return scores
+
+
+def known_scores(job: ParserJob, setting: ParserSetting) -> dict[str, float] | None:
+    """Return the test scores of exactly this job if the run folder holds them, and its network if it is wanted."""
+    path = _result_path(job, setting)
+    if not path.is_file() or (job.network_path is not None and not job.network_path.is_file()):
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    return dict(result["test"]) if result["digest"] == _digest(job, setting) else None
+
+
+def _result_path(job: ParserJob, setting: ParserSetting) -> Path:
+    return setting.folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
+
+
+def _recipe(job: ParserJob, setting: ParserSetting) -> Recipe:
+    """Return the recipe of a job."""
+    smoothed = job.label_set == "label_smoothing"
+    return setting.recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE) if smoothed else setting.recipe
+
+
+def _digest(job: ParserJob, setting: ParserSetting) -> str:
+    """Return a fingerprint of all that decides a parser's result."""
+    split = setting.store.split("train")
+    described = [
+        setting.store.name,
+        {name: setting.store.attributes.get(name) for name in ("sources", "checksums")},
+        len(split),
+        setting.store.classes,
+        asdict(_recipe(job, setting)),
+        setting.hidden_size,
+        job.seed,
+        job.label_set,
+    ]
+    digest = hashlib.sha256(json.dumps(described).encode())
+    for labels in job.labels:
+        digest.update(np.packbits(labels).tobytes())
+    return digest.hexdigest()

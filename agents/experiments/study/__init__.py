@@ -1,0 +1,1 @@
+"""Cells of a study, and what runs them side by side."""

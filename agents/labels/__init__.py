@@ -1,0 +1,1 @@
+"""Label sets, their files, and how good removals are."""

@@ -1,0 +1,112 @@
+"""From a trained policy to revised labels of a whole split.
+
+torch is imported on use: ``rlld_agents`` exports the function under this module's own name, which needs this
+module at import time.
+"""
+
+from typing import TYPE_CHECKING, Literal
+
+from rlld_agents.labels.revised import RevisedLabels
+from rlld_gym.data import FeatureStore
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from rlld_gym.data.tensors import SplitTensors, StoreTensors
+
+
+def denoise(
+    policy: "nn.Module",
+    store: "FeatureStore | StoreTensors",
+    *,
+    split: str = "train",
+    threshold: float = 0.5,
+    batch_size: int = 128,
+    empty_rule: Literal["video", "modality"] = "video",
+    device: "str | torch.device | None" = None,
+) -> RevisedLabels:
+    """Remove the labels whose removal probability is above a threshold (last step of RLLD, arXiv 2412.19563).
+
+    The policy sees each video once, with its original labels, as in training.
+
+    Args:
+        policy: module that maps float32 ``audio`` (B, T, Da + C) and ``visual`` (B, T, Dv + C) to removal
+            logits (B, 2, C); where its attribute ``initialized_labels`` is False it is shown no labels.
+        store: the data set, or its tensors where they are on the device already.
+        split: which videos to denoise.
+        threshold: probability, in (0, 1).
+        batch_size: videos at a time; no effect on the result.
+        empty_rule: "video" undoes the removals of a video that would lose its last label in both modalities,
+            "modality" those of a modality that would lose its last label.
+        device: where to compute; None: where the policy is.
+
+    Returns:
+        The revised labels, in the order of the split's videos.
+
+    Raises:
+        ValueError: for a threshold outside (0, 1) or a batch size below 1.
+    """
+    import torch  # noqa: PLC0415
+
+    from rlld_gym.denoising.labels import revise_labels  # noqa: PLC0415
+
+    if not 0 < threshold < 1 or batch_size < 1:
+        raise ValueError(
+            f"threshold {threshold} must lie between 0 and 1, batch_size {batch_size} be at least 1"
+        )
+    device = next(policy.parameters()).device if device is None else torch.device(device)
+    policy.to(device)
+    tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
+    was_training = policy.training
+    policy.eval()
+    try:
+        batches = removal_logits(policy, tensors, torch.arange(len(tensors), device=device), batch_size)
+    finally:
+        policy.train(was_training)
+    # Sigmoid before cat: its last bit depends on where a number stands in its tensor.
+    probability = torch.cat([torch.sigmoid(logits) for logits in batches]) * tensors.labels.unsqueeze(1)
+    revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
+    return RevisedLabels(
+        audio=revision.audio.bool().cpu().numpy(),
+        visual=revision.visual.bool().cpu().numpy(),
+        removal_probability=probability.cpu().numpy(),
+    )
+
+
+def removal_logits(
+    policy: "nn.Module", split: "SplitTensors", indices: "Tensor", batch_size: int = 128
+) -> "list[Tensor]":
+    """Return the log-odds (B, 2, C) of removing each label of some videos, batch by batch, without a graph.
+
+    Args:
+        policy: as `denoise` takes it, on the split's device; its mode is left as it is.
+        split: where the videos are.
+        indices: (V,) int64, which ones.
+        batch_size: videos at a time.
+    """
+    import torch  # noqa: PLC0415
+
+    initialized_labels = getattr(policy, "initialized_labels", True)
+    with torch.no_grad():
+        batches = torch.split(indices, batch_size)
+        # Detached, because logits that are a view of a weight would ask for a gradient all the same.
+        return [policy(*observe(split, batch, initialized_labels)).detach() for batch in batches]
+
+
+def observe(
+    split: "SplitTensors", indices: "Tensor", initialized_labels: bool = True
+) -> "tuple[Tensor, Tensor]":
+    """Return the state of some videos (Eq. 1): features, then, unless a policy goes without them, the labels."""
+    audio, visual = split.features(indices)
+    if not initialized_labels:
+        return audio, visual
+    return with_labels(audio, visual, split.labels.index_select(0, indices))
+
+
+def with_labels(audio: "Tensor", visual: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+    """Return states (B, T, D + C) of features (B, T, D): the labels (B, C) repeated over the segments (Eq. 1)."""
+    import torch  # noqa: PLC0415
+
+    repeated = labels.unsqueeze(1).expand(-1, audio.shape[1], -1)
+    return torch.cat((audio, repeated), dim=-1), torch.cat((visual, repeated), dim=-1)

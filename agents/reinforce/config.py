@@ -1,0 +1,110 @@
+"""The options of REINFORCE, checked where they are given."""
+
+from dataclasses import dataclass
+
+from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
+from rlld_gym.errors import InputError
+
+
+@dataclass(frozen=True)
+class ReinforceConfig:
+    """Options of ``Reinforce``; the defaults are the paper's preset."""
+
+    episodes: int = 100
+    """Episodes to train for, counted from the start of the run also when it is resumed."""
+    learning_rate: float = 1e-4
+    """Adam's learning rate."""
+    advantage: Advantage = "episode"
+    """Which action bits share a reward. "episode": all bits share the episode's return (Eq. 15); "step": those of a
+    step its reward; "video": those of a video the video's; "label": each bit has its label's credit."""
+    branch_rewards: bool = True
+    """Reinforce each branch with its own reward (Eq. 15), not both with the mean of the two."""
+    reward_to_go: bool = False
+    """Multiply a step with the rewards from that step on, not with the return of the whole episode."""
+    discount: float = 1.0
+    """Factor per step by which later rewards count less; 1 is the paper's undiscounted sum."""
+    baseline: Baseline = "none"
+    """What is subtracted from a reward. "ema": a moving average of earlier ones, one for each branch (and step of
+    an episode); "leave_one_out": the mean of the batch's others; "expected": what the policy earns on average,
+    given the credit; "optimal": what leaves a label's gradient no variance."""
+    baseline_decay: float = 0.9
+    """How much of the moving average an episode (or a step, where it is rewarded on its own) keeps."""
+    entropy_coefficient: float = 0.0
+    """Weight of the entropy of the free bits, summed over a batch like log pi, in the objective."""
+    kl_coefficient: float = 0.0
+    """Weight of the divergence from the policy that training started from, summed over a batch's free bits like
+    log pi, in the objective; it pulls back to that policy."""
+    max_gradient_norm: float | None = None
+    """Scale the gradient down to this norm where it is longer."""
+    update_every: int | None = None
+    """Steps between updates of the policy; None: one update an episode, after its last step."""
+    warm_up_steps: int = 0
+    """Steps at the start of the run that the policy acts in but does not learn from: the credit of a new task
+    network says little."""
+    gradient_diagnostics: bool = False
+    """Log how noisy the gradient is, from the gradients of two halves of each batch; takes two more backward
+    passes and changes nothing else."""
+    checkpoint_every: int = 10
+    """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
+    seed: int = 0
+    """Seed of the action samples and of the environment's first reset."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, alone or together."""
+        baselines = BASELINES.get(self.advantage, ())
+        self._check(
+            {
+                "episodes": (self.episodes >= 1, "at least 1"),
+                "learning_rate": (self.learning_rate > 0, "greater than 0"),
+                "advantage": (self.advantage in BASELINES, f"one of {', '.join(BASELINES)}"),
+                "discount": (0 <= self.discount <= 1, "between 0 and 1"),
+                "baseline": (
+                    self.baseline in baselines,
+                    f"with advantage {self.advantage} one of {', '.join(baselines)}",
+                ),
+                "baseline_decay": (0 <= self.baseline_decay < 1, "at least 0 and less than 1"),
+                "entropy_coefficient": (self.entropy_coefficient >= 0, "at least 0"),
+                "kl_coefficient": (self.kl_coefficient >= 0, "at least 0"),
+                "max_gradient_norm": (
+                    self.max_gradient_norm is None or self.max_gradient_norm > 0,
+                    "greater than 0 or none",
+                ),
+                "update_every": (self.update_every is None or self.update_every >= 1, "at least 1 or none"),
+                "warm_up_steps": (self.warm_up_steps >= 0, "at least 0"),
+                "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
+                "seed": (self.seed >= 0, "at least 0"),
+            }
+        )
+        if self.advantage == "episode":
+            self._check(
+                {
+                    "update_every": (
+                        self.update_every is None,
+                        "none: the return is known after the episode",
+                    ),
+                    "warm_up_steps": (self.warm_up_steps == 0, "0: with advantage episode all steps count"),
+                }
+            )
+        else:
+            only_episode = "only advantage episode looks at later rewards"
+            self._check(
+                {
+                    "reward_to_go": (not self.reward_to_go, f"False: {only_episode}"),
+                    "discount": (self.discount == 1, f"1: {only_episode}"),
+                    "branch_rewards": (
+                        self.branch_rewards or self.advantage != "label",
+                        "True: with advantage label every bit has a reward of its own",
+                    ),
+                }
+            )
+
+    @property
+    def needs_credit(self) -> bool:
+        """Whether the environment has to tell the credit of every label."""
+        return self.advantage == "label" or self.baseline in ("expected", "optimal")
+
+    def _check(self, rules: dict[str, tuple[bool, str]]) -> None:
+        """Raise InputError for the first option whose rule does not hold."""
+        for name, (holds, expected) in rules.items():
+            if not holds:
+                raise InputError(f"option {name}: found {getattr(self, name)}, expected {expected}")

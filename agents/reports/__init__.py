@@ -1,0 +1,1 @@
+"""Tables, figures and statistics of results, and the published rows."""

@@ -1,0 +1,161 @@
+"""results.md: the tables of a benchmark for people to read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlld_agents.experiments.benchmark.rows import row_of
+from rlld_agents.reports.benchmark import (
+    FEWEST_SEEDS,
+    QUALITIES,
+    SCORES,
+    Results,
+    published_rows,
+    score_cells,
+)
+from rlld_agents.reports.figures import Curves
+from rlld_agents.reports.results import SCORE_COLUMNS, markdown
+from rlld_agents.reports.statistics import bootstrap_mean_interval
+
+LAST_EPISODES = 100
+"""Episodes whose mean stands for an agent's convergence (Figures 6-11 of RLLD, arXiv 2412.19563)."""
+
+WITHOUT_SPEECH = tuple(f"{kind}_without_speech" for kind in QUALITIES[1:])
+
+BAR_TO_CLEAR = "no_visual_speech"
+"""The row that every denoiser has to beat."""
+
+DIFFERENCES = (
+    ("segment_audio", "segment A"),
+    ("segment_visual", "segment V"),
+    ("segment_type", "segment Type"),
+    ("event_visual", "event V"),
+    ("event_type", "event Type"),
+)
+"""Scores in which rows are compared with it."""
+
+
+def markdown_text(results: Results, title: str) -> str:
+    """Return the tables for people: scores, removals, cost, and the published rows in a block of their own."""
+    heads = [text for _, text in SCORE_COLUMNS]
+    heads[0], heads[5] = "segment A", "event A"
+    bold = score_cells(results)
+    rows = [
+        [
+            row_of(name).label,
+            *(
+                _with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s, len(results[name]))
+                for m, s, best in cells
+            ),
+        ]
+        for name, cells in bold.items()
+    ]
+    removal = [_removal_row(name, rows_) for name, rows_ in results.items()]
+    cost = [_cost_row(name, rows_) for name, rows_ in results.items()]
+    beaten = _differences(results)
+    parts = [
+        title,
+        "Test F-scores (%): mean ± standard deviation over the seeds. Bold: better than every other row but the "
+        f"oracle, the 95 % bootstrap interval of the paired difference above 0 with at least {FEWEST_SEEDS} seeds",
+        markdown(["", *heads], rows),
+        *beaten,
+        "Removed labels, mean over the seeds; AUC: how well the method ranks noisy labels",
+        markdown(
+            [
+                "",
+                *("audio removed", "precision", "recall", "AUC"),
+                *("visual removed", "precision", "recall", "AUC"),
+                *("without Speech: precision", "recall", "AUC"),
+            ],
+            removal,
+        ),
+        "Cost: seconds of removal and of all, peak memory of the process, parameters; which validation labels",
+        markdown(["", "removal (s)", "all (s)", "memory (MB)", "parameters", "validation labels"], cost),
+    ]
+    curves = curves_of(results)
+    if curves:
+        number = min(LAST_EPISODES, *(len(run["return"]) for runs in curves.values() for run in runs))
+        parts += [
+            "Convergence: validation F-scores (%) of the environment's parser and return, mean of the last "
+            f"{number} episodes, ± standard deviation over the seeds",
+            markdown(
+                ["", *heads, "return"], [_convergence_row(n, runs, number) for n, runs in curves.items()]
+            ),
+        ]
+    published = published_rows(results)
+    if published:
+        parts += [
+            "For orientation: **published results on LLP**, real data, single runs; not comparable in level",
+            markdown(["", *heads], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def curves_of(results: Results) -> dict[str, list[Curves]]:
+    """Return the learning curves of the rows that have some: scores and "return", (E,) numbers per episode."""
+    curves = {name: [row["details"].get("curve") for row in rows] for name, rows in results.items()}
+    return {
+        name: [{key: np.array(values) for key, values in run.items()} for run in runs if run]
+        for name, runs in curves.items()
+        if any(runs)
+    }
+
+
+def _differences(results: Results) -> list[str]:
+    """Return title and table of each row's gain over the bar to clear; nothing where there are too few seeds."""
+    base = {row["seed"]: row["test"] for row in results.get(BAR_TO_CLEAR, ())}
+    if len(base) < FEWEST_SEEDS:
+        return []
+    rows = []
+    for name, of_row in results.items():
+        pairs = [(row["test"], base[row["seed"]]) for row in of_row if row["seed"] in base]
+        if name == BAR_TO_CLEAR or len(pairs) < FEWEST_SEEDS:
+            continue
+        texts = [row_of(name).label]
+        for key, _ in DIFFERENCES:
+            gains = [mine[key] - theirs[key] for mine, theirs in pairs]
+            low, high = bootstrap_mean_interval(gains)
+            texts.append(f"{np.mean(gains):+.1f} [{low:+.1f}, {high:+.1f}]")
+        rows.append(texts)
+    if not rows:
+        return []
+    title = f"Gain over {row_of(BAR_TO_CLEAR).label}, paired by seed: mean [95 % bootstrap interval]"
+    return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
+
+
+def _with_spread(mean: str, spread: float, seeds: int) -> str:
+    """Return the mean alone where one seed says nothing about spread."""
+    return f"{mean} ± {spread:.1f}" if seeds > 1 else mean
+
+
+def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    texts = [row_of(name).label]
+    for modality, kinds in (("audio", QUALITIES), ("visual", (*QUALITIES, *WITHOUT_SPEECH))):
+        for kind in kinds:
+            known = [v for row in rows if (v := row["removal"][modality][kind]) is not None]
+            share = not kind.startswith("auc")
+            texts.append(
+                "-" if not known else f"{100 * np.mean(known):.1f} %" if share else f"{np.mean(known):.3f}"
+            )
+    return texts
+
+
+def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
+    texts = [row_of(name).label]
+    for key in (*SCORES, "return"):
+        means = np.array([np.mean(run[key][-number:]) for run in runs])
+        texts.append(f"{means.mean():.1f} ± {means.std(ddof=1) if len(means) > 1 else 0.0:.1f}")
+    return texts
+
+
+def _cost_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    mean = {
+        key: np.mean([row[key] for row in rows]) for key in ("removal_seconds", "seconds", "peak_memory_mb")
+    }
+    return [
+        row_of(name).label,
+        *(f"{value:.0f}" for value in mean.values()),
+        f"{rows[0]['parameters']:,}".replace(",", " "),
+        rows[0]["validation_labels"],
+    ]

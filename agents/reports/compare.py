@@ -1,0 +1,122 @@
+"""compare.csv and compare.md: what came out of a comparison, every cell and per agent."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rlld_agents.reports.results import SCORE_COLUMNS, markdown
+from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
+
+Results = Mapping[str, Sequence[Mapping[str, Any]]]
+"""The cells' results by agent or control, in table order, one for each seed."""
+
+LAST_EPISODES = 5
+"""Episodes at the end of learning whose mean return is reported."""
+
+TABLE_SCORES = (
+    ("segment_audio", "segment A"),
+    ("segment_visual", "segment V"),
+    ("segment_type", "segment Type"),
+    ("event_visual", "event V"),
+)
+
+
+def final_return(result: Mapping[str, Any]) -> float | None:
+    """Return the mean return of the last episodes; None of a control."""
+    returns = [row["return"] for row in result["curve"][-LAST_EPISODES:]]
+    return float(np.mean(returns)) if returns else None
+
+
+def csv_text(results: Results) -> str:
+    """Return one row per cell: return, removals, their quality, ten test scores, seconds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    removal = [
+        (modality, kind)
+        for modality in ("audio", "visual")
+        for kind in ("rate", "precision", "recall", "auc")
+    ]
+    names = [name for name, _ in SCORE_COLUMNS]
+    head = ["agent", "seed", "steps", "episodes", "final_return", *(f"{kind}_{m}" for m, kind in removal)]
+    writer.writerow([*head, *names, "seconds"])
+    for agent, rows in results.items():
+        for row in rows:
+            curve = row["curve"]
+            values: list[Any] = [agent, row["seed"], int(curve[-1]["steps"]) if curve else 0, len(curve)]
+            values += [final_return(row), *(row["removal"][m][kind] for m, kind in removal)]
+            values += [row["test"][name] for name in names]
+            writer.writerow([_number(value) for value in [*values, row["seconds"]]])
+    return text.getvalue()
+
+
+def table(results: Results) -> str:
+    """Return the Markdown tables: test scores and removals, interquartile mean and 95 % interval over seeds."""
+    scores = [
+        [agent, *(_interval([row["test"][name] for row in rows]) for name, _ in TABLE_SCORES)]
+        for agent, rows in results.items()
+    ]
+    means = [
+        [agent, *(f"{np.mean([row['test'][name] for row in rows]):.1f}" for name, _ in SCORE_COLUMNS)]
+        for agent, rows in results.items()
+    ]
+    heads = [text for _, text in SCORE_COLUMNS]
+    heads[0], heads[5] = "segment A", "event A"
+    removals = [[agent, *_removal_cells(rows)] for agent, rows in results.items()]
+    parts = [
+        "Test F-scores (%) of a parser trained on the labels: interquartile mean over seeds "
+        "[95 % bootstrap interval]",
+        markdown(["", *(text for _, text in TABLE_SCORES)], scores),
+        "All ten scores, mean over seeds",
+        markdown(["", *heads], means),
+        f"Learning and removals, mean over seeds; return: interquartile mean of the last {LAST_EPISODES} episodes' "
+        "mean [95 % bootstrap interval]",
+        markdown(
+            [
+                "",
+                "return",
+                "audio removed",
+                "precision",
+                "AUC",
+                "visual removed",
+                "precision",
+                "recall",
+                "AUC",
+                "seconds",
+            ],
+            removals,
+        ),
+    ]
+    return "\n\n".join(parts)
+
+
+def _removal_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return return, audio rate, precision, AUC, visual rate, precision, recall, AUC and seconds."""
+    returns = [value for row in rows if (value := final_return(row)) is not None]
+    cells = [_interval(returns, digits=2) if returns else "-"]
+    for modality, kinds in (
+        ("audio", ("rate", "precision", "auc")),
+        ("visual", ("rate", "precision", "recall", "auc")),
+    ):
+        for kind in kinds:
+            values = [row["removal"][modality][kind] for row in rows]
+            known = [value for value in values if value is not None]
+            if not known:
+                cells.append("-")
+            else:
+                cells.append(f"{np.mean(known):.3f}" if kind == "auc" else f"{100 * np.mean(known):.1f} %")
+    return [*cells, f"{np.mean([row['seconds'] for row in rows]):.0f}"]
+
+
+def _interval(values: Sequence[float], digits: int = 1) -> str:
+    middle = float(interquartile_mean(values))
+    if len(values) == 1:
+        return f"{middle:.{digits}f}"
+    low, high = bootstrap_interval(values)
+    return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _number(value: Any) -> Any:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value

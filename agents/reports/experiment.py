@@ -1,0 +1,73 @@
+"""Figures and tables of the main experiment."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rlld_agents.labels.removal import RemovalQuality
+from rlld_agents.reports import figures, results
+from rlld_agents.runs.log import read_rows
+from rlld_gym.data import FeatureStore
+
+Scores = dict[str, list[dict[str, float]]]
+"""Test scores (percent) of each parser seed, by label set."""
+
+
+def draw_figures(
+    folder: Path, store: FeatureStore, seed: int, scores: Scores, quality: RemovalQuality
+) -> None:
+    """Draw a run's test scores and removals, and the curves of REINFORCE if it was used, into its folder."""
+    rows = read_rows(folder / "metrics.jsonl")
+    names = [name for name, _ in results.SCORE_COLUMNS]
+    rows = [row for row in rows if all(f"env/{name}" in row for name in names)]
+    title = f"{store.name}, seed {seed}"
+    if rows:
+        curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in names}
+        text = f"Task network on validation videos during REINFORCE ({title})"
+        figures.plot_convergence(folder / "figures" / "convergence.png", {"REINFORCE": [curves]}, text)
+    figures.plot_scores(folder / "figures" / "scores.png", scores, f"Parsers on test videos ({title})")
+    figures.plot_removal(
+        folder / "figures" / "removal.png", quality, store.classes, f"Removed labels ({title})"
+    )
+
+
+def result_tables(
+    store: FeatureStore,
+    threshold: float,
+    scores: Scores,
+    quality: RemovalQuality,
+    estimate: dict[str, Any] | None = None,
+) -> str:
+    """Return the Markdown tables of a run.
+
+    Args:
+        store: the data set.
+        threshold: above which the policy removed labels.
+        scores: of the parsers.
+        quality: of the removals from the training videos.
+        estimate: the same, estimated on the validation videos; None: there is none.
+    """
+    seeds = max(len(rows) for rows in scores.values())
+    number = "one parser" if seeds == 1 else f"mean of {seeds} parsers"
+    parts = [
+        f"Test F-scores (%), {store.name}, {number} per row",
+        results.score_table(scores),
+        f"Removed from the {len(store.split('train'))} training videos",
+        results.removal_table(quality),
+    ]
+    if estimate is not None:
+        parts += [
+            f"The same, estimated by cross-validation on the {estimate['videos']} validation videos: "
+            "removals by policies that did not learn from the video",
+            results.estimate_table(estimate),
+        ]
+    if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
+        parts.append(
+            f"The policy removed nothing: no removal probability is above {threshold}. "
+            "Rows of denoised and weak labels are therefore equal."
+        )
+    deviations = results.deviation_table(scores)
+    if deviations:
+        parts += ["Standard deviation over the parsers", deviations]
+    return "\n\n".join(parts)

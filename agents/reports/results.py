@@ -1,0 +1,129 @@
+"""Tables of a run's results, in Markdown that also reads well in a terminal."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
+from typing import Any
+
+from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
+from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
+
+SCORE_COLUMNS = tuple(
+    (f"{level}_{key}", text)
+    for level in ("segment", "event")
+    for key, text in (
+        ("audio", "A"),
+        ("visual", "V"),
+        ("audio_visual", "AV"),
+        ("type", "Type"),
+        ("event", "Event"),
+    )
+)
+"""Score names and their short headings, in the order of the tables in the literature."""
+
+Scores = Mapping[str, Sequence[Mapping[str, float]]]
+
+
+def mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each of the ten scores over parser seeds."""
+    return {name: mean(row[name] for row in scores) for name, _ in SCORE_COLUMNS}
+
+
+def score_table(scores: Scores) -> str:
+    """Return the ten test scores per label set: segment level on the left, event level on the right.
+
+    Args:
+        scores: per label set, the scores (percent) of one or more parser seeds; means are shown.
+    """
+    heads = [text for _, text in SCORE_COLUMNS]
+    heads[0], heads[5] = "segment A", "event A"
+    rows = []
+    for label_set in in_table_order(scores):
+        values = mean_scores(scores[label_set])
+        text = LABEL_SET_STYLE.get(label_set, (label_set,))[0]
+        rows.append([text, *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)])
+    return markdown(["parser trained on", *heads], rows)
+
+
+def deviation_table(scores: Scores) -> str:
+    """Return the standard deviations over parser seeds in :func:`score_table`'s layout; "" for one seed."""
+    names = [name for name in in_table_order(scores) if len(scores[name]) > 1]
+    if not names:
+        return ""
+    heads = [text for _, text in SCORE_COLUMNS]
+    heads[0], heads[5] = "segment A", "event A"
+    rows = [
+        [
+            LABEL_SET_STYLE.get(n, (n,))[0],
+            *(f"{stdev(row[key] for row in scores[n]):.1f}" for key, _ in SCORE_COLUMNS),
+        ]
+        for n in names
+    ]
+    return markdown(["parser trained on", *heads], rows)
+
+
+def removal_table(quality: RemovalQuality) -> str:
+    """Return how many labels were removed per modality, and how rightly where the truth is known."""
+    rows = [_removal_row("audio", quality.audio), _removal_row("visual", quality.visual)]
+    return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
+
+
+def estimate_table(estimate: Mapping[str, Any]) -> str:
+    """Return an estimate of removal quality (of a `RemovalEstimate`), with and without Speech."""
+    rows = []
+    for modality in ("audio", "visual"):
+        for ending, text in (("", modality), ("_without_speech", f"{modality} without Speech")):
+            values = estimate[modality]
+            if f"labels{ending}" not in values:
+                continue
+            shares = [_percent(values[f"{key}{ending}"]) for key in ("noise", "rate", "precision", "recall")]
+            rows.append([text, str(values[f"labels{ending}"]), *shares, _area(values[f"auc{ending}"])])
+    return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
+
+
+def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:
+    """Return the counts per class as CSV text; fields of unknown truth are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    kinds = ("removed", "noisy", "correct")
+    writer.writerow(["class", "labels", *(f"{m}_{kind}" for m in ("audio", "visual") for kind in kinds)])
+    for index, name in enumerate(classes):
+        row: list[str | int] = [name, int(quality.audio.labels[index])]
+        for modality in (quality.audio, quality.visual):
+            for counts in (modality.removed, modality.noisy, modality.correct):
+                row.append("" if counts is None else int(counts[index]))
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def _removal_row(name: str, modality: ModalityRemoval) -> list[str]:
+    shares = [modality.noise_rate, modality.removal_rate, modality.precision, modality.recall]
+    return [name, str(int(modality.labels.sum())), *map(_percent, shares), _area(modality.auc)]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _area(area: float | None) -> str:
+    return "-" if area is None else f"{area:.3f}"
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, first column to the left and all others to the right, with aligned cells."""
+    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
+    lines = [_line(heads, widths)]
+    lines.append(
+        "|" + "|".join("-" * (w + 2) if i == 0 else "-" * (w + 1) + ":" for i, w in enumerate(widths)) + "|"
+    )
+    lines += [_line(row, widths) for row in rows]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    texts = [
+        cell.ljust(w) if i == 0 else cell.rjust(w)
+        for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "| " + " | ".join(texts) + " |"

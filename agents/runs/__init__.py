@@ -1,0 +1,1 @@
+"""What a run needs beside its work: its folder, log, checkpoint, progress and processes."""

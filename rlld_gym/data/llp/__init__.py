@@ -1,0 +1,1 @@
+"""LLP's annotation files and the public npy layout."""

@@ -1,0 +1,261 @@
+"""Importing LLP, or a data set in LLP's layout, from npy files into one store file."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, SPLITS
+from rlld_gym.data.llp.annotation_files import annotation_paths
+from rlld_gym.data.llp.annotations import Annotations, SplitAnnotations, load_annotations
+from rlld_gym.data.llp.npy_layout import SOURCE_FILE, FeatureFolders
+from rlld_gym.data.llp.npy_scan import (
+    FileProblem,
+    VideoFiles,
+    check_folders,
+    read_video,
+    scan_headers,
+    video_files,
+)
+from rlld_gym.data.store.feature_store import DEFAULT_ATTRIBUTES, FeatureStore, StoreHeader
+from rlld_gym.data.store.partial import PartialStore
+from rlld_gym.errors import InputError
+
+BLOCK_VIDEOS: Final = 64
+"""Videos that are in memory at a time: 7 MB with LLP's feature sizes."""
+
+READING_THREADS: Final = 4
+"""Threads that read files: for disks that answer late; they hardly help when the files are cached."""
+
+
+class FeatureFilesError(InputError):
+    """Feature files that cannot be imported; the message counts them and names the first.
+
+    Attributes:
+        problems: all of them, sorted by video.
+    """
+
+    def __init__(self, features: Path, problems: Sequence[FileProblem], total: int, advice: str) -> None:
+        self.problems = tuple(problems)
+        kinds = ", ".join(
+            f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common()
+        )
+        super().__init__(
+            f"features {features}: {len(problems)} of {total} files cannot be used ({kinds}), the first: "
+            f"{problems[0]}; {advice}"
+        )
+
+
+def import_store(
+    annotations: str | os.PathLike[str],
+    features: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    dtype: str = "float16",
+    strict: bool = False,
+    limit: int | None = None,
+    folders: FeatureFolders | None = None,
+    progress: bool = False,
+) -> FeatureStore:
+    """Read annotations and npy features and write one store file.
+
+    First the headers of all files are checked, and nothing is written unless all files are there and fit.
+    Then the features are read in blocks of 64 videos, so that memory does not grow with the data set, into
+    ``OUT.partial``. After an interruption the same call goes on where it stopped; the file is the same.
+
+    Args:
+        annotations: folder of LLP's annotation files.
+        features: folder with ``vggish/ID.npy`` (10, Da), ``res152/ID.npy`` (80, D2) or (10, D2), and
+            ``r2plus1d_18/ID.npy`` (10, D3), floating-point; ID is the first 11 characters of a filename.
+            Feature sizes are those of the files.
+        out: the store file; replaced when all is read.
+        dtype: "float16" or "float32", as which features are stored.
+        strict: refuse annotation files with broken rows instead of repairing them.
+        limit: import only the first ``limit`` training videos; validation and test stay whole.
+        folders: names of the folders of npy files, and whether there is a 3D stream.
+        progress: show progress bars on standard error.
+
+    Returns:
+        The store, opened.
+
+    Raises:
+        FeatureFilesError: files are missing, truncated, of other shapes or dtypes (found before anything is
+            written), or hold NaN, infinity or values too large for float16.
+        InputError: an option, an annotation file or a folder cannot be used, or the disk is too small.
+    """
+    if dtype not in ("float16", "float32"):
+        raise InputError(f"dtype {dtype!r}: expected float16 or float32")
+    if limit is not None and limit < 1:
+        raise InputError(f"limit {limit}: expected at least 1 training video")
+    root, target = Path(features), Path(out)
+    streams = (folders or FeatureFolders()).streams()
+    loaded = load_annotations(annotations, strict)
+    paths = annotation_paths(Path(annotations))
+    splits = {name: _first(loaded.split(name), limit if name == "train" else None) for name in SPLITS}
+    check_folders(root, streams)
+    files = video_files(root, streams, [name for split in splits.values() for name in split.filenames])
+    with tqdm(total=len(files), desc="scan", unit="video", disable=not progress) as bar:
+        scan = scan_headers(files, lambda _done, _all: bar.update())
+    if scan.problems:
+        advice = "nothing was written; restore the files and import again"
+        raise FeatureFilesError(root, scan.problems, len(files) * len(streams), advice)
+    source = _source(root)
+    sizes = {stream: size for stream, size in scan.sizes.items() if size is not None}
+    header = StoreHeader(
+        name=str(source.get("name", target.stem)),
+        classes=CLASSES,
+        counts={name: len(split.filenames) for name, split in splits.items()},
+        dtype=dtype,
+        audio_size=sizes["audio"],
+        visual_2d_size=sizes["visual_2d"],
+        visual_3d_size=sizes.get("visual_3d", 0),
+        attributes={
+            **DEFAULT_ATTRIBUTES,
+            **{key: source[key] for key in ("hidden_size", "recipe") if key in source},
+            "sources": {
+                **_sources(paths, loaded, limit),
+                "features_folder": str(root.resolve()),
+                "folders": streams,
+                "made_by": source.get("sources"),
+            },
+        },
+    )
+    flags = _flags(splits)
+    _check_space(target, header)
+    names = [name for split in splits.values() for name in split.filenames]
+    fingerprint = _fingerprint(header, names, flags, scan.stamp)
+    with PartialStore(target, header, names, flags, fingerprint) as partial:
+        _fill(partial, files, sizes, progress)
+        if partial.problems:
+            partial.discard()
+            too_large = any(problem.kind == "float16 overflow" for problem in partial.problems)
+            advice = "import with --dtype float32" if too_large else "restore the files and import again"
+            total = len(files) * len(streams)
+            raise FeatureFilesError(root, sorted(partial.problems), total, f"no store was written; {advice}")
+        partial.finish()
+    return FeatureStore.open(target)
+
+
+def _fill(
+    partial: PartialStore, files: Sequence[VideoFiles], sizes: Mapping[str, int], progress: bool
+) -> None:
+    """Read the videos that are not in the partial store yet and append them, block by block."""
+    bar = tqdm(
+        total=len(files), initial=partial.done, desc="import", unit="video", disable=not progress, smoothing=0
+    )
+    with bar, ThreadPoolExecutor(READING_THREADS) as pool:
+        for block in _blocks(files[partial.done :]):
+            read = list(pool.map(lambda video: read_video(video, sizes), block))
+            problems = [problem for _, found in read for problem in found]
+            arrays = {}
+            for stream, size in sizes.items():
+                absent = np.zeros((NUM_SEGMENTS, size), np.float32)
+                features = np.stack([streams.get(stream, absent) for streams, _ in read])
+                arrays[stream], too_large = _cast(features, partial.header.dtype)
+                problems += [_overflow(block[row], stream, features[row]) for row in too_large]
+            visual = [arrays[stream] for stream in ("visual_2d", "visual_3d") if stream in arrays]
+            partial.write(arrays["audio"], np.concatenate(visual, axis=2), problems)
+            bar.update(len(block))
+
+
+def _blocks(files: Sequence[VideoFiles]) -> Iterator[Sequence[VideoFiles]]:
+    for start in range(0, len(files), BLOCK_VIDEOS):
+        yield files[start : start + BLOCK_VIDEOS]
+
+
+def _cast(features: NDArray[np.float32], dtype: str) -> tuple[NDArray[np.floating[Any]], list[int]]:
+    """Return (n, T, D) finite features in ``dtype`` and the rows that hold values too large for it."""
+    with np.errstate(over="ignore"):
+        cast = features.astype(dtype)
+    return cast, np.flatnonzero(~np.isfinite(cast).all(axis=(1, 2))).tolist()
+
+
+def _overflow(video: VideoFiles, stream: str, features: NDArray[np.float32]) -> FileProblem:
+    return FileProblem(
+        video.video,
+        str(video.paths[stream]),
+        "float16 overflow",
+        "magnitudes up to 65504, the largest float16",
+        f"{float(np.abs(features).max()):g}",
+    )
+
+
+def _first(split: SplitAnnotations, number: int | None) -> SplitAnnotations:
+    """Return the first ``number`` videos of a split without dense labels, or the split itself for None."""
+    if number is None:
+        return split
+    return SplitAnnotations(split.filenames[:number], split.labels[:number], None, None)
+
+
+def _flags(splits: Mapping[str, SplitAnnotations]) -> dict[str, NDArray[np.bool_]]:
+    """Return the store's labels, dense labels (zeros where unknown) and whether they are known."""
+    parts: dict[str, list[NDArray[np.bool_]]] = {
+        key: [] for key in ("labels", "dense_audio", "dense_visual", "dense_known")
+    }
+    for split in splits.values():
+        number, classes = split.labels.shape
+        unknown = np.zeros((number, NUM_SEGMENTS, classes), np.bool_)
+        parts["labels"].append(split.labels)
+        parts["dense_audio"].append(unknown if split.dense_audio is None else split.dense_audio)
+        parts["dense_visual"].append(unknown if split.dense_visual is None else split.dense_visual)
+        parts["dense_known"].append(np.full(number, split.dense_audio is not None))
+    return {key: np.concatenate(arrays) for key, arrays in parts.items()}
+
+
+def _source(root: Path) -> dict[str, Any]:
+    """Return what the feature folder says about its origin; folders of LLP's own features say nothing."""
+    try:
+        source = json.loads((root / SOURCE_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{root / SOURCE_FILE}: not readable as JSON ({error}); repair or remove it"
+        ) from error
+    kinds = {"name": str, "recipe": str, "hidden_size": int}
+    if not isinstance(source, dict) or any(not isinstance(source.get(k, t()), t) for k, t in kinds.items()):
+        raise InputError(
+            f"{root / SOURCE_FILE}: not a note on the features' origin; expected an object with the texts name and "
+            "recipe and the number hidden_size; repair or remove it"
+        )
+    return source
+
+
+def _sources(paths: Mapping[str, Path], loaded: Annotations, limit: int | None) -> dict[str, Any]:
+    """Return what a store says about the origin of its labels."""
+    return {
+        "annotations": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths.values()},
+        "annotation_defects": {kind: count for kind, count in loaded.counts().items() if count},
+        "limit": limit,
+    }
+
+
+def _check_space(target: Path, header: StoreHeader) -> None:
+    """Raise InputError where the disk has no room for the features."""
+    folder = next(parent for parent in target.resolve().parents if parent.is_dir())
+    values = sum(header.counts.values()) * NUM_SEGMENTS
+    values *= header.audio_size + header.visual_2d_size + header.visual_3d_size
+    needed, free = values * np.dtype(header.dtype).itemsize, shutil.disk_usage(folder).free
+    if needed > free:
+        found = f"{free / 1e9:.2f} GB free"
+        raise InputError(f"{target}: {found}, but the store needs {needed / 1e9:.2f} GB; make room")
+
+
+def _fingerprint(
+    header: StoreHeader, names: Sequence[str], flags: Mapping[str, NDArray[np.bool_]], stamp: str
+) -> str:
+    """Return a digest of everything that decides the content of the store."""
+    digest = hashlib.sha256(repr(header).encode())
+    digest.update("\n".join([stamp, *names]).encode())
+    for value in flags.values():
+        digest.update(value.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,246 @@
+"""Checking and reading the npy files of a feature folder."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlld_gym.data.classes import NUM_SEGMENTS
+from rlld_gym.data.llp.annotation_files import ID_LENGTH
+from rlld_gym.errors import InputError
+
+FRAMES_PER_SEGMENT: Final = 8
+"""Frames of a second of video in the public 2D features."""
+
+_ROWS: Final[Mapping[str, tuple[int, ...]]] = {
+    "audio": (NUM_SEGMENTS,),
+    "visual_2d": (FRAMES_PER_SEGMENT * NUM_SEGMENTS, NUM_SEGMENTS),
+    "visual_3d": (NUM_SEGMENTS,),
+}
+
+
+@dataclass(frozen=True, order=True)
+class FileProblem:
+    """A feature file that cannot be imported.
+
+    Attributes:
+        video: the 11-character id.
+        file: the path.
+        kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity" or "float16 overflow".
+        expected: what the file should be.
+        found: what it is.
+    """
+
+    video: str
+    file: str
+    kind: str
+    expected: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.video}  {self.kind}: {self.file}: found {self.found}; expected {self.expected}"
+
+
+@dataclass(frozen=True)
+class NpyHeader:
+    """Shape and dtype of an npy file, and its size and age on disk."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    stamp: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class VideoFiles:
+    """The feature files of one video: stream ("audio", "visual_2d", "visual_3d") -> path."""
+
+    video: str
+    paths: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class FeatureScan:
+    """What the headers of all feature files say.
+
+    Attributes:
+        sizes: stream -> number of features, None where no file of the stream could be read.
+        problems: every file that cannot be imported.
+        stamp: digest of the paths, sizes and ages of the readable files.
+    """
+
+    sizes: Mapping[str, int | None]
+    problems: list[FileProblem]
+    stamp: str
+
+
+def video_files(root: Path, folders: Mapping[str, str], filenames: Sequence[str]) -> list[VideoFiles]:
+    """Return the files in which the features of the videos are expected."""
+    ids = [filename[:ID_LENGTH] for filename in filenames]
+    return [
+        VideoFiles(video, {stream: root / folder / f"{video}.npy" for stream, folder in folders.items()})
+        for video in ids
+    ]
+
+
+def read_npy_header(path: Path) -> NpyHeader:
+    """Read the header of an npy file and compare the file's length with it; the array is not read.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: not an npy file, an unknown version of the format, pickled objects, or a truncated file.
+    """
+    with path.open("rb") as file:
+        shape, dtype = _shape_and_dtype(file)
+        status = os.fstat(file.fileno())
+        if dtype.hasobject:
+            raise ValueError("pickled Python objects")
+        expected = file.tell() + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if status.st_size != expected:
+            state = "truncated, " if status.st_size < expected else ""
+            raise ValueError(f"{state}{status.st_size} bytes where its header says {expected}")
+        return NpyHeader(shape, dtype, (status.st_size, status.st_mtime_ns))
+
+
+def scan_headers(
+    files: Sequence[VideoFiles], progress: Callable[[int, int], object] | None = None
+) -> FeatureScan:
+    """Read the headers of all feature files and judge every file; no array is read.
+
+    Args:
+        files: the files of all videos, one video at least, with the same streams each.
+        progress: called with (videos scanned, videos in all) after each video.
+
+    Returns:
+        Sizes, problems and a digest of the files' sizes and ages. The size of a stream is the one that most
+        of its files have, and files of other sizes are problems.
+    """
+    headers: list[tuple[str, str, Path, NpyHeader]] = []
+    problems, digest = [], hashlib.sha256()
+    for number, video in enumerate(files, start=1):
+        for stream, path in video.paths.items():
+            try:
+                header = read_npy_header(path)
+            except (OSError, ValueError) as error:
+                problems.append(_unreadable(video.video, stream, path, error))
+            else:
+                headers.append((video.video, stream, path, header))
+                digest.update(f"{path} {header.stamp}".encode())
+        if progress is not None:
+            progress(number, len(files))
+    sizes = {}
+    for stream in files[0].paths:
+        widths = Counter(h.shape[1] for _, key, _, h in headers if key == stream and len(h.shape) == 2)
+        sizes[stream] = widths.most_common(1)[0][0] if widths else None
+    judged = (
+        judge(video_id, stream, path, header, sizes[stream]) for video_id, stream, path, header in headers
+    )
+    problems += [problem for problem in judged if problem is not None]
+    return FeatureScan(sizes, sorted(problems), digest.hexdigest())
+
+
+def judge(
+    video: str, stream: str, path: Path, found: NpyHeader | NDArray[Any], size: int | None
+) -> FileProblem | None:
+    """Return what is wrong with a feature array's shape or dtype, None where nothing is.
+
+    Args:
+        video: the video's id.
+        stream: "audio", "visual_2d" or "visual_3d".
+        path: its file.
+        found: its header or content; expected are floating-point numbers of shape (10, size), or (80, size)
+            for 2D features.
+        size: the expected number of features, None for any.
+    """
+    shape, dtype = found.shape, found.dtype
+    if dtype.kind != "f":
+        return FileProblem(video, str(path), "wrong dtype", "floating-point numbers", str(dtype))
+    if len(shape) == 2 and shape[0] in _ROWS[stream] and shape[1] > 0 and size in (None, shape[1]):
+        return None
+    return FileProblem(video, str(path), "wrong shape", _expected_shape(stream, size), str(shape))
+
+
+def check_folders(root: Path, folders: Mapping[str, str]) -> None:
+    """Raise InputError where the feature folder or one of its stream folders does not exist."""
+    if not root.is_dir():
+        raise InputError(
+            f"features {root}: no such folder; expected the folders {', '.join(folders.values())}"
+        )
+    for stream, folder in folders.items():
+        if not (root / folder).is_dir():
+            advice = "; for features without a 3D stream use --no-3d" if stream == "visual_3d" else ""
+            raise InputError(
+                f"features {root}: no folder {folder!r} with the {stream.replace('_', ' ')} features; "
+                f"expected {folder}/ID.npy for every video{advice}"
+            )
+
+
+def read_video(
+    files: VideoFiles, sizes: Mapping[str, int]
+) -> tuple[dict[str, NDArray[np.float32]], list[FileProblem]]:
+    """Read the features of one video.
+
+    Args:
+        files: the video's files.
+        sizes: stream -> number of features.
+
+    Returns:
+        Stream -> (10, size) float32, frames pooled by their mean over each segment, and the problems: files
+        that became unreadable or changed their shape since they were scanned, or hold NaN or infinity. The
+        streams of such files are left out.
+    """
+    arrays, problems = {}, []
+    for stream, path in files.paths.items():
+        pooled = _read_stream(files.video, stream, path, sizes[stream])
+        if isinstance(pooled, FileProblem):
+            problems.append(pooled)
+        else:
+            arrays[stream] = pooled
+    return arrays, problems
+
+
+def _read_stream(video: str, stream: str, path: Path, size: int) -> NDArray[np.float32] | FileProblem:
+    try:
+        raw = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        return _unreadable(video, stream, path, error)
+    problem = judge(video, stream, path, raw, size)
+    if problem is not None:
+        return problem
+    with np.errstate(over="ignore", invalid="ignore"):
+        frames = raw.reshape(NUM_SEGMENTS, -1, size)
+        pooled: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(pooled)))
+    if bad:
+        found = f"NaN or infinity in {bad} of {pooled.size} values (of segments)"
+        return FileProblem(video, str(path), "NaN or infinity", "finite values", found)
+    return pooled
+
+
+def _unreadable(video: str, stream: str, path: Path, error: Exception) -> FileProblem:
+    expected = _expected_shape(stream, None)
+    if isinstance(error, FileNotFoundError):
+        return FileProblem(video, str(path), "missing", expected, "no file")
+    found = " ".join(str(error).split()) or type(error).__name__
+    return FileProblem(video, str(path), "unreadable", expected, found)
+
+
+def _expected_shape(stream: str, size: int | None) -> str:
+    """Return the shape in words, such as "(80, 2048) or (10, 2048)"."""
+    return " or ".join(f"({rows}, {'D' if size is None else size})" for rows in _ROWS[stream])
+
+
+def _shape_and_dtype(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"npy format {version[0]}.{version[1]}")
+    return shape, dtype

@@ -1,0 +1,1 @@
+"""Feature stores: one HDF5 file for a data set."""

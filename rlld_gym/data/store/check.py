@@ -1,0 +1,126 @@
+"""Verification of a store file's content, beyond the structure that opening it checks."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import h5py
+import numpy as np
+
+from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.file import (
+    DATASETS,
+    FLAGS,
+    dataset_checksum,
+    open_store_file,
+    read_header,
+    row_blocks,
+    split_rows,
+)
+from rlld_gym.errors import InputError
+
+TOLERATED_DISAGREEMENT: Final = 0.1
+"""Weak and dense labels disagree in about 2 of 100 LLP labels; more than this share means exchanged rows."""
+
+
+def check_store(path: str | os.PathLike[str]) -> list[str]:
+    """Verify everything in a store file.
+
+    Structure, checksums, finite features, flags that are 0 or 1, unique file names and video ids, at least
+    one label per video, dense labels only where they are known, and agreement of weak and dense labels.
+
+    Args:
+        path: the store file. It is read in blocks of 16 MiB.
+
+    Returns:
+        The problems, one line each; empty for a sound file. A file that cannot be opened is one problem.
+    """
+    try:
+        header = read_header(path)
+        with open_store_file(Path(path)) as file:
+            return [
+                *_checksum_problems(file, header),
+                *_value_problems(file),
+                *_name_problems(file),
+                *(
+                    problem
+                    for name, rows in split_rows(header.counts).items()
+                    for problem in _label_problems(file, name, rows)
+                ),
+            ]
+    except InputError as error:
+        return [str(error)]
+
+
+def _checksum_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
+    for key in DATASETS:
+        stored = header.attributes["checksums"].get(key)
+        if stored is None:
+            yield f"dataset {key!r}: no checksum in the file"
+        elif dataset_checksum(file[key]) != stored:
+            yield f"dataset {key!r}: the checksum differs: the content was changed after the file was written"
+
+
+def _value_problems(file: h5py.File) -> Iterator[str]:
+    for key in ("audio", "visual"):
+        bad = [
+            row + rows.start
+            for rows in row_blocks(file[key])
+            for row in np.flatnonzero(~np.isfinite(file[key][rows]).all(axis=(1, 2))).tolist()
+        ]
+        if bad:
+            yield f"dataset {key!r}: NaN or infinity in {len(bad)} videos: {_names(file, bad)}"
+    for key in FLAGS:
+        bad = sorted(
+            {int(row) + rows.start for rows in row_blocks(file[key]) for row in _not_flags(file, key, rows)}
+        )
+        if bad:
+            yield f"dataset {key!r}: values other than 0 and 1 in {len(bad)} videos: {_names(file, bad)}"
+
+
+def _not_flags(file: h5py.File, key: str, rows: slice) -> list[int]:
+    found: list[int] = np.argwhere(file[key][rows] > 1)[:, 0].tolist()
+    return found
+
+
+def _name_problems(file: h5py.File) -> Iterator[str]:
+    names = file["filenames"][...]
+    for what, values in (("a file name", names), ("a video id (first 11 characters)", names.astype("S11"))):
+        unique, counts = np.unique(values, return_counts=True)
+        repeated = [value.decode(errors="replace") for value in unique[counts > 1].tolist()]
+        if repeated:
+            yield (
+                f"dataset 'filenames': {len(repeated)} times {what} that "
+                f"another video has: {_shorten(repeated)}"
+            )
+
+
+def _label_problems(file: h5py.File, name: str, rows: slice) -> Iterator[str]:
+    labels, known = file["labels"][rows] != 0, file["dense_known"][rows] != 0
+    unlabelled = (np.flatnonzero(~labels.any(axis=1)) + rows.start).tolist()
+    if unlabelled:
+        yield f"split {name!r}: {len(unlabelled)} videos without a label: {_names(file, unlabelled)}"
+    if known.any() and not known.all():
+        found = f"dense labels for {int(known.sum())} of {known.size} videos"
+        yield f"split {name!r}: {found}; expected all or none"
+    present = (file["dense_audio"][rows] | file["dense_visual"][rows]).any(axis=1)
+    if present[~known].any():
+        yield f"split {name!r}: dense labels in videos whose dense labels are said to be unknown"
+    labels, present = labels[known], present[known]
+    for what, wrong, total in (
+        ("weak labels are in neither dense track", labels & ~present, labels),
+        ("densely labelled classes are absent from the weak labels", present & ~labels, present),
+    ):
+        if wrong.sum() > TOLERATED_DISAGREEMENT * max(1, total.sum()):
+            yield f"split {name!r}: {int(wrong.sum())} of {int(total.sum())} {what}: rows exchanged?"
+
+
+def _names(file: h5py.File, rows: list[int]) -> str:
+    shown = [file["filenames"][row].decode(errors="replace") for row in rows[:6]]
+    return _shorten(shown, len(rows))
+
+
+def _shorten(values: list[str], total: int | None = None) -> str:
+    total = len(values) if total is None else total
+    return ", ".join(values[:5]) + (f" and {total - 5} more" if total > 5 else "")

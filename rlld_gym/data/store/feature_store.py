@@ -1,0 +1,230 @@
+"""Feature stores: the features and labels of one data set, in memory or in one HDF5 file."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.split import Split
+
+__all__ = ["FeatureStore", "Split", "StoreHeader"]
+
+if TYPE_CHECKING:
+    import torch
+
+    from rlld_gym.data.tensors import StoreTensors
+
+DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
+"""What a store says about itself where its maker said nothing."""
+
+
+@dataclass(frozen=True)
+class StoreHeader:
+    """What is known of a store without reading its arrays.
+
+    Attributes:
+        name: name of the data set, as tables show it.
+        classes: the C class names.
+        counts: videos per split, in the order train, val, test.
+        dtype: "float16" or "float32".
+        audio_size: Da. visual_2d_size: D2. visual_3d_size: D3, 0 where there is no 3D stream.
+        attributes: everything else, JSON-able.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, int]
+    dtype: str
+    audio_size: int
+    visual_2d_size: int
+    visual_3d_size: int
+    attributes: Mapping[str, Any]
+
+    @property
+    def network_sizes(self) -> dict[str, int]:
+        """The sizes of a task network that the data set decides."""
+        return {
+            "audio_size": self.audio_size,
+            "visual_2d_size": self.visual_2d_size,
+            "visual_3d_size": self.visual_3d_size,
+            "num_classes": len(self.classes),
+        }
+
+
+class FeatureStore:
+    """Features and labels of one data set: three splits and what is needed to interpret them.
+
+    A store made by ``open`` reads its arrays at once, whole, on the first use of a split or of ``to``, or maps
+    them then; it pickles without its arrays.
+
+    Attributes:
+        path: the file, None for a store in memory.
+        header: sizes, classes, counts and attributes.
+    """
+
+    path: Path | None
+    header: StoreHeader
+
+    def __init__(
+        self,
+        splits: Mapping[str, Split],
+        *,
+        classes: tuple[str, ...],
+        visual_2d_size: int,
+        attributes: Mapping[str, Any],
+        name: str,
+        path: Path | None = None,
+    ) -> None:
+        """Put three splits together.
+
+        Args:
+            splits: "train", "val" and "test", none of them empty, of equal sizes and dtypes.
+            classes: the C class names.
+            visual_2d_size: how many of the visual features, from the first, are 2D features.
+            attributes: JSON-able notes; "hidden_size" (recommended width, default 512), "recipe" (recommended
+                recipe, default "rlld") and "sources" are read by this package.
+            name: name of the data set, as tables show it.
+            path: the file that the splits were read from.
+
+        Raises:
+            ValueError: a split is missing or empty, or shapes or dtypes do not agree.
+        """
+        self.path = path
+        self.header = _header_of(splits, tuple(classes), visual_2d_size, attributes, name)
+        self._splits: Mapping[str, Split] | None = dict(splits)
+        self._memory_map = False
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, memory_map: bool = False) -> Self:
+        """Open a store file: its structure is checked now, its arrays are read when they are needed.
+
+        Args:
+            path: the file.
+            memory_map: map the features instead of reading them. Each page is loaded when it is first used, and
+                processes on one machine share it. While mapped, the file may be renamed, replaced or deleted, but
+                not shortened in place: a process that touches a page that is gone is killed (SIGBUS).
+
+        Raises:
+            InputError: the file is missing, not HDF5, truncated, of another format or a newer version, or its
+                datasets have unexpected dtypes or shapes, or a split is empty.
+        """
+        from rlld_gym.data.store.file import read_header  # noqa: PLC0415 (h5py only where a file is read)
+
+        store = cls.__new__(cls)
+        store.path = Path(path).resolve()
+        store.header = read_header(store.path)
+        store._splits = None
+        store._memory_map = memory_map
+        return store
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+        return self.header.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The C class names."""
+        return self.header.classes
+
+    @property
+    def audio_size(self) -> int:
+        """Da."""
+        return self.header.audio_size
+
+    @property
+    def visual_2d_size(self) -> int:
+        """D2."""
+        return self.header.visual_2d_size
+
+    @property
+    def visual_3d_size(self) -> int:
+        """D3, 0 where there is no 3D stream."""
+        return self.header.visual_3d_size
+
+    @property
+    def visual_size(self) -> int:
+        """D2 + D3."""
+        return self.header.visual_2d_size + self.header.visual_3d_size
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Notes such as "sources", "checksums", "hidden_size" and "recipe"."""
+        return self.header.attributes
+
+    def split(self, name: str) -> Split:
+        """Return the split "train", "val" or "test"; ValueError for another name."""
+        if name not in SPLITS:
+            raise ValueError(f"split {name!r}: expected one of {', '.join(SPLITS)}")
+        return self._loaded()[name]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the store to one HDF5 file, atomically; the features' dtype is kept."""
+        from rlld_gym.data.store.file import write_store  # noqa: PLC0415
+
+        write_store(path, self.header, self._loaded())
+
+    def to(self, device: "str | torch.device") -> "StoreTensors":
+        """Return the store as tensors on ``device``.
+
+        On the CPU the tensors of features and dense labels share memory with this store's arrays: treat them as
+        read-only.
+        """
+        from rlld_gym.data.tensors import store_tensors  # noqa: PLC0415 (torch only where tensors are wanted)
+
+        return store_tensors(self._loaded(), self.visual_2d_size, device)
+
+    def _loaded(self) -> Mapping[str, Split]:
+        if self._splits is None:
+            from rlld_gym.data.store.file import read_splits  # noqa: PLC0415
+
+            assert self.path is not None
+            self._splits = read_splits(self.path, self.header, memory_map=self._memory_map)
+        return self._splits
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out arrays that the file holds."""
+        return self.__dict__ | ({} if self.path is None else {"_splits": None})
+
+    def __repr__(self) -> str:
+        counts = "/".join(str(count) for count in self.header.counts.values())
+        sizes = f"{self.audio_size} + {self.visual_2d_size} + {self.visual_3d_size}"
+        return f"FeatureStore({self.name!r}, {counts} videos, {len(self.classes)} classes, sizes {sizes})"
+
+
+def _header_of(
+    splits: Mapping[str, Split],
+    classes: tuple[str, ...],
+    visual_2d_size: int,
+    attributes: Mapping[str, Any],
+    name: str,
+) -> StoreHeader:
+    """Return the header of three splits; ValueError where they do not fit together."""
+    if set(splits) != set(SPLITS):
+        raise ValueError(f"splits {sorted(splits)}: expected exactly {', '.join(SPLITS)}")
+    train = splits["train"]
+    for key in SPLITS:
+        split = splits[key]
+        if split.name != key:
+            raise ValueError(f"the split given as {key!r} calls itself {split.name!r}")
+        if len(split) == 0:
+            raise ValueError(f"split {key!r} is empty; every split needs at least one video")
+        found = (split.audio.shape[-1], split.visual.shape[-1], split.labels.shape[-1], split.audio.dtype)
+        if found != (train.audio.shape[-1], train.visual.shape[-1], len(classes), train.audio.dtype):
+            raise ValueError(
+                f"split {key!r}: sizes, classes or dtype {found} differ from the training split's"
+            )
+    if not 0 < visual_2d_size <= train.visual.shape[-1]:
+        raise ValueError(f"visual_2d_size {visual_2d_size}: expected 1 to {train.visual.shape[-1]}")
+    return StoreHeader(
+        name=name,
+        classes=classes,
+        counts={key: len(splits[key]) for key in SPLITS},
+        dtype=train.audio.dtype.name,
+        audio_size=train.audio.shape[-1],
+        visual_2d_size=visual_2d_size,
+        visual_3d_size=train.visual.shape[-1] - visual_2d_size,
+        attributes={**DEFAULT_ATTRIBUTES, **attributes},
+    )

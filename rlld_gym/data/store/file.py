@@ -1,0 +1,307 @@
+"""The HDF5 file of a feature store: layout, writing, and reading with every structural error explained.
+
+Datasets, contiguous and uncompressed, videos in the order train, val, test:
+
+- ``audio`` (N, T, Da) and ``visual`` (N, T, D2 + D3), both float16 or both float32, 2D features first;
+- ``labels`` (N, C), ``dense_audio`` and ``dense_visual`` (N, T, C), ``dense_known`` (N,): uint8, 0 or 1;
+- ``filenames`` (N,): fixed-length bytes, UTF-8.
+
+Attributes of the file: ``format``, ``format_version``, ``name``, ``counts``, ``classes``, ``visual_2d_size``,
+``hidden_size``, ``recipe``, ``sources``, ``checksums`` (SHA-256 of each dataset's bytes) and ``extra``;
+``counts``, ``classes``, ``sources``, ``checksums`` and ``extra`` are JSON.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import h5py
+import numpy as np
+
+from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
+from rlld_gym.data.split import FEATURE_DTYPES, Split
+from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.memory_map import map_datasets
+from rlld_gym.errors import InputError
+from rlld_gym.files import atomic_path
+
+FORMAT: Final = "rlld-feature-store"
+FORMAT_VERSION: Final = 1
+FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
+"""Datasets of zeros and ones."""
+FEATURES: Final = ("audio", "visual")
+DATASETS: Final = (*FEATURES, *FLAGS, "filenames")
+
+_REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
+_BLOCK_BYTES: Final = 16 * 2**20
+
+
+def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
+    """Return the rows of each split, in the order train, val, test."""
+    ends = np.cumsum([counts[name] for name in SPLITS]).tolist()
+    return {name: slice(end - counts[name], end) for name, end in zip(SPLITS, ends, strict=True)}
+
+
+def row_blocks(dataset: h5py.Dataset) -> Iterator[slice]:
+    """Yield consecutive slices of rows of at most 16 MiB each, one row at least."""
+    row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))
+    rows = max(1, _BLOCK_BYTES // max(1, row_bytes))
+    for start in range(0, dataset.shape[0], rows):
+        yield slice(start, min(start + rows, dataset.shape[0]))
+
+
+def dataset_checksum(dataset: h5py.Dataset) -> str:
+    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order."""
+    digest = hashlib.sha256()
+    for rows in row_blocks(dataset):
+        digest.update(dataset[rows].tobytes())
+    return digest.hexdigest()
+
+
+def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
+    """Open a new or an existing file; new datasets begin at multiples of 64 bytes, so that they can be mapped."""
+    return h5py.File(path, mode, alignment_threshold=1, alignment_interval=64)
+
+
+def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
+    """Create all datasets of a store; filenames are filled in, all else is zero until written."""
+    number, classes = sum(header.counts.values()), len(header.classes)
+    for key, size in (
+        ("audio", header.audio_size),
+        ("visual", header.visual_2d_size + header.visual_3d_size),
+    ):
+        file.create_dataset(key, shape=(number, NUM_SEGMENTS, size), dtype=header.dtype)
+    file.create_dataset("labels", shape=(number, classes), dtype=np.uint8)
+    file.create_dataset("dense_audio", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
+    file.create_dataset("dense_visual", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
+    file.create_dataset("dense_known", shape=(number,), dtype=np.uint8)
+    encoded = [name.encode() for name in filenames]
+    file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(map(len, encoded))}"))
+
+
+def write_attributes(file: h5py.File, header: StoreHeader) -> None:
+    """Write a store's attributes, checksums of the datasets as they are now among them: the last step.
+
+    Raises:
+        ValueError: an attribute is not JSON-able or longer than HDF5's 64 KiB.
+    """
+    own = {"hidden_size", "recipe", "sources", "checksums"}
+    try:
+        sources = json.dumps(header.attributes["sources"], allow_nan=False)
+        extra = json.dumps({k: v for k, v in header.attributes.items() if k not in own}, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a store's attributes cannot be written as JSON: {error}") from error
+    values = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "name": header.name,
+        "counts": json.dumps(dict(header.counts)),
+        "classes": json.dumps(list(header.classes)),
+        "visual_2d_size": header.visual_2d_size,
+        "hidden_size": int(header.attributes["hidden_size"]),
+        "recipe": str(header.attributes["recipe"]),
+        "sources": sources,
+        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in DATASETS}),
+        "extra": extra,
+    }
+    for key, value in values.items():
+        if isinstance(value, str) and len(value.encode()) > 60_000:
+            raise ValueError(f"attribute {key!r} is {len(value)} characters long, more than HDF5 can hold")
+        file.attrs[key] = value
+
+
+def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mapping[str, Split]) -> None:
+    """Write a store file, atomically.
+
+    Raises:
+        InputError: the file cannot be written (disk full, no permission).
+    """
+    filenames = [filename for name in SPLITS for filename in splits[name].filenames]
+    try:
+        with atomic_path(path) as temporary, writable_file(temporary) as file:
+            create_datasets(file, header, filenames)
+            for name, rows in split_rows(header.counts).items():
+                for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
+                    value = getattr(splits[name], key)
+                    if value is not None:
+                        file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
+                file["dense_known"][rows] = splits[name].dense_audio is not None
+            write_attributes(file, header)
+    except OSError as error:
+        raise InputError(f"feature store {path}: cannot be written: {error}") from error
+
+
+@contextmanager
+def open_store_file(path: Path) -> Iterator[h5py.File]:
+    """Open a store file for reading; whatever HDF5 cannot read becomes an InputError."""
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        raise InputError(f"feature store {path}: {found}; expected a store file; {_REMAKE}")
+    if not h5py.is_hdf5(path):
+        size = path.stat().st_size
+        raise InputError(
+            f"feature store {path}: not an HDF5 file ({size} bytes); expected a store file; {_REMAKE}"
+        )
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"feature store {path}: truncated or damaged ({error}); {_REMAKE}") from error
+
+
+def read_header(path: str | os.PathLike[str]) -> StoreHeader:
+    """Check the structure of a store file and return its header; the arrays are not read.
+
+    Raises:
+        InputError: the file is missing, not HDF5, truncated, of another format or a newer version, or its
+            datasets have unexpected dtypes or shapes, or a split is empty.
+    """
+    with open_store_file(Path(path)) as file:
+        return _header(file)
+
+
+def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) -> dict[str, Split]:
+    """Read all arrays, each dataset at once, and cut them into splits, which are views of the whole arrays.
+
+    Args:
+        path: the store file.
+        header: what ``read_header`` found in it.
+        memory_map: map the features instead of reading them (see ``map_datasets``).
+
+    Raises:
+        InputError: the file cannot be read, has changed since ``header`` was read, or holds dense labels for
+            only some videos of a split.
+    """
+    with open_store_file(path) as file:
+        if _header(file) != header:
+            raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
+        arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
+        arrays |= {key: file[key][...] for key in (*FLAGS, "filenames")}
+    return _cut(path, header, arrays)
+
+
+def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
+    """Read all but the features: splits whose features have size 0.
+
+    Raises:
+        InputError: as ``read_splits``.
+    """
+    with open_store_file(path) as file:
+        arrays = {key: file[key][...] for key in (*FLAGS, "filenames")}
+        for key in ("audio", "visual"):
+            arrays[key] = np.empty((*file[key].shape[:2], 0), file[key].dtype)
+    return _cut(path, header, arrays)
+
+
+def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, Split]:
+    """Cut whole arrays, as they are in the file, into splits, which are views."""
+    arrays = arrays | {key: arrays[key] != 0 for key in FLAGS}
+    filenames = [filename.decode() for filename in arrays["filenames"].tolist()]
+    splits = {}
+    for name, rows in split_rows(header.counts).items():
+        known = arrays["dense_known"][rows]
+        if known.any() and not known.all():
+            found = f"dense labels for {int(known.sum())} of {known.size} videos of split {name!r}"
+            raise InputError(f"feature store {path}: {found}; expected all or none; {_REMAKE}")
+        splits[name] = Split(
+            name=name,
+            filenames=tuple(filenames[rows]),
+            audio=arrays["audio"][rows],
+            visual=arrays["visual"][rows],
+            labels=arrays["labels"][rows],
+            dense_audio=arrays["dense_audio"][rows] if known.all() else None,
+            dense_visual=arrays["dense_visual"][rows] if known.all() else None,
+        )
+    return splits
+
+
+def _header(file: h5py.File) -> StoreHeader:
+    """Check format, version, attributes and datasets of an open file, in this order; return the header."""
+    where = f"feature store {file.filename}"
+    found = file.attrs.get("format")
+    if found != FORMAT:
+        raise InputError(
+            f"{where}: format {found!r}; expected {FORMAT!r}: another kind of HDF5 file; {_REMAKE}"
+        )
+    version = file.attrs.get("format_version")
+    if version != FORMAT_VERSION:
+        raise InputError(f"{where}: format version {version}; expected {FORMAT_VERSION}; upgrade rlld-gym")
+    try:
+        attributes = {
+            **json.loads(file.attrs["extra"]),
+            "hidden_size": int(file.attrs["hidden_size"]),
+            "recipe": str(file.attrs["recipe"]),
+            "sources": json.loads(file.attrs["sources"]),
+            "checksums": json.loads(file.attrs["checksums"]),
+        }
+        classes = tuple(str(name) for name in json.loads(file.attrs["classes"]))
+        stored_counts = json.loads(file.attrs["counts"])
+        counts = {name: int(stored_counts[name]) for name in SPLITS}
+        name, visual_2d_size = str(file.attrs["name"]), int(file.attrs["visual_2d_size"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{where}: attributes are missing or damaged ({error}); {_REMAKE}") from error
+    for split, count in counts.items():
+        if count < 1:
+            raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {_REMAKE}")
+    shapes = _check_datasets(file, sum(counts.values()), len(classes), where)
+    if not 0 < visual_2d_size <= shapes["visual"][2]:
+        raise InputError(
+            f"{where}: visual_2d_size is {visual_2d_size}; expected 1 to {shapes['visual'][2]}; {_REMAKE}"
+        )
+    return StoreHeader(
+        name=name,
+        classes=classes,
+        counts=counts,
+        dtype=file["audio"].dtype.name,
+        audio_size=shapes["audio"][2],
+        visual_2d_size=visual_2d_size,
+        visual_3d_size=shapes["visual"][2] - visual_2d_size,
+        attributes=attributes,
+    )
+
+
+def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> dict[str, tuple[int, ...]]:
+    """Check that every dataset is there with the expected dtype and shape; return the shapes."""
+    any_size = -1
+    expected: dict[str, tuple[int, ...]] = {
+        "audio": (number, NUM_SEGMENTS, any_size),
+        "visual": (number, NUM_SEGMENTS, any_size),
+        "labels": (number, classes),
+        "dense_audio": (number, NUM_SEGMENTS, classes),
+        "dense_visual": (number, NUM_SEGMENTS, classes),
+        "dense_known": (number,),
+        "filenames": (number,),
+    }
+    shapes: dict[str, tuple[int, ...]] = {}
+    for key, shape in expected.items():
+        dataset = file.get(key)
+        if not isinstance(dataset, h5py.Dataset):
+            raise InputError(f"{where}: dataset {key!r} is missing; {_REMAKE}")
+        found: tuple[Any, ...] = dataset.shape
+        wanted = tuple(a if b == any_size and a > 0 else b for a, b in zip(found, shape, strict=False))
+        if len(found) != len(shape) or found != wanted:
+            readable = str(shape).replace(str(any_size), "D")
+            raise InputError(f"{where}: dataset {key!r} has shape {found}; expected {readable}; {_REMAKE}")
+        if not _dtype_fits(key, dataset.dtype, file):
+            wish = {
+                "audio": "float16 or float32",
+                "visual": "the dtype of 'audio'",
+                "filenames": "fixed bytes",
+            }
+            raise InputError(
+                f"{where}: dataset {key!r} is {dataset.dtype}; expected {wish.get(key, 'uint8')}; {_REMAKE}"
+            )
+        shapes[key] = found
+    return shapes
+
+
+def _dtype_fits(key: str, dtype: np.dtype[Any], file: h5py.File) -> bool:
+    if key == "audio":
+        return dtype in FEATURE_DTYPES
+    if key == "visual":
+        return bool(dtype == file["audio"].dtype)
+    return dtype.kind == "S" if key == "filenames" else dtype == np.uint8

@@ -1,0 +1,140 @@
+"""A store file that is being filled, so that an interrupted import can go on."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from rlld_gym.data.llp.npy_scan import FileProblem
+from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.file import create_datasets, writable_file, write_attributes
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
+
+
+class PartialStore:
+    """``OUT.partial``, an HDF5 file whose first ``done`` rows are written, and a JSON file that says so.
+
+    Rows that were reported as done are in the file even if the process is killed: the structure of the HDF5
+    file does not change after it was created, and the JSON file is written after the rows.
+
+    Attributes:
+        done: rows written so far; of a new file 0.
+        problems: problems found in these rows.
+    """
+
+    done: int
+    problems: list[FileProblem]
+
+    def __init__(
+        self,
+        out: Path,
+        header: StoreHeader,
+        filenames: Sequence[str],
+        flags: Mapping[str, NDArray[np.bool_]],
+        fingerprint: str,
+    ) -> None:
+        """Go on with a partial file of the same fingerprint, or begin a new one.
+
+        Args:
+            out: the final file.
+            header: of the store to be.
+            filenames: N names.
+            flags: "labels", "dense_audio", "dense_visual" and "dense_known", N rows each.
+            fingerprint: identifies the input; a partial file of another input is replaced.
+
+        Raises:
+            InputError: the file cannot be written, for example because another import writes it.
+        """
+        self.out, self.header, self.fingerprint = out, header, fingerprint
+        self.path = out.with_name(f"{out.name}.partial")
+        self.state_path = out.with_name(f"{out.name}.partial.json")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = self._resume()
+            if file is None:
+                file = self._begin(filenames, flags)
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot be written: {error}; if no other import writes it, delete it and begin anew"
+            ) from error
+        self._file: h5py.File = file
+
+    def write(
+        self,
+        audio: NDArray[np.floating[Any]],
+        visual: NDArray[np.floating[Any]],
+        problems: Sequence[FileProblem],
+    ) -> None:
+        """Append rows: audio (n, T, Da), visual (n, T, D2 + D3), and the problems found in them."""
+        rows = slice(self.done, self.done + len(audio))
+        self._file["audio"][rows] = audio
+        self._file["visual"][rows] = visual
+        self._file.flush()
+        self.done = rows.stop
+        self.problems.extend(problems)
+        self._write_state()
+
+    def finish(self) -> None:
+        """Add attributes and checksums, and rename the file to its final name."""
+        write_attributes(self._file, self.header)
+        self._file.close()
+        with self.path.open("rb+") as raw:
+            os.fsync(raw.fileno())
+        os.replace(self.path, self.out)
+        self.state_path.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the partial file and its state."""
+        self._file.close()
+        self.state_path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _resume(self) -> h5py.File | None:
+        """Return the partial file of the same input, open for writing, or None where there is none."""
+        try:
+            state = json.loads(self.state_path.read_text(encoding="utf-8"))
+            if state["fingerprint"] != self.fingerprint or not self.path.is_file():
+                return None
+            self.done = int(state["done"])
+            self.problems = [FileProblem(**problem) for problem in state["problems"]]
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        if not h5py.is_hdf5(self.path):
+            return None
+        return writable_file(self.path, "r+")
+
+    def _begin(self, filenames: Sequence[str], flags: Mapping[str, NDArray[np.bool_]]) -> h5py.File:
+        self.done, self.problems = 0, []
+        self.state_path.unlink(missing_ok=True)
+        file = writable_file(self.path)
+        create_datasets(file, self.header, filenames)
+        for key, value in flags.items():
+            file[key][...] = value.view(np.uint8)
+        # The first write of a row allocates a contiguous dataset as a whole; after it the structure is final.
+        for key in ("audio", "visual"):
+            file[key][0] = 0
+        file.flush()
+        self._write_state()
+        return file
+
+    def _write_state(self) -> None:
+        problems = [asdict(problem) for problem in self.problems]
+        write_json(
+            self.state_path, {"fingerprint": self.fingerprint, "done": self.done, "problems": problems}
+        )

@@ -1,0 +1,136 @@
+"""Methods of the benchmark as label files, and parsers trained on such files."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlld_agents.cli import main
+from rlld_agents.labels.files import read_labels
+from rlld_agents.labels.row_lists import read_row_lists, write_row_lists
+from rlld_agents.runs.task_file import load_task_network
+from rlld_gym.data import open_data
+from rlld_gym.parsing.metrics import SCORE_NAMES
+from rlld_gym.parsing.prediction import evaluate
+
+SMALL = ["--data", "twin-tiny", "--epochs", "1", "--hidden-size", "16"]
+
+
+def denoise(method: str, out: Path, *words: str) -> tuple[np.ndarray, np.ndarray]:
+    """Run the command; return the labels of its two files, which must agree."""
+    assert main(["denoise", "--with", method, *SMALL, *words, "--out", str(out)]) == 0
+    store = open_data("twin-tiny")
+    train = store.split("train")
+    labels = read_labels(out / "denoised_labels.csv", store.classes, train.filenames, train.labels)
+    rows = read_row_lists(out / "removed_rows.tsv", train.labels)
+    for one, other in zip(labels, rows, strict=True):
+        np.testing.assert_array_equal(one, other)
+    return labels
+
+
+def test_a_rule_becomes_label_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    audio, visual = denoise("no_visual_speech", tmp_path)
+    train = open_data("twin-tiny").split("train")
+    speech = open_data("twin-tiny").classes.index("Speech")
+    np.testing.assert_array_equal(audio, train.labels)
+    assert not visual[:, speech].any()
+    np.testing.assert_array_equal(np.delete(visual, speech, 1), np.delete(train.labels, speech, 1))
+    assert "| visual |" in capsys.readouterr().out
+    assert (tmp_path / "denoised_train_visual.csv").is_file()
+
+
+def test_a_method_that_trains_parsers_repeats_for_a_seed(tmp_path: Path) -> None:
+    first, again = (denoise("jomold", tmp_path / name) for name in ("first", "again"))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first[1], open_data("twin-tiny").split("train").labels)
+
+
+def test_parsers_learn_from_either_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    denoise("no_visual_speech", tmp_path / "labels")
+    capsys.readouterr()
+    tests = []
+    for name in ("denoised_labels.csv", "removed_rows.tsv"):
+        out = tmp_path / name
+        words = ["--labels", str(tmp_path / "labels" / name), "--seeds", "2", "--out", str(out)]
+        assert main(["train-parser", *SMALL, *words]) == 0
+        tests.append(json.loads((out / "result.json").read_text())["test"])
+        assert (out / "results.md").read_text() in capsys.readouterr().out
+    assert tests[0] == tests[1]
+    assert set(tests[0][0]) == set(SCORE_NAMES)
+    assert tests[0][0] != tests[0][1]
+
+    store = open_data("twin-tiny")
+    network, info = load_task_network(tmp_path / "removed_rows.tsv" / "parser-seed1.safetensors", "cpu")
+    scores = evaluate(network, store.to("cpu")["test"], info.gate).as_dict()
+    assert scores == pytest.approx(tests[0][1], abs=1e-4)
+
+
+def test_recipes_and_weak_labels(tmp_path: Path) -> None:
+    for recipe in ("han", "jomold"):
+        words = ["--recipe", recipe, "--out", str(tmp_path / recipe)]
+        assert main(["train-parser", *SMALL, *words]) == 0
+        assert json.loads((tmp_path / recipe / "result.json").read_text())["recipe"] == recipe
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["denoise"], "either --checkpoint RUN or --with METHOD"),
+        (["denoise", "--with", "weak", "--checkpoint", "run"], "either --checkpoint RUN or --with METHOD"),
+        (["denoise", "--with", "weak"], "--data: needed with --with"),
+        (["denoise", "--with", "magic", "--data", "twin-tiny"], "unknown method 'magic'"),
+        (["denoise", "--with", "weak", "--data", "twin-tiny", "--threshold", "0.4"], "--threshold: is for"),
+        (
+            ["denoise", "--with", "jomold", "--data", "twin-tiny", "--epochs", "0"],
+            "--epochs: found 0",
+        ),
+        (["denoise", "--checkpoint", "run", "--epochs", "3"], "--epochs: is for --with"),
+        (["train-parser", "--data", "twin-tiny", "--seeds", "0"], "--seeds: found 0, expected at least 1"),
+        (
+            ["train-parser", "--data", "twin-tiny", "--labels", "none.csv"],
+            "--labels none.csv: cannot read it",
+        ),
+        (["train-parser", "--data", "twin-tiny", "--recipe", "soup"], "unknown recipe 'soup'"),
+    ],
+)
+def test_impossible_requests(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_of_another_data_set_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "rows.tsv"
+    original = np.ones((2000, 25), bool)
+    kept = original.copy()
+    kept[1999, 3] = False
+    write_row_lists(path, original, kept, original)
+    assert main(["train-parser", *SMALL, "--labels", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "is this the training split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["denoised_labels.csv", "removed_rows.tsv", "denoised_train_visual.csv"])
+def test_labels_are_not_overwritten(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text("mine")
+    words = ["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path)]
+    assert main(words) == 2
+    assert f"--out {tmp_path}: holds {name} already; choose another --out" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_labels_go_beside_other_files(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    words = ["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path)]
+    assert main(words) == 0
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert main(words) == 2
+
+
+def test_results_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train-parser", *SMALL, "--out", str(tmp_path / "parser")]
+    assert main(words) == 0
+    assert main(words) == 2
+    assert "holds results already; choose another --out" in capsys.readouterr().err

@@ -1,0 +1,145 @@
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rlld_agents.experiments.compare.bundled import AGENTS, check_agent
+from rlld_agents.experiments.compare.cell import CONTROLS, CompareCell, control_labels
+from rlld_agents.experiments.compare.config import CompareConfig
+from rlld_agents.experiments.compare.protocol import Task, load_agent_class
+from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.labels import controls
+from rlld_gym.data import open_data
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.metrics import SCORE_NAMES
+
+OWN = "tests.agents.experiments.own_agents"
+ENVIRONMENT = EnvironmentOptions(batch_size=24, episode_length=2)
+CONFIG = CompareConfig(
+    data="twin-tiny", steps=4, seeds=1, hidden_size=16, parser_epochs=1, environment=ENVIRONMENT
+)
+
+
+def result_of(folder: Path, name: str, seed: int = 0) -> dict[str, Any]:
+    shares: list[float] = []
+    result = CompareCell(CONFIG, name, seed).run(folder, shares.append)
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
+    return result
+
+
+@pytest.mark.parametrize("name", ["reinforce", "ppo", "a2c", "maskable-ppo", "trpo"])
+def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path: Path) -> None:
+    try:
+        check_agent(name)
+    except InputError as error:
+        pytest.skip(str(error))
+    result = result_of(tmp_path, name)
+    assert [row["steps"] for row in result["curve"]] == [2, 4]
+    assert all({"return", "removed_per_step", "segment_visual"} <= set(row) for row in result["curve"])
+    assert set(result["test"]) == set(SCORE_NAMES)
+    assert 0 < result["removal"]["visual"]["auc"] < 1
+    assert result == result_of(tmp_path / "again", name) | {"seconds": result["seconds"]}
+    assert result["curve"] != result_of(tmp_path / "other", name, 1)["curve"]
+
+
+def test_the_per_video_agents_report_the_return_of_the_joint_process() -> None:
+    """A2C on the per-video view that never removes is paid what the joint environment pays for keeping all."""
+    pytest.importorskip("stable_baselines3")
+    rows: dict[str, list[dict[str, float]]] = {"reinforce": [], "ppo": []}
+    for name, curve in rows.items():
+        task = Task(
+            CONFIG.environment_arguments(), 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, curve.append
+        )
+        agent: Any = AGENTS[name](task)
+        for parameter in agent.policy.parameters():
+            parameter.data.zero_()
+        for head in (agent.policy.audio_head, agent.policy.visual_head):
+            for layer_name, parameter in head.named_parameters():
+                parameter.data.fill_(-30.0 if layer_name.endswith("bias") else 0.0)
+        agent.learn(2)
+    assert rows["reinforce"][0]["removed_per_step"] == rows["ppo"][0]["removed_per_step"] == 0
+    for key in ("return", "segment_visual", "segment_audio"):
+        assert rows["ppo"][0][key] == pytest.approx(rows["reinforce"][0][key], rel=1e-4)
+
+
+def test_an_agent_of_ones_own_decides_the_labels(tmp_path: Path) -> None:
+    result = result_of(tmp_path, f"{OWN}:RemoveFirst")
+    train = open_data("twin-tiny").split("train")
+    first = train.labels[:, 0]
+    # A video whose only label is the first class loses nothing of audio, so its visual label does go.
+    assert result["removal"]["visual"]["rate"] == pytest.approx(first.sum() / train.labels.sum())
+    assert result["removal"]["audio"]["rate"] == 0
+    assert result["removal"]["visual"]["auc"] is None
+    assert [row["steps"] for row in result["curve"]] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Greedy", "took 6 environment steps, expected at most 4"), ("WrongShape", r"expected \(24, 2, 25\)")],
+)
+def test_agents_that_break_the_rules_are_told_so(name: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        result_of(tmp_path, f"{OWN}:{name}")
+    assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("own_agents", "expected module:Class"),
+        ("no_such_module:Agent", "no module 'no_such_module'"),
+        (f"{OWN}:Missing", "has no 'Missing'"),
+        (f"{OWN}:Deaf", "no method act"),
+    ],
+)
+def test_agents_that_cannot_be_loaded(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_agent_class(name)
+
+
+def test_random_removes_as_many_labels_as_the_oracle_and_others() -> None:
+    store = open_data("twin-tiny")
+    oracle, random = (control_labels(name, store, 0) for name in ("oracle", "random"))
+    assert oracle is not None
+    assert random is not None
+    np.testing.assert_allclose(random.visual.sum(), oracle.visual.sum(), rtol=0.02)
+    assert not np.array_equal(random.visual, oracle.visual)
+    other = control_labels("random", store, 1)
+    assert other is not None
+    assert not np.array_equal(random.visual, other.visual)
+
+
+def test_without_truth_random_matches_the_speech_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "oracle", lambda _: None)
+    store = open_data("twin-tiny")
+    assert control_labels("oracle", store, 0) is None
+    rule, random = (control_labels(name, store, 0) for name in ("no-visual-speech", "random"))
+    assert rule is not None
+    assert random is not None
+    np.testing.assert_allclose(random.visual.sum(), rule.visual.sum(), rtol=0.02)
+
+
+def test_a_control_that_the_data_cannot_offer_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controls, "oracle", lambda _: None)
+    assert "skipped" in result_of(tmp_path, "oracle")
+
+
+def test_controls_and_agents_have_the_names_of_the_options() -> None:
+    config = CompareConfig()
+    assert tuple(config.controls) == CONTROLS
+    assert tuple(config.agents) == tuple(AGENTS)
+
+
+def test_options_survive_json_and_become_a_command() -> None:
+    config = dataclasses.replace(CONFIG, agents=("ppo",), agent=("a:B",), controls=())
+    assert CompareConfig.from_dict(json.loads(json.dumps(config.as_dict())), "config.json") == config
+    words = config.command_line()
+    assert words[:4] == ["rlld", "compare", "--data", "twin-tiny"]
+    assert words[words.index("--agents") + 1] == "ppo"
+    assert words[words.index("--batch-size") + 1] == "24"

@@ -1,0 +1,46 @@
+"""Every method on a store that was imported from npy folders with LLP's official file names."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from rlld_agents.cli import main
+from rlld_agents.experiments.benchmark.cell import BenchmarkCell
+from rlld_agents.experiments.benchmark.config import BenchmarkConfig
+from rlld_agents.experiments.benchmark.rows import ABLATIONS, ROWS
+from rlld_gym.data import FeatureStore
+from tests.shared_files import shared_path
+
+LIMIT = 400
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store of the first training videos of LLP and all others, with invented small features."""
+    annotations = shared_path("llp/AVVP_train.csv").parent
+    folder = tmp_path_factory.mktemp("llp")
+    features, path = folder / "features", folder / "llp.h5"
+    words = ["--annotations", str(annotations), "--limit", str(LIMIT)]
+    twin = ["data", "twin", "--layout", "llp", "--scale", "tiny", *words, "--out", str(features)]
+    assert main(twin) == 0
+    assert main(["data", "import", *words, "--features", str(features), "--out", str(path)]) == 0
+    return path
+
+
+@pytest.mark.parametrize("name", [*ROWS, *list(ABLATIONS)[1:]])
+def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path) -> None:
+    if name == "cleanlab":
+        pytest.importorskip(name)
+    config = BenchmarkConfig(data=str(store), hidden_size=8, parser_epochs=1, rlld_episodes=1)
+    result = BenchmarkCell(config, name, 0).run(tmp_path, lambda _: None)
+    if name == "oracle":
+        assert "true labels are unknown" in result["skipped"]
+        return
+    assert all(0 <= score <= 100 for score in result["test"].values())
+    assert result["removal"]["visual"]["precision"] is None, "nobody knows LLP's truth"
+    official = FeatureStore.open(store).split("train").filenames
+    with (tmp_path / "labels" / f"{name}-seed0.csv").open(newline="") as file:
+        written = [row[0] for row in csv.reader(file)][1:]
+    assert len(official) == LIMIT
+    assert written == list(official)
