@@ -32,6 +32,9 @@ class ParsingOutput(NamedTuple):
     segment: Tensor
 
 
+_STREAMS = ("(audio)", "(visual 2D)", "(visual 3D)")
+
+
 class TaskNetwork(nn.Module, ABC):
     """A parser that is trained on (revised) weak labels: an encoder of both modalities and a pooling head.
 
@@ -76,6 +79,24 @@ class TaskNetwork(nn.Module, ABC):
         """
         return torch.logit(self.head(audio_sequence, visual_sequence).segment, eps=1e-6)
 
+    def feature_widths(self) -> tuple[int, int, int] | None:
+        """Return the widths of the audio, visual 2D and visual 3D features that it reads; None: not known."""
+        widths: tuple[int, int, int] | None = getattr(getattr(self, "stem", None), "widths", None)
+        return widths
+
+    def require_features(self, audio_size: int, visual_2d_size: int, visual_3d_size: int) -> None:
+        """Raise InputError where features do not fit, with what the network and its published system read."""
+        widths, found = self.feature_widths(), (audio_size, visual_2d_size, visual_3d_size)
+        if widths is not None and widths != found:
+            read, given = (
+                ", ".join(f"{size} {name}" for size, name in zip(sizes, _STREAMS, strict=True))
+                for sizes in (widths, found)
+            )
+            raise InputError(
+                f"{type(self).__name__} reads features of widths {read}; found {given}. The published system reads "
+                f"{self.published_features}: use a data set with these, or a network that was made for the data"
+            )
+
     def learning_rate_factors(self) -> dict[str, float]:
         """Return factors of the recipe's learning rate for submodules that need another one, by name."""
         return {}
@@ -83,7 +104,12 @@ class TaskNetwork(nn.Module, ABC):
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> ParsingOutput:
-        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``."""
+        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``.
+
+        Raises:
+            InputError: features of other widths than the network reads.
+        """
+        self.require_features(audio.shape[-1], visual_2d.shape[-1], visual_3d.shape[-1])
         return self.head(*self.encode(audio, visual_2d, visual_3d, cross_attention))
 
 
