@@ -18,7 +18,7 @@ QUICK = {
     "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
-    "recipe_grid": f"{TINY} --methods weak jomold --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
+    "recipe_grid": f"{TINY} --methods jomold --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
     "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
