@@ -1,4 +1,4 @@
-"""What simple and ideal ways of removing labels earn in the environment: the lines to draw beside a learning curve."""
+"""What simple and ideal ways of removing labels earn in the environment: lines to draw beside a learning curve."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def control_returns(
         **arguments: the other arguments of rlld/LabelDenoising-v0.
 
     Returns:
-        By name: "keep all" (nothing is removed), "no visual Speech" (one rule; only for data with that class) and "truth"
-        (exactly the wrong labels; only where it is known, as in twins).
+        By name: "keep all" (nothing is removed), "no visual Speech" (one rule; only for data with that class) and
+        "truth" (exactly the wrong labels; only where it is known, as in twins).
     """
     store = open_data(data, data_seed)
     train = store.split("train")

@@ -31,7 +31,8 @@ def training_evidence(process: DenoisingProcess) -> TrainingEvidence:
     start, train = process.task.start, process.data["train"]
     if start is None:
         raise InputError(
-            "task_start is 'fresh': a new network has no evidence about labels; use task_start 'pretrained' or a file"
+            "task_start is 'fresh': a new network has no evidence about labels; use task_start 'pretrained' or a "
+            "file"
         )
     evidence = known_evidence(start, train).to("cpu", copy=True).numpy()
     return TrainingEvidence(train.labels.bool().cpu().numpy(), evidence)
@@ -44,8 +45,8 @@ def label_ranks(known: TrainingEvidence) -> NDArray[np.float32]:
         known: of the training videos.
 
     Returns:
-        (N, 2, C) float32 in (0, 1): (rank + 1/2) / number of labels, so that a share s of them has a rank below s, up
-        to rounding; equal evidence is ranked in the order of the videos. Infinite where there is no label.
+        (N, 2, C) float32 in (0, 1): (rank + 1/2) / number of labels, so that a share s of them has a rank below s,
+        up to rounding; equal evidence is ranked in the order of the videos. Infinite where there is no label.
     """
     present = known.labels[:, None, :]
     counts = np.maximum(known.labels.sum(axis=0), 1)

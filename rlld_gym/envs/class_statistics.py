@@ -26,8 +26,8 @@ def class_statistics(known: TrainingEvidence) -> Vector:
         known: of the N training videos.
 
     Returns:
-        (2, C, 4) float32 within [-1, 1]: the number n of the class's labels as log(1 + n) / log(1 + N), the same for
-        both modalities; `QUANTILES` of the evidence for them, divided by `EVIDENCE_LIMIT`, 0 where there is none.
+        (2, C, 4) float32 within [-1, 1]: the number n of the class's labels as log(1 + n) / log(1 + N), the same
+        for both modalities; `QUANTILES` of the evidence for them, divided by `EVIDENCE_LIMIT`, 0 where there is none.
     """
     number, classes = known.labels.shape
     counts = np.log1p(known.labels.sum(axis=0)) / np.log1p(number)
@@ -39,7 +39,7 @@ def class_statistics(known: TrainingEvidence) -> Vector:
     return statistics
 
 
-class ClassStatistics(gymnasium.Wrapper[Vector, Any, Observation, Any], RecordConstructorArgs):
+class ClassStatistics(gymnasium.Wrapper[Observation, Any, Vector, Any], RecordConstructorArgs):
     """Makes the observation a vector of statistics about each class: Box(-1, 1, (2 * C * 5 + 1,)).
 
     In C order of (2, C, 5): for each modality and class the four numbers of `class_statistics` and the class's

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
+from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.class_statistics import ClassStatistics, Vector
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.removal_rates import MIDDLE_SHARES, Rates, RemovalRates
@@ -107,6 +108,11 @@ class LabelDenoisingRatesEnv(gymnasium.Env[Vector, Rates], EzPickle):
     `rlld_gym.envs.removal_rates.RemovalRates`, `rlld_gym.envs.repeated_action.RepeatAction` and
     `rlld_gym.envs.class_statistics.ClassStatistics`.
 
+    ## What an agent has learned
+
+    `env.unwrapped.remaining_labels(action)` returns the labels of all training videos that an action leaves, (N, 2, C)
+    bool; `rlld_agents.labels.files.write_labels` makes a file of them for `rlld train-parser`.
+
     ## Vectorized environment
 
     `gymnasium.make_vec("rlld_gym:rlld/LabelDenoisingRates-v0", num_envs=4)` runs independent copies that share the data
@@ -131,7 +137,9 @@ class LabelDenoisingRatesEnv(gymnasium.Env[Vector, Rates], EzPickle):
         EzPickle.__init__(self, data, decide_every=decide_every, middle_shares=middle_shares, **arguments)
         _check_arguments(arguments)
         videos = LabelDenoisingEnv(data, observation="indices", time_feature=True, **arguments)
-        self._decisions = ClassStatistics(RepeatAction(RemovalRates(videos, middle_shares), decide_every))
+        self._rates = RemovalRates(videos, middle_shares)
+        self._empty_rule: EmptyRule = arguments.get("empty_rule", "video")
+        self._decisions = ClassStatistics(RepeatAction(self._rates, decide_every))
         assert isinstance(self._decisions.observation_space, spaces.Box)
         self.observation_space = self._decisions.observation_space
         self.action_space = self._decisions.action_space
@@ -167,6 +175,21 @@ class LabelDenoisingRatesEnv(gymnasium.Env[Vector, Rates], EzPickle):
             ResetNeeded: before the first reset, or after the end of the episode.
         """
         return self._decisions.step(action)
+
+    def remaining_labels(self, action: Rates) -> NDArray[np.bool_]:
+        """Return the labels of all training videos that an action leaves: the outcome to train a parser on.
+
+        Args:
+            action: as for `step`.
+
+        Returns:
+            (N, 2, C) bool, audio then visual.
+
+        Raises:
+            ValueError: the action has another shape or is not finite.
+            ResetNeeded: before the first reset.
+        """
+        return self._rates.remaining_labels(action, self._empty_rule)
 
     def render(self) -> Any:
         """Return the last step of the task network as a table (str) or as a picture ((height, width, 3) uint8).

@@ -5,10 +5,13 @@ from typing import Any, Final
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from rlld_gym.denoising.labels import EmptyRule, revise_labels
 from rlld_gym.denoising.training_evidence import label_ranks
 from rlld_gym.envs.observations import Observation
 from rlld_gym.errors import InputError
@@ -17,11 +20,11 @@ Rates = NDArray[np.floating[Any]]
 
 MIDDLE_SHARES: Final = (0.05, 0.2)
 """Shares of the audio and of the visual labels that an action of 0 removes: about those that are wrong in LLP's
-validation videos, visual a little fewer. Keeping everything is a local optimum of the return: start away from it."""
+validation videos, visual fewer. Keeping everything is a local optimum of the return: start away from it."""
 
 
 def removal_shares(action: Rates, middle_shares: tuple[float, float] = MIDDLE_SHARES) -> NDArray[np.float32]:
-    """Return the shares of labels that an action removes: ((1 + action) / 2) ** p, with p so that 0 gives the middle.
+    """Return the shares of labels that an action removes: ((1 + action) / 2) ** p, where 0 gives the middle.
 
     Args:
         action: (2, C) within [-1, 1]: -1 removes nothing, 1 all; values outside count as the nearest inside.
@@ -35,11 +38,13 @@ def removal_shares(action: Rates, middle_shares: tuple[float, float] = MIDDLE_SH
     return shares
 
 
-class RemovalRates(gymnasium.Wrapper[Observation, Rates, Observation, NDArray[np.int8]], RecordConstructorArgs):
+class RemovalRates(
+    gymnasium.Wrapper[Observation, NDArray[np.int8], Observation, Rates], RecordConstructorArgs
+):
     """Makes the action the share of each class's labels to remove in each modality: Box(-1, 1, (2, C)).
 
-    Of the labels of a class in all training videos that share is removed for which the starting parser has the least
-    evidence in this modality; a batch shows some of them. `removal_shares` says which share an action stands for.
+    Of the labels of a class in all training videos that share is removed for which the starting parser has the
+    least evidence in this modality; a batch shows some of them. `removal_shares` says which share an action stands for.
     ``info["removed_share"]`` (2, C) float32 has them after every step.
 
     Args:
@@ -66,7 +71,9 @@ class RemovalRates(gymnasium.Wrapper[Observation, Rates, Observation, NDArray[np
         super().__init__(env)
         shape = env.action_space.shape
         if not env.has_wrapper_attr("training_evidence") or shape is None or len(shape) != 3:
-            raise TypeError(f"RemovalRates needs rlld/LabelDenoising-v0 with its own action space, found {env}")
+            raise TypeError(
+                f"RemovalRates needs rlld/LabelDenoising-v0 with its own action space, found {env}"
+            )
         self._middle_shares = _checked_shares(middle_shares)
         self.action_space = spaces.Box(-1, 1, shape[1:], np.float32)
         self._ranks: NDArray[np.float32] | None = None
@@ -86,14 +93,33 @@ class RemovalRates(gymnasium.Wrapper[Observation, Rates, Observation, NDArray[np
 
         Raises:
             ValueError: the action has another shape, or is not finite.
+            ResetNeeded: before the first reset, or after the end of the episode.
         """
         shares = removal_shares(self._checked(action), self._middle_shares)
-        # Before the first reset no video is known: the environment says what is wrong.
-        ranks = np.zeros(self.env.action_space.shape) if self._ranks is None else self._ranks[self._indices]  # type: ignore[arg-type]
-        outcome = self.env.step((ranks < shares).astype(np.int8))
-        observation, reward, terminated, truncated, info = outcome
+        bits = (self._known_ranks()[self._indices] < shares).astype(np.int8)
+        observation, reward, terminated, truncated, info = self.env.step(bits)
         self._indices = info["indices"]
         return observation, reward, terminated, truncated, {**info, "removed_share": shares}
+
+    def remaining_labels(self, action: Rates, empty_rule: EmptyRule = "video") -> NDArray[np.bool_]:
+        """Return the labels of all training videos that an action leaves: the outcome to train a parser on.
+
+        Args:
+            action: as for `step`.
+            empty_rule: which videos get their labels back, see `rlld_gym.denoising.labels.revise_labels`.
+
+        Returns:
+            (N, 2, C) bool, audio then visual.
+
+        Raises:
+            ValueError: the action has another shape, or is not finite.
+            ResetNeeded: before the first reset.
+        """
+        ranks = self._known_ranks()
+        removed = ranks < removal_shares(self._checked(action), self._middle_shares)
+        labels = torch.from_numpy(np.isfinite(ranks))
+        revision = revise_labels(labels[:, 0], labels[:, 1], torch.from_numpy(removed), empty_rule)
+        return torch.stack((revision.audio, revision.visual), dim=1).numpy()
 
     def get_state(self) -> dict[str, Any]:
         """Return the environment's state."""
@@ -113,6 +139,11 @@ class RemovalRates(gymnasium.Wrapper[Observation, Rates, Observation, NDArray[np
         self._indices = info["indices"]
         return observation, info
 
+    def _known_ranks(self) -> NDArray[np.float32]:
+        if self._ranks is None:
+            raise ResetNeeded("the training videos are unknown before the first reset()")
+        return self._ranks
+
     def _checked(self, action: Rates) -> Rates:
         shape = self.action_space.shape
         rates = np.asarray(action)
@@ -127,7 +158,7 @@ class RemovalRates(gymnasium.Wrapper[Observation, Rates, Observation, NDArray[np
 
 
 def _checked_shares(shares: tuple[float, float]) -> tuple[float, float]:
-    if len(shares) != 2 or not all(0 < share < 1 for share in shares):
+    if not isinstance(shares, tuple | list) or len(shares) != 2 or not all(0 < share < 1 for share in shares):
         raise InputError(
             f"middle_shares is {shares!r}; expected two numbers above 0 and below 1, for audio and visual labels"
         )
