@@ -27,7 +27,8 @@ def class_statistics(known: TrainingEvidence) -> Vector:
 
     Returns:
         (2, C, 4) float32 within [-1, 1]: the number n of the class's labels as log(1 + n) / log(1 + N), the same
-        for both modalities; `QUANTILES` of the evidence for them, divided by `EVIDENCE_LIMIT`, 0 where there is none.
+        for both modalities; `QUANTILES` of the evidence for them, divided by `EVIDENCE_LIMIT`, 0 where there is
+        none.
     """
     number, classes = known.labels.shape
     counts = np.log1p(known.labels.sum(axis=0)) / np.log1p(number)

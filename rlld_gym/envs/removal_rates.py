@@ -44,7 +44,8 @@ class RemovalRates(
     """Makes the action the share of each class's labels to remove in each modality: Box(-1, 1, (2, C)).
 
     Of the labels of a class in all training videos that share is removed for which the starting parser has the
-    least evidence in this modality; a batch shows some of them. `removal_shares` says which share an action stands for.
+    least evidence in this modality; a batch shows some of them. `removal_shares` says which share an action stands
+    for.
     ``info["removed_share"]`` (2, C) float32 has them after every step.
 
     Args:
