@@ -32,10 +32,10 @@ from rlld_gym.parsing.networks import HAN, TaskNetwork
 from rlld_gym.parsing.networks.attention import Attention
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import HANLayer
+from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
-    Batch,
     FeatureSizes,
     feature_sizes,
     make_optimizer,

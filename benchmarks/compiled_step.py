@@ -25,9 +25,10 @@ from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.targets import training_targets
-from rlld_gym.parsing.training import Batch, feature_sizes, make_task_network, task_loss
+from rlld_gym.parsing.training import feature_sizes, make_task_network, task_loss
 
 Loss = Callable[[TaskNetwork, Batch, Targets, Recipe], Tensor]
 Sample = tuple[Batch, Targets]

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from rlld_agents import ReinforceConfig
 from rlld_agents.imitation.joint import JointConfig, joint_rounds
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Advantage, Baseline, Outcome, spread
 from rlld_agents.reinforce.distribution import MaskedBernoulli
@@ -72,7 +72,7 @@ def policies(data: str, seed: int) -> dict[str, nn.Module]:
         seed=seed,
     )
     return {
-        "untrained": make_policy(tensors["train"], hidden_size=hidden_size, seed=seed),
+        "untrained": startable_policy(tensors["train"], hidden_size=hidden_size, seed=seed),
         "warm start": first.policy,
     }
 

@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rlld_agents.experiments.benchmark.rows import LEARNING, ROWS
+from rlld_agents.baselines.rows import LEARNING, ROWS
 from rlld_agents.reports.figures import COLOURS, new_figure, save_figure, style_axes
 
 Results = dict[str, list[dict[str, str]]]

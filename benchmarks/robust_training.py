@@ -28,13 +28,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from rlld_agents.experiments.study.cells import Progress, failure_of, result_path, run_or_explain
+from rlld_agents.experiments.study.cells import failure_of, result_path, run_or_explain
 from rlld_agents.experiments.study.sweep import results_of
 from rlld_agents.labels import controls
+from rlld_agents.labels.revised import LabelSet
 from rlld_agents.reports.results import markdown
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes
-from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
+from rlld_agents.runs.processes import Processes, Share, available_cores
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
@@ -44,7 +43,8 @@ from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate, gated_tracks
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import feature_sizes, train_parser
+from rlld_gym.parsing.task_file import TaskNetworkInfo, load_task_network, save_task_network
+from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 SCORES = ("segment_audio", "segment_visual")
 LABELS = ("weak", "no visual Speech", "oracle")
@@ -72,7 +72,7 @@ def own_recipe(store: FeatureStore) -> Recipe:
     return get_recipe(str(store.attributes["recipe"]))
 
 
-def label_set(store: FeatureStore, name: str) -> controls.LabelSet | None:
+def label_set(store: FeatureStore, name: str) -> LabelSet | None:
     """Return weak, rule's or true labels; None where the data set does not have them."""
     train = store.split("train")
     if name == "weak":
@@ -107,7 +107,7 @@ class ParserCell:
         """Return the file of the parser, if it is to be averaged."""
         return folder / "parsers" / f"{self.labels.replace(' ', '-')}-seed{self.seed}.safetensors"
 
-    def run(self, folder: Path, progress: Progress) -> Row:
+    def run(self, folder: Path, progress: Share) -> Row:
         """Train, write the parser if it is to be averaged, and return the row of the table of all runs."""
         store, data = open_data(self.data), shared_tensors(self.data, self.device)
         labels = label_set(store, self.labels)
@@ -124,8 +124,7 @@ class ParserCell:
             progress=lambda done, total: progress(done / total),
         ).network
         if self.training == RECIPE:
-            flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
-            sizes = {**feature_sizes(data["train"]), "hidden_size": hidden_size, **flavour}
+            sizes = {**feature_sizes(data["train"]), "hidden_size": hidden_size, **network_options(recipe)}
             info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, asdict(self))
             save_task_network(self.network_path(folder), network, info)
         scores = evaluate(network, data["test"], recipe.gate).as_dict()

@@ -14,10 +14,10 @@ import numpy as np
 from gymnasium.spaces import MultiBinary
 from numpy.typing import NDArray
 
-from rlld_agents.experiments.compare.comparison import Comparison
-from rlld_agents.experiments.compare.config import CompareConfig
-from rlld_agents.experiments.compare.protocol import Task
-from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.baselines.agents import Task
+from rlld_agents.experiments.study.config import CompareConfig
+from rlld_agents.experiments.study.study import Study
+from rlld_agents.runs.environment_options import EnvironmentOptions
 
 
 class ClassRates:
@@ -72,5 +72,5 @@ if __name__ == "__main__":
     options["environment"] = EnvironmentOptions(batch_size=32, episode_length=2)
     own = CompareConfig(agents=(), agent=("compare_own_agent:ClassRates",), controls=("keep-all",), **options)
     with TemporaryDirectory() as folder:
-        failed = Comparison(own, Path(folder)).run()
+        failed = Study(own, Path(folder)).run()
     raise SystemExit(bool(failed))

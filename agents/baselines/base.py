@@ -12,6 +12,7 @@ from rlld_gym.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from rlld_agents.runs.setting import Setting
     from rlld_gym.data.tensors import StoreTensors
     from rlld_gym.parsing.networks import TaskNetwork
     from rlld_gym.parsing.recipes import Recipe
@@ -36,6 +37,8 @@ class Denoised:
             is. None: train one on the labels.
         validation_labels: "none", or which labels of the validation split were used and how, for tables.
         details: what else is worth keeping of the run; JSON-able.
+        curve: of a method that learns by acting, what it reports of each episode: "steps" so far, "return",
+            "removed_per_step" and validation scores, as far as they are known.
     """
 
     audio: NDArray[np.bool_]
@@ -44,6 +47,7 @@ class Denoised:
     network: "TaskNetwork | None" = None
     validation_labels: str = NO_VALIDATION_LABELS
     details: dict[str, Any] = field(default_factory=dict)
+    curve: tuple[dict[str, float], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,21 @@ class Context:
     classes: tuple[str, ...]
     progress: Callable[[int, int], None] | None = None
     source: tuple[str, int] | None = None
+
+    @classmethod
+    def of(
+        cls, setting: "Setting", seed: int, progress: Callable[[int, int], None] | None = None
+    ) -> "Context":
+        """Return the context of a method that works on a setting's data."""
+        return cls(
+            setting.tensors,
+            setting.recipe,
+            setting.hidden_size,
+            seed,
+            setting.store.classes,
+            progress,
+            (setting.data, setting.data_seed),
+        )
 
 
 class Denoiser(Protocol):

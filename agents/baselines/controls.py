@@ -1,6 +1,7 @@
 """Labels that every denoiser must be compared with; `rlld_agents.labels.controls` says why each."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.labels import controls
-from rlld_gym.data.classes import NUM_SEGMENTS
+from rlld_agents.labels.revised import LabelSet
+from rlld_gym.data.classes import AUDIO_NOISE_RATE, NUM_SEGMENTS, VISUAL_NOISE_RATE
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
 
@@ -90,32 +92,20 @@ class NoVisualSpeech:
 class RandomRemoval:
     """Labels drawn at random: is it which labels are removed that matters, or only how many?"""
 
-    audio_rate: float | tuple[float, ...] = 0.053
+    audio_rate: float | tuple[float, ...] = AUDIO_NOISE_RATE
     """Share of the audio labels to remove, in [0, 1]: of all of them, or one share per class. The default is
     the share of LLP's validation and test labels whose event is not heard."""
-    visual_rate: float | tuple[float, ...] = 0.355
+    visual_rate: float | tuple[float, ...] = VISUAL_NOISE_RATE
     """Likewise, visual; the default is the share whose event is not seen."""
+    number: Literal["rates", "truth"] = "rates"
+    """How many: as the rates say, or as many of each modality as the truth would remove; where it is unknown, as
+    many as the rule "no visual Speech"."""
 
     def __post_init__(self) -> None:
         """Check the options (InputError)."""
         for option in ("audio_rate", "visual_rate"):
             for rate in np.atleast_1d(getattr(self, option)):
                 _require_share(option, float(rate))
-
-    @classmethod
-    def matching(cls, denoised: Denoised, weak: Bools, per_class: bool = False) -> "RandomRemoval":
-        """Return random removal at another method's rates.
-
-        Args:
-            denoised: what the other method left.
-            weak: (N, C) bool, the weak labels.
-            per_class: match the rate of every class; False matches that of all labels together.
-        """
-        axis = 0 if per_class else None
-        present = np.maximum(weak.sum(axis), 1)
-        rates = [(weak & ~kept).sum(axis) / present for kept in (denoised.audio, denoised.visual)]
-        audio, visual = (tuple(map(float, rate)) if per_class else float(rate) for rate in rates)
-        return cls(audio, visual)
 
     @property
     def name(self) -> str:
@@ -126,14 +116,19 @@ class RandomRemoval:
         """Remove at random; a video that would lose its last label in both modalities keeps all.
 
         Raises:
-            InputError: rates per class whose number is not that of the classes.
+            InputError: rates per class whose number is not that of the classes, or nothing that tells how many.
         """
-        weak = weak_labels(context)
-        generator = np.random.default_rng(context.seed)
-        kept = [weak & ~_draw(weak, rate, generator) for rate in (self.audio_rate, self.visual_rate)]
-        emptied = ~(kept[0] | kept[1]).any(axis=1, keepdims=True)
-        audio, visual = (labels | (weak & emptied) for labels in kept)
-        return Denoised(audio, visual)
+        weak, train = weak_labels(context), _labels_of(context)
+        if self.number == "rates":
+            numbers = [_count(weak, rate) for rate in (self.audio_rate, self.visual_rate)]
+            return Denoised(*controls.remove_at_random(weak, numbers, context.seed))
+        matched = controls.oracle(train) or controls.no_visual_speech(train, context.classes)
+        if matched is None:
+            raise CannotOfferError(
+                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to '
+                "remove; leave the method out"
+            )
+        return Denoised(*controls.random_removal(train, *matched, context.seed))
 
 
 @dataclass(frozen=True)
@@ -171,27 +166,22 @@ def _labels_of(context: Context) -> Split:
     )
 
 
-def _decided(kept: controls.LabelSet, context: Context) -> Denoised:
+def _decided(kept: LabelSet, context: Context) -> Denoised:
     """Return labels whose removal score is 1 where they were removed and 0 elsewhere."""
     weak = weak_labels(context)
     score = np.stack([weak & ~labels for labels in kept], axis=1).astype(np.float32)
     return Denoised(*kept, score)
 
 
-def _draw(weak: Bools, rate: float | tuple[float, ...], generator: np.random.Generator) -> Bools:
-    """Return (N, C) bool: the labels to remove, as many as the rate says, rounded."""
-    number, classes = weak.shape
-    if isinstance(rate, tuple) and len(rate) != classes:
+def _count(weak: Bools, rate: float | tuple[float, ...]) -> int | list[int]:
+    """Return how many labels to remove, of all or of each class: as many as the rate says, rounded."""
+    if isinstance(rate, float | int):
+        return round(rate * int(weak.sum()))
+    if len(rate) != weak.shape[1]:
         raise InputError(
-            f"random removal: found {len(rate)} rates, expected one, or {classes}, one per class"
+            f"random removal: found {len(rate)} rates, expected one, or {weak.shape[1]}, one per class"
         )
-    # Absent labels draw a number that no label can: the smallest of a group are then always labels.
-    drawn = np.where(weak, generator.random(weak.shape), 2.0)
-    groups = drawn if isinstance(rate, tuple) else drawn.reshape(-1, 1)
-    removals = np.rint(np.asarray(rate) * (groups < 2.0).sum(axis=0)).astype(np.int64)
-    rank = groups.argsort(axis=0).argsort(axis=0)
-    removed: Bools = (rank < removals).reshape(number, classes)
-    return removed
+    return [round(share * int(number)) for share, number in zip(rate, weak.sum(axis=0), strict=True)]
 
 
 def _require_share(option: str, value: float) -> None:

@@ -16,7 +16,7 @@ from rlld_agents.imitation import PLAIN, WarmStartConfig
 from rlld_agents.imitation.fine_tuning import EPISODE_LENGTH, fine_tune
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 
 EPISODES = 8
 
@@ -89,7 +89,9 @@ class FineTuned:
         """
         policy: RemovalPolicy
         if self.start == "scratch":
-            policy = make_policy(context.data["train"], hidden_size=context.hidden_size, seed=context.seed)
+            policy = startable_policy(
+                context.data["train"], hidden_size=context.hidden_size, seed=context.seed
+            )
         else:
             policy = start_policy(context, self.name, self.warm_start, self.threshold)
         fine_tune(

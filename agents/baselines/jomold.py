@@ -32,9 +32,9 @@ from rlld_gym.errors import InputError
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import (
-    Batch,
     TargetRevision,
     feature_sizes,
     make_task_network,

@@ -1,6 +1,7 @@
 """Label denoisers of the benchmark, behind one interface; each is imported when it is made.
 
-A new method is a frozen dataclass with the interface of :class:`Denoiser`, and one line in :data:`METHODS`.
+A new method is a frozen dataclass with the interface of :class:`Denoiser`, and one line in :data:`METHODS`. Methods
+from outside need no line: they are named as "module:Class", or by an entry point of their package.
 """
 
 import dataclasses
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_gym.errors import InputError
+from rlld_gym.plugins import is_plugin, load_plugin
 
 
 class Method:
@@ -31,7 +33,7 @@ class Method:
         self.preset = preset
 
     def load(self) -> Any:
-        """Import and return the dataclass; InputError where a library it needs is missing."""
+        """Import and return the class; InputError where a library it needs is missing."""
         if self.library is not None and importlib.util.find_spec(self.library) is None:
             raise InputError(
                 f"needs {self.library}; install it: pip install -e '.[{self.extra}]' in your clone"
@@ -42,12 +44,29 @@ class Method:
     def __call__(self, **options: Any) -> Denoiser:
         """Return the denoiser; InputError for an option that it does not have."""
         loaded = self.load()
+        options = {**self.preset, **options}
         known = [option.name for option in dataclasses.fields(loaded) if option.init]
         for option in options:
             if option not in known:
                 found = f"unknown option {option!r} of {loaded.__name__}"
                 raise InputError(f"{found}; it has {', '.join(known) or 'none'}")
-        denoiser: Denoiser = loaded(**{**self.preset, **options})
+        denoiser: Denoiser = loaded(**options)
+        return denoiser
+
+
+class PluginMethod(Method):
+    """A denoiser from outside, by "module:Class" or the name of an entry point."""
+
+    def load(self) -> Any:
+        """Import and return it; InputError where that cannot be done or it is no denoiser."""
+        return load_plugin(self.home, "method", "rlld.denoisers", methods=("denoise",))
+
+    def __call__(self, **options: Any) -> Denoiser:
+        """Return the denoiser, which is called like a class; InputError for options that it refuses."""
+        try:
+            denoiser: Denoiser = self.load()(**options)
+        except TypeError as error:
+            raise InputError(f"method {self.home}: cannot be made ({error})") from error
         return denoiser
 
 
@@ -85,16 +104,45 @@ METHODS: Final[dict[str, Method]] = {
 """Every method by the name that commands and tables use."""
 
 
+_AGENT = f"{_HERE}.agents.denoiser:AgentDenoiser"
+
+AGENTS: Final[dict[str, Method]] = {
+    "agent": Method(_AGENT),
+    "reinforce": Method(_AGENT, agent="reinforce"),
+    "reinforce-baseline": Method(_AGENT, agent="reinforce-baseline"),
+    "ppo": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="ppo"),
+    "a2c": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="a2c"),
+    "maskable-ppo": Method(_AGENT, extra="sb3", library="sb3_contrib", agent="maskable-ppo"),
+    "trpo": Method(_AGENT, extra="sb3", library="sb3_contrib", agent="trpo"),
+}
+"""Agents as methods: they learn by acting. "agent" is any, by its option of that name."""
+
+
+def find(name: str) -> Method:
+    """Return the method or agent called ``name``, or the denoiser from outside that it names.
+
+    Raises:
+        InputError: there is none.
+    """
+    known = METHODS.get(name) or AGENTS.get(name)
+    if known is not None:
+        return known
+    if is_plugin(name, "rlld.denoisers"):
+        return PluginMethod(name)
+    raise InputError(
+        f"unknown method {name!r}; choose from {', '.join([*METHODS, *AGENTS])}, or name one of your own as "
+        "module:Class"
+    )
+
+
 def make(name: str, **options: Any) -> Denoiser:
     """Return the denoiser called ``name``.
 
     Args:
-        name: a key of :data:`METHODS`.
+        name: a key of :data:`METHODS` or :data:`AGENTS`, "module:Class", or an entry point "rlld.denoisers".
         **options: fields of its dataclass.
 
     Raises:
         InputError: no method has that name, the method no such option, or a library that it needs is missing.
     """
-    if name not in METHODS:
-        raise InputError(f"unknown method {name!r}; choose from {', '.join(METHODS)}")
-    return METHODS[name](**options)
+    return find(name)(**options)

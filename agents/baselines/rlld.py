@@ -1,10 +1,8 @@
 """RLLD itself as methods of the benchmark: the paper's agent, its ablations, and the joint loop."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
-
-import gymnasium
 
 from rlld_agents.baselines.base import (
     Context,
@@ -15,27 +13,28 @@ from rlld_agents.baselines.base import (
     number_of_parameters,
 )
 from rlld_agents.baselines.parts.parser import parser_in
-from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import JointConfig, JointRound, best_round, joint_rounds
+from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.denoising import denoise
-from rlld_agents.policies.files import HybridAttentionPolicy
-from rlld_agents.reinforce.reinforce import Reinforce, ReinforceConfig
-from rlld_agents.reports.results import SCORE_COLUMNS
+from rlld_agents.policies.hybrid import HybridAttentionPolicy
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.paper import make_reinforce
+from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
-
-INTER_WEIGHTS = (0.6, 0.4)
-"""Weights of divergence and cosine in the soft inter-reward (Eq. 9)."""
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 
 @dataclass(frozen=True)
 class RLLD:
     """Reinforced label denoising as published (arXiv 2412.19563): REINFORCE, scalar return, no baseline."""
 
-    episodes: int = 60
+    episodes: int = ReinforceConfig.episodes
     """Episodes of REINFORCE."""
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    """Options of the environment."""
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the final parser; the paper's "+ CL" is 1."""
     initialized_labels: bool = True
@@ -64,7 +63,8 @@ class RLLD:
             InputError: the context does not say where the data set is.
         """
         policy, curve = self._train_policy(context)
-        revised = denoise(policy, context.data, threshold=self.threshold)
+        rule = self.environment.empty_rule
+        revised = denoise(policy, context.data, threshold=self.threshold, empty_rule=rule)
         return _outcome(
             revised,
             context,
@@ -75,25 +75,20 @@ class RLLD:
 
     def _train_policy(self, context: Context) -> tuple[HybridAttentionPolicy, dict[str, list[float]]]:
         """Return the policy and its episodes' returns and validation scores, by name."""
-        env = gymnasium.make(
-            ENVIRONMENT_ID,
-            **environment_options(context, self.name),
-            initialized_labels=self.initialized_labels,
-            inter_weights=INTER_WEIGHTS if self.soft_inter_reward else (0.0, 0.0),
-        )
+        environment = environment_options(context, self.name) | asdict(self.environment)
+        environment["initialized_labels"] &= self.initialized_labels
+        if not self.soft_inter_reward:
+            environment["inter_weights"] = (0.0, 0.0)
         train = context.data["train"]
-        policy = HybridAttentionPolicy.for_spaces(
-            env.observation_space,
-            env.action_space,
-            seed=context.seed,
+        policy, agent = make_reinforce(
+            environment,
+            ReinforceConfig(episodes=self.episodes, seed=context.seed),
             hidden_size=context.hidden_size,
             visual_3d_size=train.visual.shape[-1] - train.visual_2d_size,
-            initialized_labels=self.initialized_labels,
-        ).to(context.data.device)
-        config = ReinforceConfig(episodes=self.episodes, seed=context.seed)
-        rows = Reinforce(policy, env, config).learn(callback=episode_progress(context, self.episodes))
-        env.close()
-        columns = {name: f"env/{name}" for name, _ in SCORE_COLUMNS} | {"return": "rollout/ep_rew_mean"}
+        )
+        rows = agent.learn(callback=episode_progress(context, self.episodes))
+        agent.env.close()
+        columns = {name: f"env/{name}" for name in SCORE_NAMES} | {"return": "rollout/ep_rew_mean"}
         return policy, {name: [row[column] for row in rows] for name, column in columns.items()}
 
 
@@ -146,8 +141,7 @@ class Joint:
                 hidden_size=context.hidden_size,
                 seed=context.seed,
                 classes=context.classes,
-                threshold=self.threshold,
-                empty_rule=self.empty_rule,
+                rule=RemovalRule(self.threshold, self.empty_rule),
                 fine_tune=credit_after_rounds(environment, episodes=self.credit_episodes, seed=context.seed),
                 progress=context.progress,
             ):

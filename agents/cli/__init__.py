@@ -1,6 +1,7 @@
 """The command ``rlld``: rlld train | evaluate | compare | denoise | data import, check, info, twin.
 
-A command's module is imported only when the command is called: ``rlld --help`` does not wait for torch.
+A command's module is imported only when the command is called, and imports torch, h5py and what needs them inside
+its functions: ``rlld --help``, usage errors and completion do not wait for them.
 """
 
 import argparse
@@ -123,7 +124,7 @@ def _run(arguments: list[str]) -> int:
 
 def _call(module: str, class_name: str, program: str, arguments: list[str]) -> int:
     try:
-        from rlld_agents.cli.common import run_command  # noqa: PLC0415 (tyro is an extra)
+        from rlld_agents.cli.common import run_command
     except ImportError as error:
         raise InputError(
             f"the command line needs {error.name}; install it: pip install -e '.[train]' in your clone"
@@ -132,6 +133,6 @@ def _call(module: str, class_name: str, program: str, arguments: list[str]) -> i
 
 
 def _version() -> str:
-    from rlld_gym import __version__  # noqa: PLC0415
+    from rlld_gym import __version__
 
     return __version__

@@ -5,12 +5,15 @@ import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import tyro
 from tqdm import tqdm
 
 from rlld_gym.errors import InputError
+
+if TYPE_CHECKING:
+    from rlld_agents.labels.removal_rule import RemovalRule
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 """Options of nested dataclasses go by their own names: --episodes, not --experiment.agent.episodes."""
@@ -122,7 +125,7 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
                 f"--data: needed, because {checkpoint} lies in no run folder that names its data set"
             )
         return data, seed or 0
-    from rlld_agents.runs.folder import read_config  # noqa: PLC0415
+    from rlld_agents.runs.folder import read_config
 
     experiment = read_config(folder).get("experiment", {})
     run_data, run_seed = str(experiment.get("data")), int(experiment.get("data_seed", 0))
@@ -135,8 +138,8 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
 
 def removal_rule_of(
     checkpoint: Path, threshold: float | None, empty_rule: Literal["video", "modality"] | None
-) -> tuple[float, Literal["video", "modality"]]:
-    """Return the threshold and the empty rule with which a policy is to denoise.
+) -> "RemovalRule":
+    """Return the rule by which a policy is to denoise.
 
     Args:
         checkpoint: a run folder or a file.
@@ -146,15 +149,12 @@ def removal_rule_of(
     Raises:
         InputError: a threshold outside (0, 1).
     """
-    folder = run_folder_of(checkpoint)
-    if folder is not None and (threshold is None or empty_rule is None):
-        from rlld_agents.experiments.config import ExperimentConfig  # noqa: PLC0415 (torch)
-        from rlld_agents.runs.folder import read_config  # noqa: PLC0415
+    from rlld_agents.experiments.config import ExperimentConfig
+    from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
+    from rlld_agents.runs.folder import read_config
 
-        config = ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / "config.json"))
-        threshold = config.threshold if threshold is None else threshold
-        empty_rule = empty_rule or config.environment.empty_rule
-    threshold = 0.5 if threshold is None else threshold
-    if not 0 < threshold < 1:
-        raise InputError(f"--threshold: found {threshold}, expected a probability between 0 and 1")
-    return threshold, empty_rule or "video"
+    folder, rule = run_folder_of(checkpoint), DEFAULT_RULE
+    if folder is not None and (threshold is None or empty_rule is None):
+        source = str(folder / "config.json")
+        rule = ExperimentConfig.from_dict(read_config(folder)["experiment"], source).removal_rule
+    return RemovalRule(rule.threshold if threshold is None else threshold, empty_rule or rule.empty_rule)

@@ -53,9 +53,9 @@ class Import:
         Raises:
             InputError: the input cannot be imported; unusable files have been listed on standard error.
         """
-        from rlld_gym.data.llp.annotations import load_annotations  # noqa: PLC0415
-        from rlld_gym.data.llp.importer import FeatureFilesError, import_store  # noqa: PLC0415 (h5py)
-        from rlld_gym.data.llp.npy_layout import FeatureFolders  # noqa: PLC0415
+        from rlld_gym.data.llp.annotations import load_annotations
+        from rlld_gym.data.llp.importer import FeatureFilesError, import_store
+        from rlld_gym.data.llp.npy_layout import FeatureFolders
 
         if self.defects is not None:
             write_text(self.defects, load_annotations(self.annotations, self.strict).report())
@@ -91,7 +91,7 @@ class Check:
 
     def run(self) -> int:
         """Print "ok" or the problems, one a line; return the exit status 0, or 1 where there are problems."""
-        from rlld_gym.data.store.check import check_store  # noqa: PLC0415 (h5py)
+        from rlld_gym.data.store.check import check_store
 
         problems = check_store(self.file)
         for problem in problems:
@@ -145,7 +145,7 @@ class Twin:
         return self._run_layout() if self.layout == "llp" else self._run_store()
 
     def _run_store(self) -> int:
-        from rlld_gym.data.twins.generation import twin  # noqa: PLC0415 (only where a twin is made)
+        from rlld_gym.data.twins.generation import twin
 
         for option, value in (("--annotations", self.annotations), ("--limit", self.limit)):
             if value is not None:
@@ -158,9 +158,9 @@ class Twin:
         return 0
 
     def _run_layout(self) -> int:
-        from rlld_gym.data.llp.annotations import load_annotations  # noqa: PLC0415
-        from rlld_gym.data.llp.npy_layout import write_npy_layout  # noqa: PLC0415
-        from rlld_gym.data.twins.generation import twin_for_annotations  # noqa: PLC0415
+        from rlld_gym.data.llp.annotations import load_annotations
+        from rlld_gym.data.llp.npy_layout import write_npy_layout
+        from rlld_gym.data.twins.generation import twin_for_annotations
 
         if self.annotations is None:
             raise InputError("--layout llp: needs --annotations, the folder of LLP's annotation files")
@@ -178,7 +178,7 @@ class Twin:
 
 def store_table(path: Path, header: StoreHeader) -> str:
     """Return a description of a store file in lines of text: what it is, then a table of its splits."""
-    from rlld_gym.data.store.file import read_labels  # noqa: PLC0415 (h5py)
+    from rlld_gym.data.store.file import read_labels
 
     sizes = f"audio {header.audio_size}, visual 2D {header.visual_2d_size}, 3D {header.visual_3d_size}"
     recommended = f"recipe {header.attributes['recipe']}, hidden size {header.attributes['hidden_size']}"

@@ -55,11 +55,11 @@ class Denoise:
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
-        from rlld_agents.experiments.experiment import LABELS_NAME  # noqa: PLC0415
-        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair  # noqa: PLC0415
-        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.labels.row_lists import write_row_lists  # noqa: PLC0415 (torch)
-        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import LABELS_NAME
+        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.labels.row_lists import write_row_lists
+        from rlld_agents.reports.results import removal_table
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
@@ -85,28 +85,26 @@ class Denoise:
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
-        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_agents.policies.denoising import denoise
+        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
 
         assert self.checkpoint is not None
         for option in ("recipe", "epochs", "hidden_size"):
             if getattr(self, option) is not None:
                 raise InputError(f"--{option.replace('_', '-')}: is for --with; a policy trains no parser")
-        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
+        rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         policy = load_policy(self.checkpoint, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(self.checkpoint))
-        revised = denoise(policy, store, threshold=threshold, empty_rule=empty_rule)
+        revised = denoise(policy, store, threshold=rule.threshold, empty_rule=rule.empty_rule)
         return store, revised.audio, revised.visual, revised.removal_probability
 
     def _by_method(self, name: str) -> "Outcome":
         """Return the data set and what a method of the benchmark leaves of its labels."""
-        from rlld_agents.baselines import Context, check_denoised, make  # noqa: PLC0415
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+        from rlld_agents.baselines import Context, check_denoised, make
+        from rlld_agents.runs.setting import Setting
 
         for option in ("threshold", "empty_rule"):
             if getattr(self, option) is not None:
@@ -120,18 +118,16 @@ class Denoise:
         if self.data is None:
             raise InputError("--data: needed with --with")
         method = make(name)
-        device = choose_device(self.device)
-        store = open_data(self.data, self.seed or 0)
-        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
-        if self.epochs is not None:
-            recipe = recipe.shortened(self.epochs)
-        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
-        tensors = store.to(device)
+        seed = self.seed or 0
+        setting = Setting(
+            self.data,
+            seed,
+            recipe=self.recipe,
+            hidden_size=self.hidden_size,
+            epochs=self.epochs,
+            device=self.device,
+        )
         with epochs_bar(name) as advance:
-            seed = self.seed or 0
-            context = Context(
-                tensors, recipe, hidden_size, seed, store.classes, advance, source=(self.data, seed)
-            )
-            denoised = method.denoise(context)
-        check_denoised(denoised, store.split("train").labels)
-        return store, denoised.audio, denoised.visual, denoised.removal_score
+            denoised = method.denoise(Context.of(setting, seed, advance))
+        check_denoised(denoised, setting.store.split("train").labels)
+        return setting.store, denoised.audio, denoised.visual, denoised.removal_score

@@ -3,11 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from rlld_agents.cli.common import data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+
+if TYPE_CHECKING:
+    from rlld_agents.labels.removal_rule import RemovalRule
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,14 @@ class Evaluate:
 
     def run(self) -> int:
         """Print the scores; return the exit status."""
-        from rlld_agents.policies import files as policy  # noqa: PLC0415 (torch)
-        from rlld_agents.runs import task_file  # noqa: PLC0415 (torch)
+        from rlld_agents.policies import files as policy
+        from rlld_gym.parsing import task_file
+        from rlld_gym.tensor_files import read_metadata
 
-        threshold, empty_rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
+        rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
-            names = (task_file.NAME, "policy.safetensors")
+            names = (task_file.NAME, policy.POLICY_NAME)
             files = [self.checkpoint / name for name in names if (self.checkpoint / name).is_file()]
             if not files:
                 raise InputError(
@@ -48,11 +52,11 @@ class Evaluate:
                 )
         scores: dict[str, Any] = {}
         for file in files:
-            kind = task_file.read_metadata(file).get("format")
-            if kind == task_file.FORMAT:
+            kind = read_metadata(file).get("format")
+            if kind == task_file.FORMAT.name:
                 scores["scores"] = self._score_parser(file)
-            elif kind == policy.FORMAT:
-                scores["removal"] = self._score_policy(file, threshold, empty_rule)
+            elif kind == policy.FORMAT.name:
+                scores["removal"] = self._score_policy(file, rule)
             else:
                 raise InputError(
                     f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
@@ -63,11 +67,11 @@ class Evaluate:
 
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.reports.results import score_table  # noqa: PLC0415
-        from rlld_agents.runs.task_file import check_fits, load_task_network  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.parsing.prediction import evaluate  # noqa: PLC0415
+        from rlld_agents.reports.results import score_table
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
+        from rlld_gym.parsing.prediction import evaluate
+        from rlld_gym.parsing.task_file import check_fits, load_task_network
 
         device = choose_device(self.device)
         network, info = load_task_network(file, device)
@@ -82,22 +86,22 @@ class Evaluate:
         print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
         return row
 
-    def _score_policy(
-        self, file: Path, threshold: float, empty_rule: Literal["video", "modality"]
-    ) -> dict[str, dict[str, float | None]]:
+    def _score_policy(self, file: Path, rule: "RemovalRule") -> dict[str, dict[str, float | None]]:
         """Print and return the quality of a policy's removals."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415
-        from rlld_agents.labels.removal import removal_quality  # noqa: PLC0415
-        from rlld_agents.policies.denoising import denoise  # noqa: PLC0415
-        from rlld_agents.policies.files import check_fits, load_policy  # noqa: PLC0415
-        from rlld_agents.reports.results import removal_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.policies.denoising import denoise
+        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_agents.reports.results import removal_table
+        from rlld_gym.data import open_data
+        from rlld_gym.devices import choose_device
 
         policy = load_policy(file, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
         split = store.split(self.split)
-        revised = denoise(policy, store, split=self.split, threshold=threshold, empty_rule=empty_rule)
+        revised = denoise(
+            policy, store, split=self.split, threshold=rule.threshold, empty_rule=rule.empty_rule
+        )
         quality = removal_quality(
             split.labels, revised.audio, revised.visual, split.truth(), revised.removal_probability
         )

@@ -43,8 +43,8 @@ class Train:
 
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
-        from rlld_agents.experiments.experiment import Experiment  # noqa: PLC0415
-        from rlld_agents.runs.cores import available_cores  # noqa: PLC0415
+        from rlld_agents.experiments.experiment import Experiment
+        from rlld_agents.runs.processes import available_cores
 
         self.experiment.check_used()
         if self.resume is None:

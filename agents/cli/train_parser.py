@@ -10,7 +10,7 @@ from rlld_agents.cli.common import epochs_bar
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
-    from rlld_agents.labels.controls import LabelSet
+    from rlld_agents.labels.revised import LabelSet
     from rlld_gym.data.split import Split
 
 
@@ -43,28 +43,29 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
-        from rlld_agents.experiments.experiment import choose_device  # noqa: PLC0415 (torch)
-        from rlld_agents.experiments.parsers import ParserJob, ParserSetting, run_parser_job  # noqa: PLC0415
-        from rlld_agents.reports.results import deviation_table, score_table  # noqa: PLC0415
-        from rlld_gym.data import open_data  # noqa: PLC0415
-        from rlld_gym.files import write_json, write_text  # noqa: PLC0415
-        from rlld_gym.parsing.recipes import get_recipe  # noqa: PLC0415
+        from rlld_agents.experiments.parsers import ParserJob, run_parser_job
+        from rlld_agents.reports.results import deviation_table, score_table
+        from rlld_agents.runs.setting import Setting
+        from rlld_gym.files import write_json, write_text
 
         self._check()
-        device = choose_device(self.device)
-        store = open_data(self.data, self.data_seed)
+        setting = Setting(
+            self.data,
+            self.data_seed,
+            recipe=self.recipe,
+            hidden_size=self.hidden_size,
+            epochs=self.epochs,
+            device=self.device,
+        )
+        setting.check()
+        store, recipe = setting.store, setting.recipe
         labels = labels_from(self.labels, store.split("train"), store.classes)
-        recipe = get_recipe(self.recipe or str(store.attributes["recipe"]))
-        if self.epochs is not None:
-            recipe = recipe.shortened(self.epochs)
-        hidden_size = self.hidden_size or int(store.attributes["hidden_size"])
-        setting = ParserSetting(self.out, store, store.to(device), recipe, hidden_size)
         name = "weak" if self.labels is None else self.labels.stem
         scores = []
         for seed in range(self.seeds):
             job = ParserJob(name, labels, seed, self.out / f"parser-seed{seed}.safetensors")
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
-                scores.append(run_parser_job(job, setting, advance))
+                scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
         write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
         title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"
@@ -101,9 +102,9 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     Raises:
         InputError: an unreadable file, or one that does not fit the data set.
     """
-    from rlld_agents.labels import controls  # noqa: PLC0415
-    from rlld_agents.labels.files import read_labels  # noqa: PLC0415
-    from rlld_agents.labels.row_lists import COLUMNS, read_row_lists  # noqa: PLC0415
+    from rlld_agents.labels import controls
+    from rlld_agents.labels.files import read_labels
+    from rlld_agents.labels.row_lists import COLUMNS, read_row_lists
 
     if path is None:
         return controls.weak(train)
@@ -113,5 +114,5 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     except OSError as error:
         raise InputError(f"--labels {path}: cannot read it ({error.strerror}); check the path") from error
     if first.strip().split("\t")[0] == COLUMNS[0]:
-        return controls.LabelSet(*read_row_lists(path, train.labels))
-    return controls.LabelSet(*read_labels(path, classes, train.filenames, train.labels))
+        return LabelSet(*read_row_lists(path, train.labels))
+    return LabelSet(*read_labels(path, classes, train.filenames, train.labels))

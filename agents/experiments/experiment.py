@@ -8,30 +8,24 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
 from tqdm import tqdm
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.parser_team import ParserSource, ParserTeam
+from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, run_parser_job
-from rlld_agents.experiments.presets import Learned, Setting, make_preset
+from rlld_agents.experiments.presets import Learned, make_preset
 from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
 from rlld_agents.labels import controls
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
-from rlld_agents.labels.revised import RevisedLabels
+from rlld_agents.labels.revised import LabelSet, RevisedLabels
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
-from rlld_agents.runs.task_file import NAME as TASK_NAME
-from rlld_gym.data import FeatureStore, open_data
-from rlld_gym.data.catalog import shared_tensors
-from rlld_gym.data.tensors import StoreTensors
-from rlld_gym.denoising.labels import EmptyRule
-from rlld_gym.errors import InputError
 from rlld_gym.files import write_json, write_text
-from rlld_gym.parsing.recipes import Recipe, get_recipe
+from rlld_gym.parsing.task_file import NAME as TASK_NAME
+from rlld_gym.profiling import timed_part
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
@@ -57,27 +51,21 @@ class Experiment:
         self.folder = folder
         self.progress = progress
         self.cores = cores
-        self.device = choose_device(config.device)
-        self.profile = Profile(self.device) if config.profile else None
+        self.setting = config.setting()
+        self.profile = Profile(self.setting.device) if config.profile else None
         with self._profiled():
-            self.store: FeatureStore = open_data(config.data, config.data_seed)
-        attributes = self.store.attributes
-        recipe = get_recipe(config.recipe or str(attributes["recipe"]))
-        self.hidden_size = config.hidden_size or int(attributes["hidden_size"])
-        self.recipe: Recipe = (
-            recipe if config.parser_epochs is None else recipe.shortened(config.parser_epochs)
-        )
+            self.setting.check()
+        self.store = self.setting.store
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json."""
         with self._profiled():
-            preset = make_preset(
-                self._setting()
-            )  # before anything is written: bad options must leave no folder
-        team = ParserTeam(self._parser_source(), self.workers)
+            # Before anything is written: bad options must leave no folder.
+            preset = make_preset(self.config, self.setting)
+        team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data(team.threads))
         clock = Stopwatch(self.folder)
-        self._say(f"{preset.describe()} on {self.store.name}, {self.device}")
+        self._say(f"{preset.describe()} on {self.store.name}, {self.setting.device}")
         fixed = self.jobs(self.fixed_label_sets())
         with self._profiled():
             with team.started(fixed):
@@ -91,7 +79,7 @@ class Experiment:
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-            with clock.stage("figures"):
+            with clock.stage("figures"), timed_part("figures"):
                 draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
         if self.profile is not None:
@@ -103,14 +91,18 @@ class Experiment:
     def denoise(self, learned: Learned) -> RevisedLabels:
         """Denoise the training videos and write their labels."""
         self._say("denoising the training videos")
+        rule = self.config.removal_rule
         revised = learned.revised or denoise(
-            learned.policy, self._tensors(), threshold=self.config.threshold, empty_rule=self._empty_rule
+            learned.policy,
+            self.setting.tensors,
+            threshold=rule.threshold,
+            empty_rule=rule.empty_rule,
         )
         names = self.store.split("train").filenames
         write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
         return revised
 
-    def fixed_label_sets(self) -> dict[str, controls.LabelSet]:
+    def fixed_label_sets(self) -> dict[str, LabelSet]:
         """Return the label sets that were asked for, that the data can offer and that depend on no policy."""
         train = self.store.split("train")
         return self._wanted(
@@ -122,20 +114,20 @@ class Experiment:
             }
         )
 
-    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, controls.LabelSet]:
+    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, LabelSet]:
         """Return the label sets that were asked for and that depend on the policy."""
         train, seed = self.store.split("train"), self.config.agent.seed
         return self._wanted(
             {
                 "random": controls.random_removal(train, revised.audio, revised.visual, seed),
-                "denoised": controls.LabelSet(revised.audio, revised.visual),
+                "denoised": revised.label_set,
             }
         )
 
-    def _wanted(self, offered: Mapping[str, controls.LabelSet | None]) -> dict[str, controls.LabelSet]:
+    def _wanted(self, offered: Mapping[str, LabelSet | None]) -> dict[str, LabelSet]:
         return {name: s for name, s in offered.items() if name in self.config.label_sets and s is not None}
 
-    def jobs(self, label_sets: Mapping[str, controls.LabelSet]) -> list[ParserJob]:
+    def jobs(self, label_sets: Mapping[str, LabelSet]) -> list[ParserJob]:
         """Return the parsers to train: ``parser_seeds`` on each label set."""
         first = self.config.agent.seed
         seeds = range(first, first + self.config.parser_seeds)
@@ -149,8 +141,8 @@ class Experiment:
 
     def train_parsers(self, team: ParserTeam, begun: list[ParserJob], more: list[ParserJob]) -> Scores:
         """Train and test all parsers, of which the team may have done some; none is trained twice."""
-        jobs, epochs = [*begun, *more], self.recipe.epochs
-        self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.recipe.name})")
+        jobs, epochs = [*begun, *more], self.setting.recipe.epochs
+        self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.setting.recipe.name})")
         with tqdm(
             total=len(jobs) * epochs, unit="epoch", desc="parsers", disable=not self.progress, file=sys.stderr
         ) as bar:
@@ -161,7 +153,7 @@ class Experiment:
             team.finish(more, advance)
         scores: Scores = {}
         for job in jobs:  # all are done, unless another process was killed
-            scores.setdefault(job.label_set, []).append(run_parser_job(job, team.setting))
+            scores.setdefault(job.label_set, []).append(run_parser_job(job, self.setting, self.folder))
         return {name: scores[name] for name in figures.in_table_order(scores)}
 
     # ------------------------------------------------------------------ reports
@@ -213,7 +205,7 @@ class Experiment:
         seeds = self.config.parser_seeds
         if self.config.workers is not None:
             return min(self.config.workers, len(self.config.label_sets) * seeds)
-        if self.config.preset == "paper" or self.device.type != "cpu":
+        if self.config.preset == "paper" or self.setting.device.type != "cpu":
             return 1
         return min(self.cores, 1 + len(self.fixed_label_sets()) * seeds)
 
@@ -225,57 +217,17 @@ class Experiment:
     def _profiled(self) -> AbstractContextManager[None]:
         return nullcontext() if self.profile is None else self.profile.active()
 
-    def _parser_source(self) -> ParserSource:
-        config = self.config
-        return ParserSource(
-            self.folder,
-            config.data,
-            config.data_seed,
-            str(self.device),
-            self.recipe,
-            self.hidden_size,
-            profiled=config.profile,
-        )
-
-    def _setting(self) -> Setting:
-        return Setting(self.config, self.store, self._tensors, self.recipe, self.hidden_size, self.device)
-
-    @property
-    def _empty_rule(self) -> EmptyRule:
-        return self.config.environment.empty_rule
-
-    def _tensors(self) -> StoreTensors:
-        return shared_tensors(self.config.data, str(self.device), self.config.data_seed)
-
     def _describe_data(self, threads: int) -> dict[str, Any]:
         counts = {name: len(self.store.split(name)) for name in ("train", "val", "test")}
         return {
             "name": self.store.name,
             "videos": counts,
-            "recipe": dataclasses.asdict(self.recipe),
-            "hidden_size": self.hidden_size,
-            "device": str(self.device),
+            "recipe": dataclasses.asdict(self.setting.recipe),
+            "hidden_size": self.setting.hidden_size,
+            "device": str(self.setting.device),
             "threads": threads,
         }
 
     def _say(self, text: str) -> None:
         if self.progress:
             print(text, file=sys.stderr)
-
-
-def choose_device(name: str) -> torch.device:
-    """Return a torch device by name; "auto" is the first GPU there is, else the CPU.
-
-    Raises:
-        InputError: for a device that torch does not know or that this machine lacks.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        detail = str(error).partition("\n")[0][:100]
-        raise InputError(f"--device {name}: not usable here ({detail}); try --device cpu") from error
-    # By the name that the environment uses, so that both share one copy of the data.
-    return torch.device("cuda", 0) if device == torch.device("cuda") else device

@@ -7,57 +7,33 @@ from pathlib import Path
 
 import torch
 
-from rlld_agents.experiments.parsers import ParserJob, ParserSetting, known_scores, run_parser_job
+from rlld_agents.experiments.parsers import ParserJob, known_scores, run_parser_job
 from rlld_agents.experiments.profiling import Profile
-from rlld_agents.experiments.study.cells import Progress
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes
-from rlld_gym.data import open_data
-from rlld_gym.data.catalog import shared_tensors
-from rlld_gym.parsing.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class ParserSource:
-    """What another process needs to train the parsers of a run.
-
-    Attributes:
-        folder: the run folder.
-        data: name or path of the data set.
-        data_seed: of a twin.
-        device: where to train.
-        recipe: how.
-        hidden_size: width of the parser.
-        profiled: whether time is to be measured.
-    """
-
-    folder: Path
-    data: str
-    data_seed: int
-    device: str
-    recipe: Recipe
-    hidden_size: int
-    profiled: bool = False
-
-    def setting(self) -> ParserSetting:
-        """Return the same with the data in memory: one copy in each process."""
-        store = open_data(self.data, self.data_seed)
-        tensors = shared_tensors(self.data, self.device, self.data_seed)
-        return ParserSetting(self.folder, store, tensors, self.recipe, self.hidden_size)
+from rlld_agents.runs.processes import Processes, Share, available_cores
+from rlld_agents.runs.setting import Setting
 
 
 @dataclass(frozen=True)
 class ParserWork:
-    """A parser to train in another process."""
+    """A parser to train in another process.
+
+    Attributes:
+        job: the parser.
+        setting: data, recipe, width and device; the process opens the data itself.
+        folder: the run folder.
+        profiled: whether time is to be measured.
+    """
 
     job: ParserJob
-    source: ParserSource
+    setting: Setting
+    folder: Path
+    profiled: bool = False
 
-    def __call__(self, progress: Progress) -> dict[str, float]:
+    def __call__(self, progress: Share) -> dict[str, float]:
         """Train it, leave its result in the run folder, and return the seconds of the parts of a profile."""
-        profile = Profile(torch.device(self.source.device))
-        with profile.active() if self.source.profiled else nullcontext():
-            run_parser_job(self.job, self.source.setting(), lambda done, total: progress(done / total))
+        profile = Profile(self.setting.device)
+        with profile.active() if self.profiled else nullcontext():
+            run_parser_job(self.job, self.setting, self.folder, lambda done, total: progress(done / total))
         return profile.seconds
 
 
@@ -65,18 +41,19 @@ class ParserTeam:
     """Trains the parsers of a run; each leaves its result in the run folder, so none is trained twice.
 
     Args:
-        source: data, folder and recipe.
+        setting: data, recipe, width and device.
+        folder: the run folder.
         workers: processes at a time, this one included.
+        profiled: whether the other processes measure their time.
 
     Attributes:
         threads: of each process, this one too, while the team works: its share of the cores.
     """
 
-    def __init__(self, source: ParserSource, workers: int) -> None:
+    def __init__(self, setting: Setting, folder: Path, workers: int, *, profiled: bool = False) -> None:
         self.workers = workers
         self.threads = max(1, min(torch.get_num_threads(), available_cores() // workers))
-        self.setting = source.setting()
-        self._source = source
+        self._setting, self._folder, self._profiled = setting, folder, profiled
         self._processes: Processes[ParserWork] = Processes([], 0, 1)
         self._number = 0
 
@@ -121,10 +98,14 @@ class ParserTeam:
             advance(done + share + self._processes.progress(), self._number)
 
         while (work := self._processes.take()) is not None:
-            run_parser_job(work.job, self.setting, lambda epoch, total: report(epoch / total))
+            run_parser_job(work.job, self._setting, self._folder, lambda epoch, total: report(epoch / total))
             done += 1
         self._processes.wait(lambda _: report(0.0))
 
     def _missing(self, jobs: Sequence[ParserJob]) -> list[ParserWork]:
         """Return the work that is left of some jobs."""
-        return [ParserWork(job, self._source) for job in jobs if known_scores(job, self.setting) is None]
+        return [
+            ParserWork(job, self._setting, self._folder, self._profiled)
+            for job in jobs
+            if known_scores(job, self._setting, self._folder) is None
+        ]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rlld_agents.labels.controls import LabelSet
-from rlld_agents.runs.task_file import TaskNetworkInfo, save_task_network
-from rlld_gym.data import FeatureStore
-from rlld_gym.data.tensors import StoreTensors
+from rlld_agents.labels.revised import LabelSet
+from rlld_agents.runs.setting import Setting
 from rlld_gym.files import write_json
+from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import feature_sizes, train_parser
+from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
+from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 FOLDER_NAME = "parsers"
 SMOOTHED_CONFIDENCE = 0.9
@@ -39,41 +39,32 @@ class ParserJob:
     network_path: Path | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class ParserSetting:
-    """What all parsers of a run have in common.
-
-    Attributes:
-        folder: the run folder.
-        store: the data set.
-        tensors: its tensors, on the device to train on.
-        recipe: how to train.
-        hidden_size: width of the parser.
-    """
-
-    folder: Path
-    store: FeatureStore
-    tensors: StoreTensors
-    recipe: Recipe
-    hidden_size: int
-
-
 def run_parser_job(
-    job: ParserJob, setting: ParserSetting, progress: Callable[[int, int], None] | None = None
+    job: ParserJob, setting: Setting, folder: Path, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, float]:
     """Train a parser and test it, unless the run folder already holds the result for exactly this job.
 
     Args:
         job: the labels and the seed. For the label set "label_smoothing" visual targets are smoothed to 0.9.
-        setting: everything else.
+        setting: data, recipe, width and device.
+        folder: the run folder.
         progress: called with the number of finished epochs and of all epochs.
 
     Returns:
         The ten test scores in percent.
     """
-    known = known_scores(job, setting)
-    if known is not None:
-        return known
+    known = known_scores(job, setting, folder)
+    return known if known is not None else train_and_record(job, setting, folder, progress)[1]
+
+
+def train_and_record(
+    job: ParserJob, setting: Setting, folder: Path, progress: Callable[[int, int], None] | None = None
+) -> tuple[TaskNetwork, dict[str, float]]:
+    """Train a parser, test it and write the result; arguments as `run_parser_job`.
+
+    Returns:
+        The parser and its ten test scores in percent.
+    """
     recipe = _recipe(job, setting)
     start = time.perf_counter()
     tensors, hidden_size = setting.tensors, setting.hidden_size
@@ -88,8 +79,7 @@ def run_parser_job(
             "recipe": asdict(recipe),
             "seed": job.seed,
         }
-        flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
-        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **flavour}
+        sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **network_options(recipe)}
         info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on)
         save_task_network(job.network_path, trained.network, info)
     result = {
@@ -101,30 +91,30 @@ def run_parser_job(
         "seconds": round(time.perf_counter() - start, 3),
         "digest": _digest(job, setting),
     }
-    write_json(_result_path(job, setting), result)
-    return scores
+    write_json(_result_path(job, folder), result)
+    return trained.network, scores
 
 
-def known_scores(job: ParserJob, setting: ParserSetting) -> dict[str, float] | None:
+def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, float] | None:
     """Return the test scores of exactly this job if the run folder holds them, and its network if it is wanted."""
-    path = _result_path(job, setting)
+    path = _result_path(job, folder)
     if not path.is_file() or (job.network_path is not None and not job.network_path.is_file()):
         return None
     result = json.loads(path.read_text(encoding="utf-8"))
     return dict(result["test"]) if result["digest"] == _digest(job, setting) else None
 
 
-def _result_path(job: ParserJob, setting: ParserSetting) -> Path:
-    return setting.folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
+def _result_path(job: ParserJob, folder: Path) -> Path:
+    return folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
 
 
-def _recipe(job: ParserJob, setting: ParserSetting) -> Recipe:
+def _recipe(job: ParserJob, setting: Setting) -> Recipe:
     """Return the recipe of a job."""
     smoothed = job.label_set == "label_smoothing"
     return setting.recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE) if smoothed else setting.recipe
 
 
-def _digest(job: ParserJob, setting: ParserSetting) -> str:
+def _digest(job: ParserJob, setting: Setting) -> str:
     """Return a fingerprint of all that decides a parser's result."""
     split = setting.store.split("train")
     described = [

@@ -3,16 +3,13 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import gymnasium
-import torch
 from tqdm import tqdm
 
-from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import (
@@ -25,39 +22,17 @@ from rlld_agents.imitation.joint import (
 )
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
-from rlld_agents.policies.files import HybridAttentionPolicy, load_policy, save_policy
-from rlld_agents.reinforce.reinforce import POLICY_NAME, Reinforce
+from rlld_agents.policies.files import load_policy, save_policy
+from rlld_agents.reinforce.paper import make_reinforce
+from rlld_agents.reinforce.reinforce import POLICY_NAME
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
 from rlld_agents.runs.log import RunLog
-from rlld_gym.data import FeatureStore
-from rlld_gym.data.tensors import StoreTensors
+from rlld_agents.runs.setting import Setting
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
-from rlld_gym.parsing.recipes import Recipe
 
 ESTIMATE_NAME = "estimate.json"
 """How good the removals are, as far as the validation videos can tell; in the run folder."""
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """What a preset works on.
-
-    Attributes:
-        config: the options of the experiment.
-        store: the data set.
-        data: returns its tensors on the device, which are loaded at the first call.
-        recipe: how parsers are trained.
-        hidden_size: width of parsers and policy.
-        device: where to train.
-    """
-
-    config: ExperimentConfig
-    store: FeatureStore
-    data: Callable[[], StoreTensors]
-    recipe: Recipe
-    hidden_size: int
-    device: torch.device
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,28 +69,15 @@ class PaperPreset:
 
     stage = "reinforce"
 
-    def __init__(self, setting: Setting) -> None:
-        config = setting.config
+    def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
         self.config = config
-        env = gymnasium.make(
-            ENVIRONMENT_ID,
-            data=config.data,
-            data_seed=config.data_seed,
-            recipe=config.recipe,
-            hidden_size=config.hidden_size,
-            device=str(setting.device),
-            **dataclasses.asdict(config.environment),
-        )
-        self.policy = HybridAttentionPolicy.for_spaces(
-            env.observation_space,
-            env.action_space,
-            seed=config.agent.seed,
+        self.policy, self.agent = make_reinforce(
+            {**setting.environment_arguments(), **dataclasses.asdict(config.environment)},
+            config.agent,
             hidden_size=setting.hidden_size,
             visual_3d_size=setting.store.visual_3d_size,
             initial_removal=config.initial_removal,
-            initialized_labels=config.environment.initialized_labels,
-        ).to(setting.device)
-        self.agent = Reinforce(self.policy, env, config.agent)
+        )
 
     def describe(self) -> str:
         """Return what is going to be done."""
@@ -132,9 +94,10 @@ class JointPreset:
 
     stage = "joint"
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
+        self.config = config
         self.setting = setting
-        self.config = JointConfig(rounds=setting.config.rounds)
+        self.loop = JointConfig(rounds=config.rounds)
         if setting.store.split("val").dense_audio is None:
             raise InputError(
                 f"--preset joint: the validation videos of {setting.store.name} have no dense labels to learn "
@@ -143,7 +106,7 @@ class JointPreset:
 
     def describe(self) -> str:
         """Return what is going to be done."""
-        return f"joint loop: {self.config.rounds} rounds of parser and policy at most"
+        return f"joint loop: {self.loop.rounds} rounds of parser and policy at most"
 
     def learn(self, folder: Path, progress: bool) -> Learned:
         """Play the rounds; a run that was interrupted in the middle plays them again, to the same result."""
@@ -151,7 +114,7 @@ class JointPreset:
             estimate = json.loads((folder / ESTIMATE_NAME).read_text(encoding="utf-8"))
             return Learned(load_policy(folder, self.setting.device), estimate)
         setting = self.setting
-        total = epochs_of_rounds(setting.recipe, self.config, len(setting.data()["val"]))
+        total = epochs_of_rounds(setting.recipe, self.loop, len(setting.tensors["val"]))
         with (
             RunLog(folder) as log,
             tqdm(total=total, unit="epoch", disable=not progress, file=sys.stderr) as bar,
@@ -160,7 +123,7 @@ class JointPreset:
             best = best_round(self._logged_rounds(log, bar))
         estimate = {
             "round": best.number,
-            "threshold": setting.config.threshold,
+            "threshold": self.config.threshold,
             **best.warm.as_dict(),
         }
         write_json(folder / ESTIMATE_NAME, estimate)
@@ -169,15 +132,8 @@ class JointPreset:
 
     def fine_tune(self) -> FineTune | None:
         """Return what goes on with a round's policy after its warm start; None: nothing."""
-        config = self.setting.config
-        environment = {
-            "data": config.data,
-            "data_seed": config.data_seed,
-            "recipe": self.setting.recipe.name,
-            "hidden_size": self.setting.hidden_size,
-            "device": str(self.setting.device),
-            "empty_rule": config.environment.empty_rule,
-        }
+        config = self.config
+        environment = self.setting.environment_arguments() | {"empty_rule": config.environment.empty_rule}
         return credit_after_rounds(environment, episodes=config.credit_episodes, seed=config.agent.seed)
 
     def _logged_rounds(self, log: RunLog, bar: "tqdm[Any]") -> Iterator[JointRound]:
@@ -188,14 +144,13 @@ class JointPreset:
             bar.update(done - bar.n)
 
         for outcome in joint_rounds(
-            setting.data(),
+            setting.tensors,
             setting.recipe,
-            self.config,
+            self.loop,
             hidden_size=setting.hidden_size,
-            seed=setting.config.agent.seed,
+            seed=self.config.agent.seed,
             classes=setting.store.classes,
-            threshold=setting.config.threshold,
-            empty_rule=setting.config.environment.empty_rule,
+            rule=self.config.removal_rule,
             fine_tune=self.fine_tune(),
             progress=advance,
         ):
@@ -204,7 +159,7 @@ class JointPreset:
 
     def _row(self, outcome: JointRound, epochs: int) -> dict[str, float]:
         """Return what is logged of a round; a round takes the place of an episode."""
-        weak = int(self.setting.data()["train"].labels.sum())
+        weak = int(self.setting.tensors["train"].labels.sum())
         left = {"audio": outcome.revised.audio, "visual": outcome.revised.visual}
         estimate = outcome.warm.estimate.as_dict()
         return {
@@ -223,10 +178,10 @@ class JointPreset:
         }
 
 
-def make_preset(setting: Setting) -> Preset:
+def make_preset(config: ExperimentConfig, setting: Setting) -> Preset:
     """Return the preset that the options name.
 
     Raises:
         InputError: the options or the data do not fit it.
     """
-    return JointPreset(setting) if setting.config.preset == "joint" else PaperPreset(setting)
+    return (JointPreset if config.preset == "joint" else PaperPreset)(config, setting)

@@ -1,58 +1,35 @@
 """Where the time of a run goes: seconds of data, task training, validation, policy and the rest.
 
-Calls are timed from outside: while a `Profile` is active, the functions of `CALLS` are replaced by ones that note
-when they begin and end. Code that is not profiled knows nothing of this and waits for nothing.
+The code names its parts where they happen (`rlld_gym.profiling.timed_part`); a `Profile` adds up what it is told
+while it is active.
 """
 
-import functools
-import pkgutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 import torch
 
 from rlld_agents.reports.results import markdown
+from rlld_gym.profiling import recording, timed_part
 
 REST = "rest"
 WAITING = "waiting"
 """For other processes, which spend their own time."""
 
-CALLS: Final[Mapping[str, tuple[str, ...]]] = {
-    "data": (
-        "rlld_gym.data.twins.generation:twin",
-        "rlld_gym.data.store.feature_store:FeatureStore._loaded",
-        "rlld_gym.data.store.feature_store:FeatureStore.to",
-        "rlld_gym.data.tensors:SplitTensors.batch",
-    ),
-    "task training": (
-        "rlld_gym.parsing.training:_train_epoch",
-        "rlld_gym.denoising.task:TaskLearner.renew",
-        "rlld_gym.denoising.task:TaskLearner.train",
-    ),
-    "validation": (
-        "rlld_gym.parsing.prediction:predict",
-        "rlld_gym.parsing.prediction:parsing_scores",
-    ),
-    "policy": (
-        "rlld_agents.imitation.joint:warm_start",
-        "rlld_agents.imitation.joint:denoise",
-        "rlld_agents.experiments.experiment:denoise",
-        "rlld_agents.reinforce.reinforce:Reinforce._train_episode",
-    ),
-    "environment": (
-        "rlld_gym.envs.label_denoising:LabelDenoisingEnv.reset",
-        "rlld_gym.envs.label_denoising:LabelDenoisingEnv.step",
-    ),
-    "figures": ("rlld_agents.experiments.experiment:draw_figures",),
-    WAITING: ("rlld_agents.runs.processes:Processes.wait",),
-}
-"""What counts as what. Where one call is made within another, its time is its own: a batch that is gathered in a
-training epoch is data, not training; a training step within an environment's step is task training."""
-
-PARTS: Final = (*CALLS, REST)
-"""The parts that a profile tells apart."""
+PARTS: Final = (
+    "data",
+    "task training",
+    "validation",
+    "policy",
+    "environment",
+    "figures",
+    WAITING,
+    REST,
+)
+"""What a profile tells apart. Where one part lies within another, its time is its own: a batch that is gathered in
+a training epoch is data, not training; a training step within an environment's step is task training."""
 
 
 class Profile:
@@ -75,28 +52,23 @@ class Profile:
 
     @contextmanager
     def active(self) -> Iterator[None]:
-        """Time the block: calls of `CALLS` as their parts, all else as the rest."""
-        with ExitStack() as stack:
-            for part, names in CALLS.items():
-                for name in names:
-                    stack.enter_context(self._timed(name, part))
-            start = time.perf_counter()
-            try:
-                with self.part(REST):
-                    yield
-            finally:
-                self.elapsed += time.perf_counter() - start
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Count the block as a part, up to parts within it."""
-        self._switch()
-        self._parts.append(name)
+        """Time the block: its parts, and all else as the rest."""
+        start = time.perf_counter()
         try:
-            yield
+            with recording(self), timed_part(REST):
+                yield
         finally:
-            self._switch()
-            self._parts.pop()
+            self.elapsed += time.perf_counter() - start
+
+    def begin(self, part: str) -> None:
+        """Count what follows as a part, up to parts within it."""
+        self._switch()
+        self._parts.append(part)
+
+    def end(self) -> None:
+        """Go on with the part around the one that began last."""
+        self._switch()
+        self._parts.pop()
 
     def _switch(self) -> None:
         """Give the time since the last switch to the part that it was spent in."""
@@ -106,25 +78,6 @@ class Profile:
         if self._parts:
             self.seconds[self._parts[-1]] += now - self._since
         self._since = now
-
-    @contextmanager
-    def _timed(self, name: str, part: str) -> Iterator[None]:
-        """Let a function or method count as a part within the block."""
-        module, _, path = name.partition(":")
-        *owners, attribute = path.split(".")
-        owner = pkgutil.resolve_name(f"{module}:{'.'.join(owners)}")
-        original: Callable[..., Any] = vars(owner)[attribute]
-
-        @functools.wraps(original)
-        def timed(*arguments: Any, **options: Any) -> Any:
-            with self.part(part):
-                return original(*arguments, **options)
-
-        setattr(owner, attribute, timed)
-        try:
-            yield
-        finally:
-            setattr(owner, attribute, original)
 
 
 def total_seconds(processes: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from rlld_agents.imitation.fold_policies import WarmStart, WarmStartConfig, warm
 from rlld_agents.imitation.imitation import PLAIN, Imitation, ImitationConfig, imitate
 from rlld_agents.imitation.recombination import Tracks, recombine
 from rlld_agents.labels.estimate import RemovalEstimate, estimate_removals
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 
 __all__ = [
     "PLAIN",
@@ -30,7 +30,7 @@ __all__ = [
     "class_shifts",
     "estimate_removals",
     "imitate",
-    "make_policy",
     "recombine",
+    "startable_policy",
     "warm_start",
 ]

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import gymnasium
 
-from rlld_agents.environment_id import ENVIRONMENT_ID
 from rlld_agents.imitation.joint import FineTune
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.reinforce.reinforce import Reinforce, ReinforceConfig
+from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.parsing.networks import TaskNetwork
 
 EPISODE_LENGTH = 32
@@ -53,7 +53,7 @@ def fine_tune(
     """
     scalar = advantage == "episode"
     env = gymnasium.make(
-        ENVIRONMENT_ID,
+        LABEL_DENOISING,
         **environment,
         episode_length=EPISODE_LENGTH,
         reward=reward,

@@ -10,14 +10,15 @@ from torch import Tensor
 from rlld_agents.imitation.imitation import Imitation, ImitationConfig, imitate
 from rlld_agents.imitation.out_of_fold import OutOfFold, best_epoch, split_into_folds
 from rlld_agents.labels.estimate import RemovalEstimate
+from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_agents.policies.base import RemovalPolicy, StartablePolicy
 from rlld_agents.policies.denoising import removal_logits
 from rlld_agents.policies.ensemble import PolicyEnsemble
-from rlld_agents.runs.progress import Progress
+from rlld_agents.runs.progress import EpochProgress
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import SplitTensors
-from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class WarmStart:
         }
 
 
+@timed_part("policy")
 def warm_start(
     start: Callable[[], StartablePolicy],
     validation: SplitTensors,
@@ -99,8 +101,7 @@ def warm_start(
     *,
     seed: int = 0,
     classes: Sequence[str] = CLASSES,
-    threshold: float = 0.5,
-    empty_rule: EmptyRule = "video",
+    rule: RemovalRule = DEFAULT_RULE,
     progress: Callable[[int, int], None] | None = None,
 ) -> WarmStart:
     """Let policies learn from validation videos which labels are wrong.
@@ -116,8 +117,7 @@ def warm_start(
         config: the options.
         seed: of folds and imitation; global random states are left alone.
         classes: C names, to tell Speech.
-        threshold: for precision and recall of the estimate.
-        empty_rule: likewise.
+        rule: for precision and recall of the estimate.
         progress: called with (epochs done, epochs at most) after every epoch of a policy.
 
     Raises:
@@ -130,8 +130,8 @@ def warm_start(
         validation.labels.device
     )
     deviation = config.prior_deviation if config.calibrate else None
-    judge = OutOfFold(validation, fold, classes, deviation, threshold, empty_rule)
-    report = Progress(config.epochs(len(validation)), progress)
+    judge = OutOfFold(validation, fold, classes, deviation, rule)
+    report = EpochProgress(config.epochs(len(validation)), progress)
     policies, logits, curve = _train_folds(start, judge, config, seed, report)
     best = best_epoch(curve)
     if not config.ensemble:
@@ -157,7 +157,7 @@ def _train_folds(
     judge: OutOfFold,
     config: WarmStartConfig,
     seed: int,
-    report: Progress,
+    report: EpochProgress,
 ) -> tuple[list[StartablePolicy], list[Tensor], list[float]]:
     """Return the folds' policies at their best epoch; out-of-fold log-odds (V, 2, C) and quality of each epoch."""
     validation = judge.validation

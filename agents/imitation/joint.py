@@ -17,14 +17,14 @@ from typing import Any
 import torch
 
 from rlld_agents.imitation import WarmStart, WarmStartConfig, warm_start
+from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
-from rlld_agents.policies.start import make_policy
-from rlld_agents.runs.progress import Progress
+from rlld_agents.policies.start import startable_policy
+from rlld_agents.runs.progress import EpochProgress
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import StoreTensors
-from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
@@ -98,8 +98,7 @@ def joint_rounds(
     hidden_size: int,
     seed: int,
     classes: Sequence[str] = CLASSES,
-    threshold: float = 0.5,
-    empty_rule: EmptyRule = "video",
+    rule: RemovalRule = DEFAULT_RULE,
     fine_tune: FineTune | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[JointRound]:
@@ -112,8 +111,7 @@ def joint_rounds(
         hidden_size: width of parser and policy.
         seed: of everything random.
         classes: C names, to tell Speech.
-        threshold: a policy removes labels whose removal probability is above it.
-        empty_rule: as in `denoise`.
+        rule: which labels a policy removes.
         fine_tune: called after the warm start of each round, before the policy denoises. The estimate that chooses
             the round is the warm start's.
         progress: called with (epochs done, epochs at most) after every epoch of parser or policy.
@@ -123,7 +121,7 @@ def joint_rounds(
     """
     train = data["train"]
     short = _shortened(recipe, config)
-    report = Progress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
+    report = EpochProgress(epochs_of_rounds(recipe, config, len(data["val"])), progress)
     audio = visual = train.labels
     best = 0.0
     for number in range(1, config.rounds + 1):
@@ -140,7 +138,7 @@ def joint_rounds(
         parser = trained.network
         warm = warm_start(
             partial(
-                make_policy,
+                startable_policy,
                 train,
                 hidden_size=hidden_size,
                 seed=seed,
@@ -151,12 +149,11 @@ def joint_rounds(
             config.warm_start,
             seed=seed,
             classes=classes,
-            threshold=threshold,
-            empty_rule=empty_rule,
+            rule=rule,
             progress=report.part(config.warm_start.epochs(len(data["val"]))),
         )
         policy = warm.policy if fine_tune is None else fine_tune(copy.deepcopy(warm.policy), parser, number)
-        revised = denoise(policy, data, threshold=threshold, empty_rule=empty_rule)
+        revised = denoise(policy, data, threshold=rule.threshold, empty_rule=rule.empty_rule)
         audio, visual = (torch.from_numpy(part) for part in (revised.audio, revised.visual))
         outcome = JointRound(number, parser, warm, policy, revised, trained.history[trained.best_epoch - 1])
         yield outcome

@@ -9,8 +9,8 @@ from torch import Tensor
 from rlld_agents.imitation.calibration import class_shifts
 from rlld_agents.imitation.imitation import absent_classes
 from rlld_agents.labels.estimate import RemovalEstimate, estimate_removals
+from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_gym.data.tensors import SplitTensors
-from rlld_gym.denoising.labels import EmptyRule
 
 
 def best_epoch(curve: Sequence[float]) -> int:
@@ -33,16 +33,14 @@ class OutOfFold:
         fold: (V,) int64, the fold of each; its policy has not learned from it.
         classes: C names, to tell Speech.
         prior_deviation: of the calibration; None: none.
-        threshold: labels whose removal probability is above it are removed.
-        empty_rule: as in `rlld_agents.denoise`.
+        rule: which labels are removed.
     """
 
     validation: SplitTensors
     fold: Tensor
     classes: Sequence[str]
     prior_deviation: float | None = 0.5
-    threshold: float = 0.5
-    empty_rule: EmptyRule = "video"
+    rule: RemovalRule = DEFAULT_RULE
 
     def parts(self) -> Iterator[Tensor]:
         """Yield which videos a fold has, (V,) bool, for each fold."""
@@ -67,9 +65,7 @@ class OutOfFold:
         videos = self.validation
         if chosen is not None:
             videos, probability = _rows(videos, chosen), probability[chosen]
-        return estimate_removals(
-            probability, videos, self.classes, threshold=self.threshold, empty_rule=self.empty_rule
-        )
+        return estimate_removals(probability, videos, self.classes, self.rule)
 
     def nested_probability(self, epochs: Sequence[Tensor]) -> Tensor:
         """Return removal probabilities whose epoch and shift were chosen, for each fold, by the other folds."""

@@ -5,10 +5,10 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from rlld_agents.labels.controls import LabelSet, no_visual_speech, oracle, weak
+from rlld_agents.labels.controls import no_visual_speech, oracle, weak
+from rlld_agents.labels.revised import LabelSet
 from rlld_gym.data.catalog import open_data
-
-JOINT_ID = "rlld_gym:rlld/LabelDenoising-v0"
+from rlld_gym.environment_ids import LABEL_DENOISING
 
 
 def control_returns(
@@ -37,7 +37,9 @@ def control_returns(
         "no visual Speech": no_visual_speech(train, store.classes),
         "truth": oracle(train),
     }
-    env = gymnasium.make(JOINT_ID, data=data, data_seed=data_seed, **{"observation": "indices", **arguments})
+    env = gymnasium.make(
+        LABEL_DENOISING, data=data, data_seed=data_seed, **{"observation": "indices", **arguments}
+    )
     seeds = range(seed, seed + episodes)
     returns = {
         name: float(np.mean([_episode_return(env, labels, one) for one in seeds]))

@@ -6,21 +6,15 @@ rule get that anybody can guess? *Random*: is it which labels are removed that m
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_agents.labels.revised import LabelSet
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.data.split import Split
 
 Bools = NDArray[np.bool_]
-
-
-class LabelSet(NamedTuple):
-    """Training labels of both modalities, (N, C) bool each."""
-
-    audio: Bools
-    visual: Bools
 
 
 def weak(split: Split) -> LabelSet:
@@ -30,10 +24,10 @@ def weak(split: Split) -> LabelSet:
 
 def no_visual_speech(split: Split, classes: Sequence[str]) -> LabelSet | None:
     """Return the weak labels without any visual Speech; None for data that have no class "Speech"."""
-    if "Speech" not in classes:
+    if SPEECH_NAME not in classes:
         return None
     labels = weak(split)
-    labels.visual[:, list(classes).index("Speech")] = False
+    labels.visual[:, list(classes).index(SPEECH_NAME)] = False
     return labels
 
 
@@ -57,15 +51,34 @@ def random_removal(split: Split, audio: Bools, visual: Bools, seed: int) -> Labe
     Returns:
         The labels that are left.
     """
+    numbers = [int(split.labels.sum() - kept.sum()) for kept in (audio, visual)]
+    return remove_at_random(split.labels, numbers, seed)
+
+
+def remove_at_random(weak: Bools, numbers: Sequence[int | Sequence[int]], seed: int) -> LabelSet:
+    """Remove labels drawn at random; a video that would lose its last label in both modalities keeps all.
+
+    Args:
+        weak: (N, C) bool, the labels that are there.
+        numbers: how many to draw of the audio and of the visual labels: of all, or C numbers, of each class.
+        seed: of the draw.
+
+    Returns:
+        The labels that are left.
+    """
     generator = np.random.default_rng(seed)
-    present = np.flatnonzero(split.labels)
-    revised = []
-    for kept in (audio, visual):
-        labels = split.labels.copy()
-        number = int(split.labels.sum() - kept.sum())
-        labels.flat[generator.choice(present, size=number, replace=False)] = False
-        revised.append(labels)
-    emptied = ~(revised[0] | revised[1]).any(axis=1)
-    for labels in revised:
-        labels[emptied] = split.labels[emptied]
-    return LabelSet(*revised)
+    places = np.arange(weak.size).reshape(weak.shape)
+    kept = LabelSet(weak.copy(), weak.copy())
+    for labels, number in zip(kept, numbers, strict=True):
+        # A class is a group to draw from, or all classes are one.
+        groups = (
+            [(places, weak, number)]
+            if isinstance(number, int)
+            else zip(places.T, weak.T, number, strict=True)
+        )
+        for flat, present, count in groups:
+            labels.flat[generator.choice(flat[present], size=count, replace=False)] = False
+    emptied = ~(kept.audio | kept.visual).any(axis=1)
+    for labels in kept:
+        labels[emptied] = weak[emptied]
+    return kept

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlld_agents.labels.removal import SPEECH, ModalityRemoval, RemovalQuality, removal_quality
+from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality, not_speech, removal_quality
+from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_gym.data.tensors import SplitTensors
-from rlld_gym.denoising.labels import EmptyRule, revise_labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,7 @@ def estimate_removals(
     probability: Tensor,
     videos: SplitTensors,
     classes: Sequence[str],
-    *,
-    threshold: float = 0.5,
-    empty_rule: EmptyRule = "video",
+    rule: RemovalRule = DEFAULT_RULE,
 ) -> RemovalEstimate:
     """Judge removal probabilities of videos with dense labels as `labels.removal` judges training labels.
 
@@ -72,20 +70,19 @@ def estimate_removals(
         probability: (V, 2, C) float, of removing each label.
         videos: V videos with dense labels.
         classes: C names.
-        threshold: labels whose removal probability is above it are removed.
-        empty_rule: as in `rlld_agents.denoise`.
+        rule: which labels are removed.
 
     Raises:
         ValueError: the videos have no dense labels.
     """
     if videos.dense_audio is None or videos.dense_visual is None:
         raise ValueError("an estimate of removals needs dense labels of the videos, these have none")
-    revision = revise_labels(videos.labels, videos.labels, probability > threshold, empty_rule)
+    revision = rule.revise(videos.labels, probability)
     labels, scores = _numpy(videos.labels > 0), _numpy(probability * videos.labels.unsqueeze(1))
     left = _numpy(revision.audio > 0), _numpy(revision.visual > 0)
     truth = _numpy(videos.dense_audio.any(1)), _numpy(videos.dense_visual.any(1))
 
-    others = np.array([name != SPEECH for name in classes])
+    others = not_speech(classes)
     whole = removal_quality(labels, *left, truth, scores)
     rest = None if others.all() else removal_quality(labels, *left, truth, scores, chosen=others)
     return RemovalEstimate(len(videos), whole, rest)

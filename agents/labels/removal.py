@@ -4,13 +4,13 @@ A weak label of a video is a *noisy* label of a modality when its event is never
 (visual). Removing it is a hit. Only labels that are present count: nothing else can be removed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-SPEECH = "Speech"
-"""The class that decides most of what a denoiser can gain on LLP; everything is also measured without it."""
+from rlld_gym.data.classes import SPEECH_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,11 @@ class RemovalQuality:
     def as_dict(self) -> dict[str, dict[str, float | None]]:
         """Return ``{"audio": {"precision", "recall", "auc"}, "visual": {...}}``."""
         return {"audio": self.audio.as_dict(), "visual": self.visual.as_dict()}
+
+
+def not_speech(classes: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which classes (C,) are others than Speech; everything is also measured without it."""
+    return np.array([name != SPEECH_NAME for name in classes])
 
 
 def removal_quality(

@@ -1,9 +1,17 @@
-"""Labels as a policy leaves them."""
+"""Labels of both modalities, and as a policy leaves them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class LabelSet(NamedTuple):
+    """Labels of both modalities, (N, C) bool each."""
+
+    audio: NDArray[np.bool_]
+    visual: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,3 +28,8 @@ class RevisedLabels:
     audio: NDArray[np.bool_]
     visual: NDArray[np.bool_]
     removal_probability: NDArray[np.float32]
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels that are left, alone."""
+        return LabelSet(self.audio, self.visual)

@@ -1,30 +1,26 @@
-"""From a trained policy to revised labels of a whole split.
+"""From a trained policy to revised labels of a whole split."""
 
-torch is imported on use: ``rlld_agents`` exports the function under this module's own name, which needs this
-module at import time.
-"""
+import torch
+from torch import Tensor, nn
 
-from typing import TYPE_CHECKING, Literal
-
+from rlld_agents.labels.removal_rule import RemovalRule
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_gym.data import FeatureStore
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
-
-    from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.data.tensors import SplitTensors, StoreTensors
+from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.profiling import timed_part
 
 
+@timed_part("policy")
 def denoise(
-    policy: "nn.Module",
-    store: "FeatureStore | StoreTensors",
+    policy: nn.Module,
+    store: FeatureStore | StoreTensors,
     *,
     split: str = "train",
     threshold: float = 0.5,
     batch_size: int = 128,
-    empty_rule: Literal["video", "modality"] = "video",
-    device: "str | torch.device | None" = None,
+    empty_rule: EmptyRule = "video",
+    device: str | torch.device | None = None,
 ) -> RevisedLabels:
     """Remove the labels whose removal probability is above a threshold (last step of RLLD, arXiv 2412.19563).
 
@@ -45,16 +41,11 @@ def denoise(
         The revised labels, in the order of the split's videos.
 
     Raises:
-        ValueError: for a threshold outside (0, 1) or a batch size below 1.
+        ValueError: for a threshold outside (0, 1), an unknown empty rule or a batch size below 1.
     """
-    import torch  # noqa: PLC0415
-
-    from rlld_gym.denoising.labels import revise_labels  # noqa: PLC0415
-
-    if not 0 < threshold < 1 or batch_size < 1:
-        raise ValueError(
-            f"threshold {threshold} must lie between 0 and 1, batch_size {batch_size} be at least 1"
-        )
+    rule = RemovalRule(threshold, empty_rule)
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     device = next(policy.parameters()).device if device is None else torch.device(device)
     policy.to(device)
     tensors = (store.to(device) if isinstance(store, FeatureStore) else store)[split]
@@ -66,7 +57,7 @@ def denoise(
         policy.train(was_training)
     # Sigmoid before cat: its last bit depends on where a number stands in its tensor.
     probability = torch.cat([torch.sigmoid(logits) for logits in batches]) * tensors.labels.unsqueeze(1)
-    revision = revise_labels(tensors.labels, tensors.labels, probability > threshold, empty_rule)
+    revision = rule.revise(tensors.labels, probability)
     return RevisedLabels(
         audio=revision.audio.bool().cpu().numpy(),
         visual=revision.visual.bool().cpu().numpy(),
@@ -75,8 +66,8 @@ def denoise(
 
 
 def removal_logits(
-    policy: "nn.Module", split: "SplitTensors", indices: "Tensor", batch_size: int = 128
-) -> "list[Tensor]":
+    policy: nn.Module, split: SplitTensors, indices: Tensor, batch_size: int = 128
+) -> list[Tensor]:
     """Return the log-odds (B, 2, C) of removing each label of some videos, batch by batch, without a graph.
 
     Args:
@@ -85,8 +76,6 @@ def removal_logits(
         indices: (V,) int64, which ones.
         batch_size: videos at a time.
     """
-    import torch  # noqa: PLC0415
-
     initialized_labels = getattr(policy, "initialized_labels", True)
     with torch.no_grad():
         batches = torch.split(indices, batch_size)
@@ -94,9 +83,7 @@ def removal_logits(
         return [policy(*observe(split, batch, initialized_labels)).detach() for batch in batches]
 
 
-def observe(
-    split: "SplitTensors", indices: "Tensor", initialized_labels: bool = True
-) -> "tuple[Tensor, Tensor]":
+def observe(split: SplitTensors, indices: Tensor, initialized_labels: bool = True) -> tuple[Tensor, Tensor]:
     """Return the state of some videos (Eq. 1): features, then, unless a policy goes without them, the labels."""
     audio, visual = split.features(indices)
     if not initialized_labels:
@@ -104,9 +91,7 @@ def observe(
     return with_labels(audio, visual, split.labels.index_select(0, indices))
 
 
-def with_labels(audio: "Tensor", visual: "Tensor", labels: "Tensor") -> "tuple[Tensor, Tensor]":
+def with_labels(audio: Tensor, visual: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return states (B, T, D + C) of features (B, T, D): the labels (B, C) repeated over the segments (Eq. 1)."""
-    import torch  # noqa: PLC0415
-
     repeated = labels.unsqueeze(1).expand(-1, audio.shape[1], -1)
     return torch.cat((audio, repeated), dim=-1), torch.cat((visual, repeated), dim=-1)

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from rlld_agents.policies.base import RemovalPolicy
@@ -16,9 +14,10 @@ from rlld_agents.policies.ensemble import PolicyEnsemble
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
+from rlld_gym.tensor_files import TensorFormat
 
 __all__ = [
+    "POLICY_NAME",
     "HybridAttentionPolicy",
     "NetworkPolicy",
     "PolicyEnsemble",
@@ -28,8 +27,10 @@ __all__ = [
     "save_policy",
 ]
 
-FORMAT = "rlld-policy"
-VERSION = 1
+POLICY_NAME = "policy.safetensors"
+"""What a policy's file is called in a run folder."""
+
+FORMAT = TensorFormat("rlld-policy", 1, "policy", POLICY_NAME)
 
 
 def save_policy(
@@ -43,15 +44,7 @@ def save_policy(
         weights: a state dict to write instead of the policy's current one.
     """
     state = policy.state_dict() if weights is None else weights
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "kind": policy.kind,
-        "sizes": json.dumps(policy.sizes()),
-    }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+    FORMAT.write(path, state, {"kind": policy.kind, "sizes": policy.sizes()})
 
 
 def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> RemovalPolicy:
@@ -66,29 +59,15 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
     """
     path = Path(path)
     if path.is_dir():
-        path = path / "policy.safetensors"
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected a policy.safetensors that rlld train wrote")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be truncated") from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: a safetensors file, but not a policy; expected one that rlld train wrote")
-    if metadata.get("version") != str(VERSION):
-        raise InputError(
-            f"{path}: policy format version {metadata.get('version')}, this program reads {VERSION}; upgrade"
-        )
+        path = path / POLICY_NAME
+    metadata, tensors = FORMAT.read_about(path), FORMAT.read_tensors(path)
     try:
         with torch.random.fork_rng(devices=[]):
             # Files of the first make name none.
             policy = _make(metadata.get("kind", HybridAttentionPolicy.kind), json.loads(metadata["sizes"]))
         policy.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: weights and sizes do not agree ({detail}); the file is damaged") from error
+        raise FORMAT.disagreement(path, error) from error
     return policy.to(device)
 
 

@@ -143,7 +143,7 @@ class HybridAttentionPolicy(StartablePolicy):
         if self.initialized_labels:
             x_audio = x_audio + self.audio_labels(audio[..., self.audio_size :])
             x_visual = x_visual + self.visual_labels(visual[..., self.visual_size :])
-        h_audio, h_visual = self.layer.update_both(x_audio, x_visual)
+        h_audio, h_visual = self.layer(x_audio, x_visual)
         return h_audio, h_visual
 
     def logits(self, h_audio: Tensor, h_visual: Tensor) -> Tensor:

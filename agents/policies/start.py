@@ -10,7 +10,7 @@ from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.randomness import seeded_random_state
 
 
-def make_policy(
+def startable_policy(
     split: SplitTensors,
     *,
     hidden_size: int,

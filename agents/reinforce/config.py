@@ -10,7 +10,7 @@ from rlld_gym.errors import InputError
 class ReinforceConfig:
     """Options of ``Reinforce``; the defaults are the paper's preset."""
 
-    episodes: int = 100
+    episodes: int = 20
     """Episodes to train for, counted from the start of the run also when it is resumed."""
     learning_rate: float = 1e-4
     """Adam's learning rate."""

@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rlld_agents.policies.files import HybridAttentionPolicy, save_policy
+from rlld_agents.policies.base import RemovalPolicy
+from rlld_agents.policies.files import POLICY_NAME, save_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Outcome, pooled, spread
 from rlld_agents.reinforce.config import ReinforceConfig
@@ -44,10 +45,9 @@ from rlld_agents.reinforce.gradient_noise import GradientNoise
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
-
-POLICY_NAME = "policy.safetensors"
 
 
 class Reinforce:
@@ -115,7 +115,7 @@ class Reinforce:
 
         Args:
             folder: run folder for metrics.jsonl, metrics.csv, TensorBoard events, checkpoint.pt and
-                policy.safetensors. None: nothing is written.
+                policy.safetensors (of a `RemovalPolicy`). None: nothing is written.
             resume: go on from the folder's checkpoint, as if the run had never stopped.
             progress: show a progress bar on stderr.
             tensorboard: write TensorBoard events too, where the package is installed.
@@ -161,6 +161,7 @@ class Reinforce:
                 raise
         return rows
 
+    @timed_part("policy")
     def _train_episode(self) -> dict[str, float]:
         """Play one episode, update the policy, and return the row to log."""
         start = time.perf_counter()
@@ -382,5 +383,5 @@ class Reinforce:
         if folder is None or state is None:
             return
         save_checkpoint(folder / CHECKPOINT_NAME, state)
-        if isinstance(self.policy, HybridAttentionPolicy):  # others are in the checkpoint only
+        if isinstance(self.policy, RemovalPolicy):  # other modules are in the checkpoint only
             save_policy(self.policy, folder / POLICY_NAME, weights=state["policy"])

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_agents.experiments.benchmark.rows import row_of
+from rlld_agents.baselines.rows import known_rows, label_of
 from rlld_agents.reports.published import PUBLISHED
-from rlld_agents.reports.results import SCORE_COLUMNS
+from rlld_agents.reports.results import csv_value
 from rlld_agents.reports.statistics import bootstrap_mean_interval
+from rlld_gym.parsing.metrics import SCORE_COLUMNS, SCORE_NAMES
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
 """The cells' results by row, in table order, one for each seed."""
@@ -22,7 +23,6 @@ NOT_RANKED = ("oracle",)
 FEWEST_SEEDS = 4
 """Seeds that a claim to be best needs: the bootstrap interval of two or three is little more than their range."""
 
-SCORES = tuple(name for name, _ in SCORE_COLUMNS)
 QUALITIES = ("rate", "precision", "recall", "auc")
 
 
@@ -40,8 +40,8 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
     head = [
         "method",
         "seed",
-        *(f"test_{name}" for name in SCORES),
-        *(f"validation_{name}" for name in SCORES),
+        *(f"test_{name}" for name in SCORE_NAMES),
+        *(f"validation_{name}" for name in SCORE_NAMES),
     ]
     head += [f"{kind}_{modality}" for modality, kind in qualities]
     head += [f"{kind}_{modality}_{name}" for modality, kind in counts for name in classes]
@@ -52,14 +52,14 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
     for name, rows in results.items():
         for row in rows:
             values: list[Any] = [name, row["seed"]]
-            values += [row[split][score] for split in ("test", "validation") for score in SCORES]
+            values += [row[split][score] for split in ("test", "validation") for score in SCORE_NAMES]
             values += [row["removal"][modality][kind] for modality, kind in qualities]
             for modality, kind in counts:
                 values += row["removal"][modality][kind] or [None] * len(classes)
             for modality in ("audio", "visual"):
                 values += row["removal"][modality].get("class_auc") or [None] * len(classes)
             values += [row[key] for key in ("seconds", "removal_seconds", "peak_memory_mb", "parameters")]
-            writer.writerow([_plain(value) for value in [*values, row["validation_labels"]]])
+            writer.writerow([csv_value(value) for value in [*values, row["validation_labels"]]])
     return text.getvalue()
 
 
@@ -72,10 +72,10 @@ def score_cells(results: Results) -> dict[str, list[tuple[float, float, bool]]]:
     """
     cells = {}
     for name, rows in results.items():
-        values = [_scores(rows, key) for key in SCORES]
+        values = [_scores(rows, key) for key in SCORE_NAMES]
         cells[name] = [
             (float(v.mean()), float(v.std(ddof=1)) if len(v) > 1 else 0.0, _is_best(name, key, results))
-            for key, v in zip(SCORES, values, strict=True)
+            for key, v in zip(SCORE_NAMES, values, strict=True)
         ]
     return cells
 
@@ -95,7 +95,8 @@ def _is_best(name: str, key: str, results: Results) -> bool:
 
 def published_rows(results: Results) -> list[tuple[str, tuple[float, ...]]]:
     """Return the rows of the literature that rows of the benchmark answer to."""
-    names = [row_of(name).published for name in results]
+    rows = known_rows()
+    names = [rows[name].published for name in results if name in rows]
     return [(name, PUBLISHED[name]) for name in names if name is not None]
 
 
@@ -116,7 +117,7 @@ def latex_text(results: Results, title: str) -> str:
             + (rf"{{\scriptsize$\pm${s:.1f}}}" if len(results[name]) > 1 else "")
             for m, s, best in cells
         ]
-        lines.append(f"{row_of(name).label} & " + " & ".join(texts) + r" \\")
+        lines.append(f"{label_of(name)} & " + " & ".join(texts) + r" \\")
     published = published_rows(results)
     if published:
         lines += [r"\hline", r"\multicolumn{11}{l}{\emph{Published, LLP (other data, single runs)}} \\"]
@@ -128,7 +129,3 @@ def latex_text(results: Results, title: str) -> str:
 
 def _scores(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
     return np.array([row["test"][key] for row in rows], np.float64)
-
-
-def _plain(value: Any) -> Any:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value

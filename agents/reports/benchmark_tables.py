@@ -5,18 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from rlld_agents.experiments.benchmark.rows import row_of
+from rlld_agents.baselines.rows import label_of
 from rlld_agents.reports.benchmark import (
     FEWEST_SEEDS,
     QUALITIES,
-    SCORES,
     Results,
     published_rows,
     score_cells,
 )
 from rlld_agents.reports.figures import Curves
-from rlld_agents.reports.results import SCORE_COLUMNS, markdown
+from rlld_agents.reports.results import SCORE_HEADS, markdown
 from rlld_agents.reports.statistics import bootstrap_mean_interval
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 LAST_EPISODES = 100
 """Episodes whose mean stands for an agent's convergence (Figures 6-11 of RLLD, arXiv 2412.19563)."""
@@ -38,12 +38,10 @@ DIFFERENCES = (
 
 def markdown_text(results: Results, title: str) -> str:
     """Return the tables for people: scores, removals, cost, and the published rows in a block of their own."""
-    heads = [text for _, text in SCORE_COLUMNS]
-    heads[0], heads[5] = "segment A", "event A"
     bold = score_cells(results)
     rows = [
         [
-            row_of(name).label,
+            label_of(name),
             *(
                 _with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s, len(results[name]))
                 for m, s, best in cells
@@ -58,7 +56,7 @@ def markdown_text(results: Results, title: str) -> str:
         title,
         "Test F-scores (%): mean ± standard deviation over the seeds. Bold: better than every other row but the "
         f"oracle, the 95 % bootstrap interval of the paired difference above 0 with at least {FEWEST_SEEDS} seeds",
-        markdown(["", *heads], rows),
+        markdown(["", *SCORE_HEADS], rows),
         *beaten,
         "Removed labels, mean over the seeds; AUC: how well the method ranks noisy labels",
         markdown(
@@ -80,26 +78,34 @@ def markdown_text(results: Results, title: str) -> str:
             "Convergence: validation F-scores (%) of the environment's parser and return, mean of the last "
             f"{number} episodes, ± standard deviation over the seeds",
             markdown(
-                ["", *heads, "return"], [_convergence_row(n, runs, number) for n, runs in curves.items()]
+                ["", *SCORE_HEADS, "return"],
+                [_convergence_row(n, runs, number) for n, runs in curves.items()],
             ),
         ]
     published = published_rows(results)
     if published:
         parts += [
             "For orientation: **published results on LLP**, real data, single runs; not comparable in level",
-            markdown(["", *heads], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]),
+            markdown(
+                ["", *SCORE_HEADS], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]
+            ),
         ]
     return "\n\n".join(parts) + "\n"
 
 
 def curves_of(results: Results) -> dict[str, list[Curves]]:
     """Return the learning curves of the rows that have some: scores and "return", (E,) numbers per episode."""
-    curves = {name: [row["details"].get("curve") for row in rows] for name, rows in results.items()}
-    return {
-        name: [{key: np.array(values) for key, values in run.items()} for run in runs if run]
-        for name, runs in curves.items()
-        if any(runs)
+    curves = {name: [curve for row in rows if (curve := _curve(row))] for name, rows in results.items()}
+    return {name: runs for name, runs in curves.items() if runs}
+
+
+def _curve(row: Mapping[str, Any]) -> Curves:
+    """Return the curve of a run, empty where it has none or does not know all that tables show."""
+    columns = row["details"].get("curve") or {
+        key: [episode.get(key) for episode in row.get("curve", ())] for key in (*SCORE_NAMES, "return")
     }
+    known = all(len(values) and None not in values for values in columns.values())
+    return {key: np.array(values) for key, values in columns.items()} if known else {}
 
 
 def _differences(results: Results) -> list[str]:
@@ -112,7 +118,7 @@ def _differences(results: Results) -> list[str]:
         pairs = [(row["test"], base[row["seed"]]) for row in of_row if row["seed"] in base]
         if name == BAR_TO_CLEAR or len(pairs) < FEWEST_SEEDS:
             continue
-        texts = [row_of(name).label]
+        texts = [label_of(name)]
         for key, _ in DIFFERENCES:
             gains = [mine[key] - theirs[key] for mine, theirs in pairs]
             low, high = bootstrap_mean_interval(gains)
@@ -120,7 +126,7 @@ def _differences(results: Results) -> list[str]:
         rows.append(texts)
     if not rows:
         return []
-    title = f"Gain over {row_of(BAR_TO_CLEAR).label}, paired by seed: mean [95 % bootstrap interval]"
+    title = f"Gain over {label_of(BAR_TO_CLEAR)}, paired by seed: mean [95 % bootstrap interval]"
     return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
 
 
@@ -130,7 +136,7 @@ def _with_spread(mean: str, spread: float, seeds: int) -> str:
 
 
 def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    texts = [row_of(name).label]
+    texts = [label_of(name)]
     for modality, kinds in (("audio", QUALITIES), ("visual", (*QUALITIES, *WITHOUT_SPEECH))):
         for kind in kinds:
             known = [v for row in rows if (v := row["removal"][modality][kind]) is not None]
@@ -142,8 +148,8 @@ def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
-    texts = [row_of(name).label]
-    for key in (*SCORES, "return"):
+    texts = [label_of(name)]
+    for key in (*SCORE_NAMES, "return"):
         means = np.array([np.mean(run[key][-number:]) for run in runs])
         texts.append(f"{means.mean():.1f} ± {means.std(ddof=1) if len(means) > 1 else 0.0:.1f}")
     return texts
@@ -154,7 +160,7 @@ def _cost_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         key: np.mean([row[key] for row in rows]) for key in ("removal_seconds", "seconds", "peak_memory_mb")
     }
     return [
-        row_of(name).label,
+        label_of(name),
         *(f"{value:.0f}" for value in mean.values()),
         f"{rows[0]['parameters']:,}".replace(",", " "),
         rows[0]["validation_labels"],

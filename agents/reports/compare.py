@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rlld_agents.reports.results import SCORE_COLUMNS, markdown
+from rlld_agents.baselines.rows import is_control
+from rlld_agents.reports.benchmark import QUALITIES, Results
+from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
-
-Results = Mapping[str, Sequence[Mapping[str, Any]]]
-"""The cells' results by agent or control, in table order, one for each seed."""
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 LAST_EPISODES = 5
 """Episodes at the end of learning whose mean return is reported."""
@@ -34,21 +34,16 @@ def csv_text(results: Results) -> str:
     """Return one row per cell: return, removals, their quality, ten test scores, seconds."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    removal = [
-        (modality, kind)
-        for modality in ("audio", "visual")
-        for kind in ("rate", "precision", "recall", "auc")
-    ]
-    names = [name for name, _ in SCORE_COLUMNS]
+    removal = [(modality, kind) for modality in ("audio", "visual") for kind in QUALITIES]
     head = ["agent", "seed", "steps", "episodes", "final_return", *(f"{kind}_{m}" for m, kind in removal)]
-    writer.writerow([*head, *names, "seconds"])
+    writer.writerow([*head, *SCORE_NAMES, "seconds"])
     for agent, rows in results.items():
         for row in rows:
             curve = row["curve"]
             values: list[Any] = [agent, row["seed"], int(curve[-1]["steps"]) if curve else 0, len(curve)]
-            values += [final_return(row), *(row["removal"][m][kind] for m, kind in removal)]
-            values += [row["test"][name] for name in names]
-            writer.writerow([_number(value) for value in [*values, row["seconds"]]])
+            values += [final_return(row), *(_quality(agent, row, m, kind) for m, kind in removal)]
+            values += [row["test"][name] for name in SCORE_NAMES]
+            writer.writerow([csv_value(value) for value in [*values, row["seconds"]]])
     return text.getvalue()
 
 
@@ -59,18 +54,16 @@ def table(results: Results) -> str:
         for agent, rows in results.items()
     ]
     means = [
-        [agent, *(f"{np.mean([row['test'][name] for row in rows]):.1f}" for name, _ in SCORE_COLUMNS)]
+        [agent, *(f"{np.mean([row['test'][name] for row in rows]):.1f}" for name in SCORE_NAMES)]
         for agent, rows in results.items()
     ]
-    heads = [text for _, text in SCORE_COLUMNS]
-    heads[0], heads[5] = "segment A", "event A"
-    removals = [[agent, *_removal_cells(rows)] for agent, rows in results.items()]
+    removals = [[agent, *_removal_cells(agent, rows)] for agent, rows in results.items()]
     parts = [
         "Test F-scores (%) of a parser trained on the labels: interquartile mean over seeds "
         "[95 % bootstrap interval]",
         markdown(["", *(text for _, text in TABLE_SCORES)], scores),
         "All ten scores, mean over seeds",
-        markdown(["", *heads], means),
+        markdown(["", *SCORE_HEADS], means),
         f"Learning and removals, mean over seeds; return: interquartile mean of the last {LAST_EPISODES} episodes' "
         "mean [95 % bootstrap interval]",
         markdown(
@@ -92,7 +85,7 @@ def table(results: Results) -> str:
     return "\n\n".join(parts)
 
 
-def _removal_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _removal_cells(agent: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return return, audio rate, precision, AUC, visual rate, precision, recall, AUC and seconds."""
     returns = [value for row in rows if (value := final_return(row)) is not None]
     cells = [_interval(returns, digits=2) if returns else "-"]
@@ -101,7 +94,7 @@ def _removal_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ("visual", ("rate", "precision", "recall", "auc")),
     ):
         for kind in kinds:
-            values = [row["removal"][modality][kind] for row in rows]
+            values = [_quality(agent, row, modality, kind) for row in rows]
             known = [value for value in values if value is not None]
             if not known:
                 cells.append("-")
@@ -110,13 +103,15 @@ def _removal_cells(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [*cells, f"{np.mean([row['seconds'] for row in rows]):.0f}"]
 
 
+def _quality(agent: str, row: Mapping[str, Any], modality: str, kind: str) -> float | None:
+    """Return a number about removals; a control is a rule that ranks no labels, so its AUC says nothing."""
+    value: float | None = None if kind == "auc" and is_control(agent) else row["removal"][modality][kind]
+    return value
+
+
 def _interval(values: Sequence[float], digits: int = 1) -> str:
     middle = float(interquartile_mean(values))
     if len(values) == 1:
         return f"{middle:.{digits}f}"
     low, high = bootstrap_interval(values)
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
-def _number(value: Any) -> Any:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value

@@ -9,6 +9,7 @@ from rlld_agents.labels.removal import RemovalQuality
 from rlld_agents.reports import figures, results
 from rlld_agents.runs.log import read_rows
 from rlld_gym.data import FeatureStore
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 Scores = dict[str, list[dict[str, float]]]
 """Test scores (percent) of each parser seed, by label set."""
@@ -19,11 +20,10 @@ def draw_figures(
 ) -> None:
     """Draw a run's test scores and removals, and the curves of REINFORCE if it was used, into its folder."""
     rows = read_rows(folder / "metrics.jsonl")
-    names = [name for name, _ in results.SCORE_COLUMNS]
-    rows = [row for row in rows if all(f"env/{name}" in row for name in names)]
+    rows = [row for row in rows if all(f"env/{name}" in row for name in SCORE_NAMES)]
     title = f"{store.name}, seed {seed}"
     if rows:
-        curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in names}
+        curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in SCORE_NAMES}
         text = f"Task network on validation videos during REINFORCE ({title})"
         figures.plot_convergence(folder / "figures" / "convergence.png", {"REINFORCE": [curves]}, text)
     figures.plot_scores(folder / "figures" / "scores.png", scores, f"Parsers on test videos ({title})")

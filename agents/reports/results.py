@@ -8,19 +8,12 @@ from typing import Any
 
 from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
 from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
+from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
-SCORE_COLUMNS = tuple(
-    (f"{level}_{key}", text)
-    for level in ("segment", "event")
-    for key, text in (
-        ("audio", "A"),
-        ("visual", "V"),
-        ("audio_visual", "AV"),
-        ("type", "Type"),
-        ("event", "Event"),
-    )
+SCORE_HEADS = tuple(
+    f"{name.partition('_')[0]} {text}" if text == "A" else text for name, text in SCORE_COLUMNS
 )
-"""Score names and their short headings, in the order of the tables in the literature."""
+"""Headings of the ten scores in a table without levels above them."""
 
 Scores = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -36,14 +29,12 @@ def score_table(scores: Scores) -> str:
     Args:
         scores: per label set, the scores (percent) of one or more parser seeds; means are shown.
     """
-    heads = [text for _, text in SCORE_COLUMNS]
-    heads[0], heads[5] = "segment A", "event A"
     rows = []
     for label_set in in_table_order(scores):
         values = mean_scores(scores[label_set])
         text = LABEL_SET_STYLE.get(label_set, (label_set,))[0]
         rows.append([text, *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)])
-    return markdown(["parser trained on", *heads], rows)
+    return markdown(["parser trained on", *SCORE_HEADS], rows)
 
 
 def deviation_table(scores: Scores) -> str:
@@ -51,8 +42,6 @@ def deviation_table(scores: Scores) -> str:
     names = [name for name in in_table_order(scores) if len(scores[name]) > 1]
     if not names:
         return ""
-    heads = [text for _, text in SCORE_COLUMNS]
-    heads[0], heads[5] = "segment A", "event A"
     rows = [
         [
             LABEL_SET_STYLE.get(n, (n,))[0],
@@ -60,7 +49,7 @@ def deviation_table(scores: Scores) -> str:
         ]
         for n in names
     ]
-    return markdown(["parser trained on", *heads], rows)
+    return markdown(["parser trained on", *SCORE_HEADS], rows)
 
 
 def removal_table(quality: RemovalQuality) -> str:
@@ -119,6 +108,11 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
     lines += [_line(row, widths) for row in rows]
     return "\n".join(lines)
+
+
+def csv_value(value: Any) -> Any:
+    """Return what a CSV file shows of a value: nothing of None, six digits of a float."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

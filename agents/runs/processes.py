@@ -1,4 +1,4 @@
-"""Running cells, or any other work, side by side in processes of this machine."""
+"""Running works side by side in processes of this machine."""
 
 import multiprocessing
 import os
@@ -7,19 +7,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ctypes import c_double
-from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from rlld_agents.experiments.study.cells import Cell, Progress, run_or_explain
-from rlld_agents.runs.cores import available_cores
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 Advance = Callable[[float], None]
-Work = Callable[[Progress], Any]
+"""Called with the number of works that have ended; running ones count in part."""
+
+Share = Callable[[float], None]
+"""Called with the share of a work that is done, in [0, 1]."""
+
+Work = Callable[[Share], Any]
 """What runs in a process: pickles, as does its small result, and reports the share of it that is done."""
 
 W = TypeVar("W", bound=Work)
@@ -27,27 +29,11 @@ W = TypeVar("W", bound=Work)
 POLL_SECONDS = 0.2
 
 
-def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
-    """Run cells, each in a process of its own, ``workers`` at a time.
-
-    Each process takes its share of the cores. A cell that fails leaves a report in the folder and does not stop
-    the others.
-
-    Args:
-        cells: what to run.
-        folder: of the study.
-        workers: processes at a time.
-        advance: called with the number of cells that have ended; running ones count in part.
-
-    Raises:
-        KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
-        Exception: a cell does not pickle, or no process can be started; all processes have been stopped.
-    """
-    works = [partial(run_or_explain, cell, folder) for cell in cells]
-    threads = max(1, available_cores() // workers)
-    # None serves twice: a cell reports the peak of its process's memory.
-    with Processes(works, workers, threads, serve_once=True) as processes:
-        processes.wait(advance)
+def available_cores() -> int:
+    """Return the number of cores that this process may run on, at least 1: ``taskset`` and the like narrow them."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Processes(Generic[W]):
@@ -118,6 +104,7 @@ class Processes(Generic[W]):
         with self._changed:
             return float(self._ended + sum(server.share.value for server in self._running))
 
+    @timed_part("waiting")
     def wait(self, advance: Advance) -> None:
         """Wait until all have ended, after which none can be added; ``advance`` is called with `progress` often."""
         with self._changed:

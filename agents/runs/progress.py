@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-Report = Callable[[int, int], None]
+ReportEpochs = Callable[[int, int], None]
 """Called with (epochs done, epochs in all)."""
 
 
-class Progress:
+class EpochProgress:
     """Turns the epochs of parts into those of the whole.
 
     Args:
@@ -14,7 +14,7 @@ class Progress:
         report: called after every epoch; None: nobody asks.
     """
 
-    def __init__(self, total: int, report: Report | None) -> None:
+    def __init__(self, total: int, report: ReportEpochs | None) -> None:
         self._total, self._report, self._done = total, report, 0
 
     def advance(self) -> None:
@@ -23,7 +23,7 @@ class Progress:
         if self._report is not None:
             self._report(self._done, self._total)
 
-    def part(self, epochs: int) -> Report | None:
+    def part(self, epochs: int) -> ReportEpochs | None:
         """Return what a part of so many epochs reports to; what comes next is counted from its end on."""
         report, before, total = self._report, self._done, self._total
         self._done += epochs

@@ -45,3 +45,8 @@ def __getattr__(name: str) -> Any:
     if name not in _NEED_CONTRIB:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_NEED_CONTRIB[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet: for tab completion."""
+    return sorted({*globals(), *__all__})

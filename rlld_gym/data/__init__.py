@@ -37,3 +37,8 @@ def __getattr__(name: str) -> Any:
 
         return twin
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, also those that are not imported yet: for tab completion."""
+    return sorted({*globals(), *__all__})

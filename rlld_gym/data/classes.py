@@ -16,8 +16,17 @@ CLASSES: Final[tuple[str, ...]] = (
 )  # fmt: skip
 """Class names in the order of every array in this package."""
 
-SPEECH: Final = CLASSES.index("Speech")
-"""Index of the class whose visual labels are mostly noise."""
+SPEECH_NAME: Final = "Speech"
+"""The class whose visual labels are mostly noise: it decides most of what a denoiser can gain on LLP."""
+
+SPEECH: Final = CLASSES.index(SPEECH_NAME)
+"""Its index."""
+
+AUDIO_NOISE_RATE: Final = 0.053
+"""Share of the weak labels of LLP's validation and test videos whose event is not heard."""
+
+VISUAL_NOISE_RATE: Final = 0.355
+"""Share of them whose event is not seen."""
 
 SPLITS: Final[tuple[str, ...]] = ("train", "val", "test")
 """Names of the splits, in the order in which a feature store keeps them."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
+from rlld_gym.profiling import timed_part
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,7 @@ class SplitTensors:
         """
         return self.audio.index_select(0, indices).float(), self.visual.index_select(0, indices).float()
 
+    @timed_part("data")
     def batch(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the features of some videos, as task networks take them.
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, get_args
 from rlld_gym.denoising.credit import CREDIT_LOSSES, CreditLoss
 from rlld_gym.denoising.evidence import EVIDENCE_SOURCES, EvidenceSource
 from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
+from rlld_gym.denoising.rewards import INTER_WEIGHTS
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
@@ -69,7 +70,7 @@ class ProcessConfig:
     task_start: str = "pretrained"
     task_start_epochs: int | None = None
     evidence: EvidenceSource | None = None
-    inter_weights: tuple[float, float] = (0.6, 0.4)
+    inter_weights: tuple[float, float] = INTER_WEIGHTS
     inter_scale: float | None = None
     terminal_scale: float = 0.1
     terminal_every: int | None = None

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.training import Batch
+from rlld_gym.parsing.objectives import Batch
 
 CreditLoss = Literal["segment_f1", "segment_bce", "video_bce"]
 CREDIT_LOSSES: Final[tuple[CreditLoss, ...]] = get_args(CreditLoss)

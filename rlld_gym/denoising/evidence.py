@@ -13,7 +13,7 @@ from torch import Tensor
 
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.training import Batch
+from rlld_gym.parsing.objectives import Batch
 
 EvidenceSource = Literal["start", "current"]
 EVIDENCE_SOURCES: Final[tuple[EvidenceSource, ...]] = get_args(EvidenceSource)

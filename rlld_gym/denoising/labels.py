@@ -64,19 +64,6 @@ def revise_labels(
     return Revision(revised[:, 0], revised[:, 1], reverted)
 
 
-def removable_mask(audio_labels: Tensor, visual_labels: Tensor) -> Tensor:
-    """Return which action bits matter: a label can be removed only where it is present.
-
-    Args:
-        audio_labels: (B, C) labels shown in the audio branch.
-        visual_labels: (B, C) labels shown in the visual branch.
-
-    Returns:
-        (B, 2, C) bool.
-    """
-    return torch.stack((audio_labels, visual_labels), dim=1).bool()
-
-
 def action_mask(audio_labels: Tensor, visual_labels: Tensor) -> Tensor:
     """Return the mask that ``MultiBinary.sample(mask=...)`` takes.
 
@@ -87,7 +74,7 @@ def action_mask(audio_labels: Tensor, visual_labels: Tensor) -> Tensor:
     Returns:
         (B, 2, C) int8: 2 (free) where a label is present, 0 (do not remove) where it is absent.
     """
-    return removable_mask(audio_labels, visual_labels).to(torch.int8) * FREE
+    return torch.stack((audio_labels, visual_labels), dim=1).bool().to(torch.int8) * FREE
 
 
 def soft_labels(labels: Tensor, epsilon: float = 0.1) -> Tensor:

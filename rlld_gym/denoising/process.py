@@ -19,7 +19,7 @@ from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import Lesson, TaskLearner
 from rlld_gym.denoising.task_start import start_fingerprint, start_network
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.training import Batch
+from rlld_gym.parsing.objectives import Batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,9 +195,9 @@ class DenoisingProcess:
         # Before the training step: it is about the network that is to be trained on these labels.
         credit = self._credit(state) if config.pays_credit else None
         seed = _draw_seed(self._generator)
-        return Preparation(
-            revision, credit, self._task.lesson(state.features, revision, state.original, seed)
-        )
+        videos = torch.from_numpy(state.indices).to(self.data.device)
+        lesson = self._task.lesson(state.features, revision, state.original, seed, videos)
+        return Preparation(revision, credit, lesson)
 
     def finish(self, preparation: Preparation, loss: Tensor) -> StepResult:
         """Do what comes after the training step: pay rewards and move to the next state.

@@ -14,9 +14,12 @@ REVERTED_REWARD: Final = -1.0
 TERMINAL_SCORES: Final = ("segment_audio", "event_visual")
 """Validation F-scores that pay the audio and the visual branch."""
 
+INTER_WEIGHTS: Final = (0.6, 0.4)
+"""Weights of the divergence and of the cosine term of the inter-reward, as in the paper (Eq. 9)."""
+
 
 def inter_reward(
-    original: Tensor, revised: Tensor, weights: tuple[float, float] = (0.6, 0.4), epsilon: float = 0.1
+    original: Tensor, revised: Tensor, weights: tuple[float, float] = INTER_WEIGHTS, epsilon: float = 0.1
 ) -> Tensor:
     """Return how close revised labels are to the original ones.
 
@@ -40,7 +43,7 @@ def inter_reward(
 
 
 def branch_rewards(
-    original: Tensor, revision: Revision, weights: tuple[float, float] = (0.6, 0.4), epsilon: float = 0.1
+    original: Tensor, revision: Revision, weights: tuple[float, float] = INTER_WEIGHTS, epsilon: float = 0.1
 ) -> Tensor:
     """Return each video's inter-reward in the audio and in the visual branch.
 

@@ -44,7 +44,7 @@ class MemberProcess(DenoisingProcess):
 
 
 class LearnerStack:
-    """Trains the task networks of K learners together.
+    """Trains the task networks of K learners together, or one after the other where they cannot be stacked.
 
     Each gets what its own ``train`` would give it, up to rounding, with the same dropout masks on a CPU. On a GPU
     all masks are drawn at once, from the first lesson's seed.
@@ -63,6 +63,8 @@ class LearnerStack:
         Returns:
             The losses before the step, detached scalars on the device, by position.
         """
+        if not all(learner.stackable for learner in learners):
+            return {member: learners[member].train(lesson) for member, lesson in lessons.items()}
         stack = self._with_networks_of(learners)
         members = list(lessons)
         chosen = list(lessons.values())

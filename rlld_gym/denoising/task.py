@@ -14,18 +14,19 @@ from rlld_gym.parsing.contribution import class_contribution
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
 from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
-    Batch,
     feature_sizes,
     make_optimizer,
     make_task_network,
     set_learning_rate,
     train_step,
 )
+from rlld_gym.profiling import timed_part
 
 
 class Lesson(NamedTuple):
@@ -35,11 +36,13 @@ class Lesson(NamedTuple):
         features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
         targets: (B, C) each.
         seed: of the dropout masks.
+        context: where in the training the step stands.
     """
 
     features: Batch
     targets: Targets
     seed: int
+    context: StepContext = StepContext()
 
 
 class Validation(NamedTuple):
@@ -78,9 +81,14 @@ class TaskLearner:
         self.start = start
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
+        self._objective: Objective = make_objective(recipe)
+        self._videos_seen = 0
 
+    @timed_part("task training")
     def renew(self, seed: int) -> None:
         """Start over: with a copy of the starting network, or with weights that depend on ``seed`` alone."""
+        self._objective = make_objective(self.recipe)
+        self._videos_seen = 0
         if self.start is not None:
             self.network = copy.deepcopy(self.start).train()
         else:
@@ -94,23 +102,53 @@ class TaskLearner:
         self._optimizer = make_optimizer(self.network, self.recipe)
         set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
-    def lesson(self, features: Batch, revision: Revision, original: Tensor, seed: int) -> Lesson:
-        """Return a training step on a batch, yet to be taken (Eq. 7-8 of RLLD, arXiv 2412.19563).
+    def lesson(
+        self,
+        features: Batch,
+        revision: Revision,
+        original: Tensor,
+        seed: int,
+        videos: Tensor | None = None,
+    ) -> Lesson:
+        """Return a training step on a batch, to be taken next (Eq. 7-8 of RLLD, arXiv 2412.19563).
 
         Args:
             features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32.
             revision: the labels to train towards.
             original: (B, C) float32 noisy labels of the data set.
             seed: of the dropout masks.
+            videos: (B,) int64, rows of the training split; None: unknown.
         """
         targets = training_targets(revision.audio.float(), revision.visual.float(), original, self.recipe)
-        return Lesson(features, targets, seed)
+        context = self._context(len(original), videos)
+        self._videos_seen += len(original)
+        return Lesson(features, targets, seed, context)
 
+    @timed_part("task training")
     def train(self, lesson: Lesson) -> Tensor:
         """Take one gradient step; return its loss, a detached scalar on the device."""
         network, optimizer = self.born()
         with seeded_random_state(lesson.seed, self.data.device):
-            return train_step(network, optimizer, lesson.features, lesson.targets, self.recipe)
+            return train_step(
+                network,
+                optimizer,
+                lesson.features,
+                lesson.targets,
+                self.recipe,
+                objective=self._objective,
+                context=lesson.context,
+            )
+
+    def _context(self, batch_size: int, videos: Tensor | None) -> StepContext:
+        """Return where the coming step stands; an epoch is as many videos as the training split has."""
+        steps = max(1, len(self.data["train"]) // batch_size)
+        epoch, within = divmod(self._videos_seen, len(self.data["train"]))
+        return StepContext(epoch + 1, within // batch_size, steps, videos)
+
+    @property
+    def stackable(self) -> bool:
+        """Whether the network can be trained together with others of its kind, see `NetworkStack`."""
+        return self._objective.stackable and self.born()[0].stackable
 
     def born(self) -> tuple[TaskNetwork, torch.optim.Optimizer]:
         """Return the network and its optimizer.
@@ -154,6 +192,8 @@ class TaskLearner:
         return {
             "network": _on_cpu(dict(network.state_dict())),
             "optimizer": _on_cpu(optimizer.state_dict()),
+            "objective": _on_cpu(self._objective.get_state()),
+            "videos_seen": self._videos_seen,
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -163,6 +203,8 @@ class TaskLearner:
         network.load_state_dict(state["network"])
         # Optimizer.load_state_dict would keep the given CPU tensors, which later steps write into.
         optimizer.load_state_dict(_on_cpu(state["optimizer"]))
+        self._objective.set_state(state.get("objective", {}))
+        self._videos_seen = state.get("videos_seen", 0)
 
 
 def _on_cpu(value: Any) -> Any:

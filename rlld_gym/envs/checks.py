@@ -1,15 +1,14 @@
-"""Checks of what comes from outside: actions, devices, stored states and data sets."""
+"""Checks of what comes from outside: actions, stored states and data sets."""
 
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import TWIN_NAMES, open_data
 from rlld_gym.data.classes import CLASSES, SPLITS
-from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.twins.scales import twin_scale
 from rlld_gym.errors import InputError
 
@@ -37,40 +36,6 @@ def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
             f"action contains {array[wrong][0]}; expected only 0 (keep) and 1 (remove the label)"
         )
     return array.astype(np.bool_)
-
-
-def checked_device(device: str) -> str:
-    """Return the name of a device that may exist, without touching it.
-
-    Raises:
-        InputError: no name of a CPU or a CUDA device, and not "auto".
-    """
-    if device == "auto":
-        return device
-    try:
-        parsed = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"') from error
-    if parsed.type not in ("cpu", "cuda"):
-        raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"')
-    return str(parsed)
-
-
-def resolved_device(device: str) -> str:
-    """Return the device that a checked name stands for: "cpu", or "cuda:N".
-
-    Raises:
-        InputError: a GPU is asked for that torch does not find.
-    """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    parsed = torch.device(device)
-    if parsed.type == "cpu":
-        return "cpu"
-    index, found = parsed.index or 0, torch.cuda.device_count()
-    if index >= found:
-        raise InputError(f'device is {device!r}, but torch finds {found} GPUs here; use "cpu" or "auto"')
-    return f"cuda:{index}"
 
 
 def require_flag(name: str, value: Any) -> None:

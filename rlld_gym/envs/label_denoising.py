@@ -26,6 +26,7 @@ from rlld_gym.denoising.labels import FREE, EmptyRule
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
 from rlld_gym.denoising.training_evidence import TrainingEvidence, training_evidence
+from rlld_gym.devices import checked_device, resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
@@ -33,6 +34,7 @@ from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.parsing.networks import network_names
 from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.profiling import timed_part
 
 Action = NDArray[np.int8]
 
@@ -194,7 +196,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
     | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
     | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
-    | `task_network`       | `"han"`        | registered name of the task network                                     |
+    | `task_network`       | `None`         | registered name of the task network, which brings its own objective; `None`: the recipe's |
     | `task_lifespan`      | `"episode"`    | `"episode"`: a new task network every episode; `"run"`: the same goes on |
     | `task_start`         | `"pretrained"` | what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; `"fresh"`: random weights, the paper's; or the path of a `task.safetensors`: a copy of that |
     | `task_start_epochs`  | `None`         | epochs of the pretrained parser; `None`: half of the recipe's           |
@@ -242,7 +244,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         subset: float = 1 / 3,
         recipe: str | None = None,
         hidden_size: int | None = None,
-        task_network: str = "han",
+        task_network: str | None = None,
         task_lifespan: TaskLifespan = "episode",
         task_start: str | os.PathLike[str] = "pretrained",
         task_start_epochs: int | None = None,
@@ -266,24 +268,24 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         EzPickle.__init__(self, **arguments)
         require_count("data_seed", data_seed, lowest=0)
-        require_choice("task_network", task_network, network_names())
+        if task_network is not None:
+            require_choice("task_network", task_network, network_names())
         require_choice("observation", observation, ("features", "indices"))
         checks.require_flag("initialized_labels", initialized_labels)
         checks.require_flag("time_feature", time_feature)
         if render_mode is not None:
             require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
-        self._device = checks.checked_device(device)
+        self._device = checked_device(device)
         self._data = os.fspath(data), data_seed
         header = checks.data_header(*self._data)
         recommended = header.attributes
+        trained_by = get_recipe(recommended["recipe"] if recipe is None else recipe)
         self._config = ProcessConfig(
             batch_size=batch_size,
             overlap=overlap,
             episode_length=episode_length,
             subset=subset,
-            recipe=get_recipe(recommended["recipe"] if recipe is None else recipe).replace(
-                network=task_network
-            ),
+            recipe=trained_by if task_network is None else trained_by.with_network(task_network),
             hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
             task_lifespan=task_lifespan,
             task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,
@@ -317,6 +319,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         """What a step pays per unit of ``info["per_video_reward"]``; 0 with ``reward="credit"``."""
         return self._config.inter_factor
 
+    @timed_part("environment")
     @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -335,6 +338,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
         return self._begin(process)
 
+    @timed_part("environment")
     @torch.inference_mode(False)
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Remove labels and train the task network on the others.
@@ -423,7 +427,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     def _make_process(self) -> DenoisingProcess:
         data, data_seed = self._data
-        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return DenoisingProcess(tensors, self._config)
 
     def _begin(self, process: DenoisingProcess) -> tuple[Observation, dict[str, Any]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_gym.data.classes import NUM_SEGMENTS
-from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.denoising.evidence import EVIDENCE_LIMIT
 from rlld_gym.denoising.process import State
 

@@ -12,6 +12,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.config import require_count
 from rlld_gym.denoising.stacked import LearnerStack, MemberProcess
 from rlld_gym.denoising.task import TaskLearner
+from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 
@@ -121,5 +122,5 @@ class _Member(LabelDenoisingEnv):
 
     def _make_process(self) -> MemberProcess:
         data, data_seed = self._data
-        tensors = shared_tensors(data, checks.resolved_device(self._device), data_seed)
+        tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return MemberProcess(tensors, self._config)

@@ -26,6 +26,11 @@ COLUMNS: Final = ("audio", "visual", "audio_visual", "type", "event")
 SCORE_NAMES: Final[tuple[str, ...]] = tuple(f"{level}_{column}" for level in LEVELS for column in COLUMNS)
 """Names of the ten scores, in the order of ``ParsingScores.table`` read row by row."""
 
+SCORE_COLUMNS: Final[tuple[tuple[str, str], ...]] = tuple(
+    zip(SCORE_NAMES, 2 * ("A", "V", "AV", "Type", "Event"), strict=True)
+)
+"""Names of the ten scores and their short headings, in the order of the tables in the literature."""
+
 
 @dataclass(frozen=True, eq=False)
 class ParsingScores:

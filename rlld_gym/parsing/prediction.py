@@ -7,6 +7,7 @@ from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.metrics import ParsingScores, parsing_scores
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import Gate
+from rlld_gym.profiling import timed_part
 
 THRESHOLD = 0.5
 """A probability that reaches it counts as positive."""
@@ -36,6 +37,7 @@ def gated_tracks(output: ParsingOutput, gate: Gate) -> tuple[Tensor, Tensor]:
     return audio, visual
 
 
+@timed_part("validation")
 @torch.no_grad()
 def predict(
     network: TaskNetwork, split: SplitTensors, gate: Gate, batch_size: int = 128
@@ -65,6 +67,7 @@ def predict(
     return torch.cat([audio for audio, _ in parts]), torch.cat([visual for _, visual in parts])
 
 
+@timed_part("validation")
 def evaluate(network: TaskNetwork, split: SplitTensors, gate: Gate) -> ParsingScores:
     """Score a network on a split with dense labels (see ``predict`` and ``parsing_scores``).
 

@@ -18,8 +18,9 @@ from torch.func import functional_call, vmap
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.networks.dropout import member_generators
+from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import Batch, task_loss
+from rlld_gym.parsing.training import task_loss
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 

@@ -11,6 +11,7 @@ from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.parsing.epochs import EpochRecord, TrainedParser
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
@@ -23,6 +24,7 @@ from rlld_gym.parsing.training import (
     require_scores,
     set_learning_rate,
     step_learning_rate,
+    train_parser,
 )
 
 
@@ -40,7 +42,8 @@ def train_parsers(
     """Train K task networks together; each is what ``train_parser`` makes of its labels and seed.
 
     Equal up to rounding, which training amplifies: the weights drift apart in the last digits, then more. On a GPU
-    dropout masks differ, too: they are drawn for all networks at once, from the first seed.
+    dropout masks differ, too: they are drawn for all networks at once, from the first seed. Networks and objectives
+    that cannot be stacked are trained one by one.
 
     Args:
         data: splits "train" and "val" on one device; "val" with dense labels.
@@ -66,13 +69,28 @@ def train_parsers(
             f"found {len(seeds)} seeds, {len(audio_labels)} audio and {len(visual_labels)} visual label sets; "
             "expected as many of each, at least one"
         )
-    targets = _stacked_targets(train, audio_labels, visual_labels, recipe)
     networks = [
         make_task_network(
             recipe, **feature_sizes(train), hidden_size=hidden_size, seed=seed, device=data.device
         )
         for seed in seeds
     ]
+    if not (make_objective(recipe).stackable and networks[0].stackable):
+        return [
+            train_parser(
+                data,
+                audio,
+                visual,
+                recipe,
+                hidden_size=hidden_size,
+                seed=seed,
+                network=network,
+                keep=keep,
+                progress=progress,
+            )
+            for audio, visual, seed, network in zip(audio_labels, visual_labels, seeds, networks, strict=True)
+        ]
+    targets = _stacked_targets(train, audio_labels, visual_labels, recipe)
     average = _Average(networks, recipe.averaging) if recipe.averaging else None
     judged = networks if average is None else average.networks
     stack = NetworkStack(networks, [make_optimizer(network, recipe) for network in networks], recipe)

@@ -32,9 +32,12 @@ def training_targets(
     Returns:
         Targets of shape (B, C).
     """
-    union = recipe.video_target == "union"
+    if recipe.video_target == "union":
+        video = torch.maximum(audio_labels, visual_labels)
+    else:
+        video = audio_labels if recipe.video_target == "audio" else original_labels
     return Targets(
-        video=torch.maximum(audio_labels, visual_labels) if union else original_labels,
+        video=video,
         audio=_smooth_kept(audio_labels, original_labels, recipe.audio_confidence),
         visual=_smooth_kept(visual_labels, original_labels, recipe.visual_confidence),
     )

@@ -3,22 +3,20 @@
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.recipes import Gate
+from rlld_gym.tensor_files import TensorFormat
 
-FORMAT = "rlld-task-network"
-VERSION = 1
 NAME = "task.safetensors"
+"""What a task network's file is called in a run folder."""
+
+FORMAT = TensorFormat("rlld-task-network", 1, "task network", NAME)
 
 
 @dataclass(frozen=True)
@@ -40,17 +38,13 @@ class TaskNetworkInfo:
 
 def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: TaskNetworkInfo) -> None:
     """Write a task network to one safetensors file, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
+    about = {
         "network": info.network,
-        "sizes": json.dumps(info.sizes),
+        "sizes": info.sizes,
         "gate": info.gate,
-        "trained_on": json.dumps(info.trained_on),
+        "trained_on": info.trained_on,
     }
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata)
+    FORMAT.write(path, network.state_dict(), about)
 
 
 def load_task_network(
@@ -70,15 +64,14 @@ def load_task_network(
     """
     info = read_info(path)
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        tensors = FORMAT.read_tensors(path)
         with torch.random.fork_rng(devices=[]):
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
     except InputError:
         raise
-    except (TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise _disagreement(path, error) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise FORMAT.disagreement(path, error) from error
     return network.to(device), info
 
 
@@ -88,13 +81,7 @@ def read_info(path: str | os.PathLike[str]) -> TaskNetworkInfo:
     Raises:
         InputError: if the file is missing, damaged, of a newer version, or something else.
     """
-    metadata = read_metadata(path)
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: not a task network; expected a {NAME} that rlld train wrote")
-    if metadata.get("version") != str(VERSION):
-        raise InputError(
-            f"{path}: task network format {metadata.get('version')}, this program reads {VERSION}; upgrade"
-        )
+    metadata = FORMAT.read_about(path)
     try:
         return TaskNetworkInfo(
             metadata["network"],
@@ -103,23 +90,7 @@ def read_info(path: str | os.PathLike[str]) -> TaskNetworkInfo:
             json.loads(metadata["trained_on"]),
         )
     except (KeyError, ValueError) as error:
-        raise _disagreement(path, error) from error
-
-
-def _disagreement(path: str | os.PathLike[str], error: Exception) -> InputError:
-    detail = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: weights and sizes of the network do not agree ({detail}); file damaged")
-
-
-def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Return a safetensors file's metadata; InputError where it cannot be read."""
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; expected a file that rlld train wrote")
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); it may be truncated") from error
+        raise FORMAT.disagreement(path, error) from error
 
 
 def check_fits(info: TaskNetworkInfo, store: FeatureStore, source: str | os.PathLike[str]) -> None:

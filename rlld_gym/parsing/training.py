@@ -1,7 +1,7 @@
 """Training a task network on given labels of the training videos."""
 
 from collections.abc import Callable
-from typing import Literal, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +9,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.parsing.epochs import EpochRecord, TrainedParser
-from rlld_gym.parsing.losses import (
-    Targets,
-    contrastive_loss_jomold,
-    contrastive_loss_ma,
-    contrastive_similarity,
-    pooled_loss,
-)
-from rlld_gym.parsing.networks import HAN, TaskNetwork, make_network
+from rlld_gym.parsing.losses import Targets
+from rlld_gym.parsing.networks import TaskNetwork, make_network
+from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
@@ -25,9 +20,9 @@ from rlld_gym.parsing.targets import (
     checked_labels,
     label_targets,
 )
+from rlld_gym.profiling import timed_part
 
-Batch = tuple[Tensor, Tensor, Tensor]
-"""Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D (B, T, D3) features, float32."""
+FIRST_STEP: Final = StepContext()
 
 TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 """From the network in training mode, a batch, its targets, the epoch (from 1) and the number of the batch in
@@ -69,8 +64,6 @@ def make_task_network(
     Raises:
         InputError: no network is registered under the recipe's name for it.
     """
-    # The flavour is HAN's own; other registered networks need only take the sizes.
-    flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
     with seeded_random_state(seed):
         network = make_network(
             recipe.network,
@@ -79,26 +72,45 @@ def make_task_network(
             visual_3d_size=visual_3d_size,
             num_classes=num_classes,
             hidden_size=hidden_size,
-            **flavour,
+            **network_options(recipe),
         )
     return network.to(device)
 
 
+def network_options(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments besides sizes that a recipe gives its network's constructor, JSON-able."""
+    # The flavour is HAN's own; other registered networks need only take the sizes.
+    flavour = {"flavour": recipe.flavour} if recipe.network == "han" else {}
+    return flavour | dict(recipe.network_options)
+
+
 def make_optimizer(network: TaskNetwork, recipe: Recipe) -> torch.optim.Adam:
-    """Return Adam at the recipe's highest learning rate; set others with ``set_learning_rate``."""
-    return torch.optim.Adam(
-        network.parameters(),
-        lr=recipe.learning_rate,
-        betas=(0.9, recipe.second_moment_decay),
+    """Return Adam at the recipe's highest learning rate; set others with ``set_learning_rate``.
+
+    Parts of a network that learn at another rate (see ``TaskNetwork.learning_rate_factors``) are groups of their
+    own, each with its factor under "factor".
+    """
+    factors = network.learning_rate_factors()
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        part = next((part for part in factors if name.startswith(f"{part}.")), None)
+        groups.setdefault(1.0 if part is None else factors[part], []).append(parameter)
+    optimizer_class = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return optimizer_class(
+        [
+            {"params": members, "lr": factor * recipe.learning_rate, "factor": factor}
+            for factor, members in groups.items()
+        ],
+        betas=(recipe.first_moment_decay, recipe.second_moment_decay),
         weight_decay=recipe.weight_decay,
         fused=True,
     )
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """Set the rate of all parameter groups."""
+    """Set the rate of all parameter groups, times the factor of each."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group.get("factor", 1.0)
 
 
 def step_learning_rate(recipe: Recipe, epoch: int, number: int, steps: int) -> float:
@@ -114,29 +126,26 @@ def averaged(network: TaskNetwork, recipe: Recipe) -> AveragedModel | None:
     return AveragedModel(network, multi_avg_fn=forget)
 
 
-def task_loss(network: TaskNetwork, batch: Batch, targets: Targets, recipe: Recipe) -> Tensor:
-    """Return the recipe's loss of a batch, scalar, with its graph."""
-    # The encoder has nearly all products. Probabilities stay exact: few of bfloat16's are near 1.
-    with torch.autocast(batch[0].device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        encoded = network.encode(*batch)
-    audio_sequence, visual_sequence = (sequence.to(batch[0].dtype) for sequence in encoded)
-    loss = pooled_loss(
-        network.head(audio_sequence, visual_sequence), targets, recipe.loss_weights, recipe.clamp
-    )
-    if recipe.contrastive_weight == 0.0:
-        return loss
-    if recipe.contrastive == "ma":
-        _, visual_sequence = _stem_of(network)(*batch)
-    similarity = contrastive_similarity(audio_sequence, visual_sequence, recipe.temperature)
-    contrastive = contrastive_loss_ma if recipe.contrastive == "ma" else contrastive_loss_jomold
-    return loss + recipe.contrastive_weight * contrastive(similarity, recipe.contrastive_smoothing)
+def task_loss(
+    network: TaskNetwork,
+    batch: Batch,
+    targets: Targets,
+    recipe: Recipe,
+    *,
+    objective: Objective | None = None,
+    context: StepContext = FIRST_STEP,
+) -> Tensor:
+    """Return the recipe's loss of a batch, scalar, with its graph.
 
-
-def _stem_of(network: TaskNetwork) -> Callable[..., tuple[Tensor, Tensor]]:
-    """Return what computes a network's sequences before attention."""
-    if not isinstance(network, HAN):
-        raise ValueError(f'{type(network).__name__} has no stem: the contrastive loss "ma" needs HAN')
-    return network.stem
+    Args:
+        network: in training mode.
+        batch: features, on the network's device.
+        targets: (B, C) each, on the same device.
+        recipe: names the objective.
+        objective: of the training that the step belongs to, see ``make_objective``; None makes one for this step.
+        context: where in the training the step stands.
+    """
+    return (objective or make_objective(recipe)).loss(network, batch, targets, context)
 
 
 def train_step(
@@ -145,6 +154,9 @@ def train_step(
     batch: Batch,
     targets: Targets,
     recipe: Recipe,
+    *,
+    objective: Objective | None = None,
+    context: StepContext = FIRST_STEP,
 ) -> Tensor:
     """Take one optimiser step in the network's current mode; nothing waits for the device.
 
@@ -153,13 +165,15 @@ def train_step(
         optimizer: of the network's parameters (see ``make_optimizer``).
         batch: features, on the network's device (see ``SplitTensors.batch``).
         targets: (B, C) each, on the same device.
-        recipe: loss weights, clamp, contrastive loss and the largest norm of the gradient.
+        recipe: names the objective and the largest norm of the gradient.
+        objective: of the training that the step belongs to; None makes one for this step.
+        context: where in the training the step stands.
 
     Returns:
         The loss before the step: a detached scalar on the device.
     """
     optimizer.zero_grad(set_to_none=True)
-    loss = task_loss(network, batch, targets, recipe)
+    loss = task_loss(network, batch, targets, recipe, objective=objective, context=context)
     torch.autograd.backward(loss)
     step_clipped(optimizer, recipe)
     return loss.detach()
@@ -181,7 +195,6 @@ def train_parser(
     *,
     hidden_size: int,
     seed: int,
-    network_seed: int | None = None,
     video_labels: Labels | None = None,
     network: TaskNetwork | None = None,
     revise_targets: TargetRevision | None = None,
@@ -199,8 +212,7 @@ def train_parser(
         recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak
             labels as the original ones.
         hidden_size: width of the network.
-        seed: of the order of videos and the dropout masks.
-        network_seed: of the initial weights; None takes ``seed``.
+        seed: of the initial weights, the order of videos and the dropout masks.
         video_labels: (N, C), overrides the recipe's video target.
         network: trained in place, from the weights that it has; None builds the recipe's.
         revise_targets: called before every step, within the seeded random state and without a graph.
@@ -226,10 +238,11 @@ def train_parser(
             recipe,
             **feature_sizes(train),
             hidden_size=hidden_size,
-            seed=seed if network_seed is None else network_seed,
+            seed=seed,
             device=data.device,
         )
     optimizer = make_optimizer(network, recipe)
+    objective = make_objective(recipe)
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
     record = EpochRecord(recipe.selection)
@@ -240,7 +253,7 @@ def train_parser(
                 optimizer,
                 train,
                 targets,
-                recipe,
+                objective,
                 epoch=epoch,
                 average=average,
                 revise_targets=revise_targets,
@@ -252,12 +265,13 @@ def train_parser(
     return record.parser(network)
 
 
+@timed_part("task training")
 def _train_epoch(
     network: TaskNetwork,
     optimizer: torch.optim.Optimizer,
     train: SplitTensors,
     targets: Targets,
-    recipe: Recipe,
+    objective: Objective,
     *,
     epoch: int,
     average: AveragedModel | None,
@@ -265,6 +279,7 @@ def _train_epoch(
 ) -> Tensor:
     """Pass once over the shuffled training videos; return the mean loss, on the device."""
     network.train()
+    recipe = objective.recipe
     total = torch.zeros((), device=train.labels.device)
     order = torch.randperm(len(train), device=train.labels.device)
     steps = -(-len(train) // recipe.batch_size)
@@ -274,7 +289,9 @@ def _train_epoch(
         if revise_targets is not None:
             with torch.no_grad():
                 wanted = revise_targets(network, batch, wanted, epoch, number)
-        total += train_step(network, optimizer, batch, wanted, recipe) * len(indices)
+        context = StepContext(epoch, number, steps, videos=indices)
+        loss = train_step(network, optimizer, batch, wanted, recipe, objective=objective, context=context)
+        total += loss * len(indices)
         if average is not None:
             average.update_parameters(network)
     return total / len(train)

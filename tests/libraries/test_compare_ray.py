@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("ray.tune")
 from rlld_agents.cli import main
-from rlld_agents.experiments.compare.cell import CompareCell
-from rlld_agents.experiments.compare.config import CompareConfig
+from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.runs.folder import read_config
 
 OPTIONS = [
@@ -30,7 +30,7 @@ def test_ray_tune_runs_the_cells_and_reports_failures(
     assert "| keep-all" in shown.out
 
     config = CompareConfig.from_dict(read_config(out, "rlld compare")["experiment"], "config.json")
-    alone = CompareCell(config, "reinforce", 0).run(tmp_path / "alone", lambda _: None)
+    alone = StudyCell(config, "reinforce", 0).run(tmp_path / "alone", lambda _: None)
     beside = json.loads((out / "cells" / "reinforce-seed0.json").read_text())
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
     assert beside["test"] == pytest.approx(alone["test"], abs=1e-4)

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import HAN
-from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
 from tests.parsing.golden_networks import public_shapes
 
 SMALL = {128: 5, 2048: 7, 512: 8, 1024: 16, 1536: 24, 25: 3}
@@ -44,15 +43,20 @@ def jomold_file(state: dict[str, Tensor]) -> dict[str, object]:
 @pytest.mark.parametrize("system", ["HAN", "JoMoLD"])
 def test_reads_sizes_and_every_weight(system):
     state = small_state(system)
-    sizes, mapped = read_public_checkpoint(state)
-    assert sizes == {**SIZES, "feedforward_size": 8, "num_layers": 1}
-    assert mapped.keys() == HAN(**sizes).state_dict().keys()
-    assert mapped["stem.fusion.weight"] is state["fc_fusion.weight"]
-    assert (
-        mapped["layers.0.cross_attention.in_proj_bias"] is state["hat_encoder.layers.0.cm_attn.in_proj_bias"]
+    network = HAN.from_public_checkpoint(state)
+    own = network.state_dict()
+    sizes = {**SIZES, "feedforward_size": 8, "num_layers": 1}
+    expected = {name: weight.shape for name, weight in HAN(**sizes).state_dict().items()}
+    assert {name: weight.shape for name, weight in own.items()} == expected
+    assert torch.equal(own["stem.fusion.weight"], state["fc_fusion.weight"])
+    assert torch.equal(
+        own["layers.0.cross_attention.in_proj_bias"], state["hat_encoder.layers.0.cm_attn.in_proj_bias"]
     )
-    used = {id(value) for value in mapped.values()}
-    assert len(used) == len(mapped)
+    # Every weight comes from an entry of its own: all entries' values differ.
+    assert len({float(weight.sum()) for weight in own.values()}) == len(own)
+    assert {float(weight.sum()) for weight in own.values()} <= {
+        float(value.sum()) for value in state.values()
+    }
 
 
 def test_network_is_in_evaluation_mode_and_owns_its_weights():

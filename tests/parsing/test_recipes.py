@@ -96,7 +96,7 @@ def test_unknown_recipe_names_the_known():
         ("selection", "accuracy"),
         ("video_target", "both"),
         ("contrastive", "simclr"),
-        ("decay", "cosine"),
+        ("decay", "exponential"),
         ("warm_up", 26.0),
         ("online_learning_rate", 0.0),
         ("averaging", 1.0),

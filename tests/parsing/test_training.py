@@ -146,13 +146,6 @@ def test_same_seed_same_parser_whatever_the_global_state(data, recipe):
     assert not same_weights(first.network, train(data, recipe, seed=1).network)
 
 
-def test_network_seed_sets_the_initial_weights_only(data, recipe):
-    default = train(data, recipe)
-    assert same_weights(default.network, train(data, recipe, network_seed=0).network)
-    assert not same_weights(default.network, train(data, recipe, network_seed=1).network)
-    assert same_weights(network_for(data, recipe, 3), network_for(data, recipe, 3))
-
-
 def test_global_random_states_are_untouched(data, recipe):
     torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()  # noqa: NPY002
     train(data, recipe)
@@ -336,9 +329,12 @@ def test_last_epoch_is_kept_without_a_look_at_validation(data, recipe, monkeypat
 
 def test_given_network_is_trained_in_place(data, recipe):
     network = network_for(data, recipe, seed=5)
-    trained = train(data, recipe, network=network)
+    trained = train(data, recipe, network=network, seed=5)
     assert trained.network is network
-    assert same_weights(trained.network, train(data, recipe, network_seed=5).network)
+    assert same_weights(trained.network, train(data, recipe, seed=5).network)
+    assert not same_weights(
+        trained.network, train(data, recipe, network=network_for(data, recipe), seed=5).network
+    )
 
 
 def test_averaged_weights_are_a_moving_average_of_those_after_each_step(data, recipe):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rlld_agents.baselines.base import Context
+from rlld_gym.data.classes import AUDIO_NOISE_RATE, VISUAL_NOISE_RATE
 from rlld_gym.errors import InputError
 
 Group = Literal["class", "modality"]
@@ -27,10 +28,10 @@ Rates = Literal["modality", "validation"]
 class SmallLoss:
     """Options that Co-teaching+ and JoCoR share."""
 
-    audio_rate: float = 0.053
+    audio_rate: float = AUDIO_NOISE_RATE
     """Share of the audio labels that is thought to be noise; the default is LLP's, on its validation and test
     videos."""
-    visual_rate: float = 0.355
+    visual_rate: float = VISUAL_NOISE_RATE
     """Likewise, visual."""
     rates: Rates = "modality"
     """"modality": the two rates above, for every class; "validation": each class's share of wrong labels among

@@ -5,7 +5,8 @@ from functools import partial
 from rlld_agents.baselines.base import Context
 from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.imitation import WarmStart, WarmStartConfig, warm_start
-from rlld_agents.policies.start import make_policy
+from rlld_agents.labels.removal_rule import RemovalRule
+from rlld_agents.policies.start import startable_policy
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
@@ -32,7 +33,7 @@ def warm_start_in(
         InputError: fewer than two videos.
     """
     start = partial(
-        make_policy,
+        startable_policy,
         context.data["train"],
         hidden_size=context.hidden_size,
         seed=context.seed,
@@ -45,6 +46,6 @@ def warm_start_in(
         config,
         seed=context.seed,
         classes=context.classes,
-        threshold=threshold,
+        rule=RemovalRule(threshold),
         progress=context.progress,
     )

@@ -2,17 +2,14 @@
 
 import re
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from rlld_agents.runs.processes import Share
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json, write_text
 
 FOLDER_NAME = "cells"
-
-Progress = Callable[[float], None]
-"""Called with the share of a cell that is done, in [0, 1]."""
 
 
 class Cell(Protocol):
@@ -26,7 +23,7 @@ class Cell(Protocol):
     def seed(self) -> int:
         """Of everything random in it."""
 
-    def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
+    def run(self, folder: Path, progress: Share) -> dict[str, Any]:
         """Do the work.
 
         Args:
@@ -40,15 +37,15 @@ class Cell(Protocol):
 
 def result_path(folder: Path, cell: Cell) -> Path:
     """Return the file of a cell's result: it exists exactly when the cell is done."""
-    return folder / FOLDER_NAME / f"{_stem(cell)}.json"
+    return folder / FOLDER_NAME / f"{file_stem(cell)}.json"
 
 
 def error_path(folder: Path, cell: Cell) -> Path:
     """Return the file in which a cell that failed says why."""
-    return folder / FOLDER_NAME / f"{_stem(cell)}.error.txt"
+    return folder / FOLDER_NAME / f"{file_stem(cell)}.error.txt"
 
 
-def run_or_explain(cell: Cell, folder: Path, progress: Progress) -> bool:
+def run_or_explain(cell: Cell, folder: Path, progress: Share) -> bool:
     """Run a cell and write its result; where it fails, leave a report in the folder and return False."""
     error_path(folder, cell).unlink(missing_ok=True)
     try:
@@ -67,5 +64,6 @@ def failure_of(folder: Path, cell: Cell) -> str:
     return lines[-1] if lines else "its process ended without a report, perhaps for want of memory"
 
 
-def _stem(cell: Cell) -> str:
+def file_stem(cell: Cell) -> str:
+    """Return what the names of a cell's files begin with."""
     return f"{re.sub(r'[^A-Za-z0-9_.+-]', '.', cell.name)}-seed{cell.seed}"

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.study.cells import Cell, run_or_explain
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Advance
+from rlld_agents.runs.processes import Advance, available_cores
 from rlld_gym.errors import InputError
 
 try:

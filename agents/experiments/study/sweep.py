@@ -4,14 +4,14 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from tqdm import tqdm
 
-from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import run_in_processes
+from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
+from rlld_agents.runs.processes import Advance, Processes, available_cores
 
 Backend = Literal["process", "ray"]
 
@@ -77,6 +77,29 @@ def run_missing(
             file=sys.stderr,
         )
     return failed
+
+
+def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
+    """Run cells, each in a process of its own, ``workers`` at a time.
+
+    Each process takes its share of the cores. A cell that fails leaves a report in the folder and does not stop
+    the others.
+
+    Args:
+        cells: what to run.
+        folder: of the study.
+        workers: processes at a time.
+        advance: called with the number of cells that have ended; running ones count in part.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
+        Exception: a cell does not pickle, or no process can be started; all processes have been stopped.
+    """
+    works = [partial(run_or_explain, cell, folder) for cell in cells]
+    threads = max(1, available_cores() // workers)
+    # None serves twice: a cell reports the peak of its process's memory.
+    with Processes(works, workers, threads, serve_once=True) as processes:
+        processes.wait(advance)
 
 
 def results_of(cells: Sequence[Cell], folder: Path) -> dict[str, list[dict[str, Any]]]:

@@ -8,7 +8,6 @@ from typing import Final
 import h5py
 import numpy as np
 
-from rlld_gym.data.store.feature_store import StoreHeader
 from rlld_gym.data.store.file import (
     DATASETS,
     FLAGS,
@@ -18,6 +17,7 @@ from rlld_gym.data.store.file import (
     row_blocks,
     split_rows,
 )
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.errors import InputError
 
 TOLERATED_DISAGREEMENT: Final = 0.1

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
+from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.profiling import timed_part
 
 __all__ = ["FeatureStore", "Split", "StoreHeader"]
 
@@ -18,39 +19,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
 """What a store says about itself where its maker said nothing."""
-
-
-@dataclass(frozen=True)
-class StoreHeader:
-    """What is known of a store without reading its arrays.
-
-    Attributes:
-        name: name of the data set, as tables show it.
-        classes: the C class names.
-        counts: videos per split, in the order train, val, test.
-        dtype: "float16" or "float32".
-        audio_size: Da. visual_2d_size: D2. visual_3d_size: D3, 0 where there is no 3D stream.
-        attributes: everything else, JSON-able.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    counts: Mapping[str, int]
-    dtype: str
-    audio_size: int
-    visual_2d_size: int
-    visual_3d_size: int
-    attributes: Mapping[str, Any]
-
-    @property
-    def network_sizes(self) -> dict[str, int]:
-        """The sizes of a task network that the data set decides."""
-        return {
-            "audio_size": self.audio_size,
-            "visual_2d_size": self.visual_2d_size,
-            "visual_3d_size": self.visual_3d_size,
-            "num_classes": len(self.classes),
-        }
 
 
 class FeatureStore:
@@ -166,6 +134,7 @@ class FeatureStore:
 
         write_store(path, self.header, self._loaded())
 
+    @timed_part("data")
     def to(self, device: "str | torch.device") -> "StoreTensors":
         """Return the store as tensors on ``device``.
 
@@ -176,6 +145,7 @@ class FeatureStore:
 
         return store_tensors(self._loaded(), self.visual_2d_size, device)
 
+    @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:
         if self._splits is None:
             from rlld_gym.data.store.file import read_splits  # noqa: PLC0415

@@ -24,7 +24,7 @@ import numpy as np
 
 from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
 from rlld_gym.data.split import FEATURE_DTYPES, Split
-from rlld_gym.data.store.feature_store import StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path

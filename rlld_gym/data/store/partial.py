@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
-from rlld_gym.data.store.feature_store import StoreHeader
 from rlld_gym.data.store.file import create_datasets, writable_file, write_attributes
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 

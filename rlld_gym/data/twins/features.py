@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.classes import CLASSES, SPEECH
 from rlld_gym.data.twins.labels import BoolArray
 from rlld_gym.data.twins.scales import ModalityModel
 
@@ -55,7 +55,7 @@ def draw_prototypes(model: ModalityModel, generator: np.random.Generator) -> Flo
         mode = mode.reshape(number, model.modes, -1)
         individual = np.sqrt(model.shared) * own[:, None] + np.sqrt(1 - model.shared) * mode
     mixed = model.confusion * group[group_of_class, None] + np.sqrt(1 - model.confusion**2) * individual
-    mixed[CLASSES.index("Speech")] *= model.speech
+    mixed[SPEECH] *= model.speech
     return np.asarray(model.strength * mixed, dtype=np.float32)
 
 

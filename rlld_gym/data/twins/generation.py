@@ -18,6 +18,7 @@ from rlld_gym.data.twins.features import Lift, draw_latents, draw_prototypes
 from rlld_gym.data.twins.labels import EventLabels, draw_events, draw_label_sets
 from rlld_gym.data.twins.scales import TwinScale, twin_scale
 from rlld_gym.errors import InputError
+from rlld_gym.profiling import timed_part
 
 
 class _FeatureModel:
@@ -46,6 +47,7 @@ class _FeatureModel:
         return audio, np.concatenate([visual_2d, visual_3d], axis=2)
 
 
+@timed_part("data")
 def twin(scale: str = "small", seed: int = 0) -> FeatureStore:
     """Make a twin of LLP in memory.
 

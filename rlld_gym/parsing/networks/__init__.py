@@ -7,15 +7,32 @@ from rlld_gym.parsing.networks.base import (
     network_names,
     register_network,
 )
+from rlld_gym.parsing.networks.checkpoints import checkpoint_systems, load_public_checkpoint
+from rlld_gym.parsing.networks.cpsp import CPSP
+from rlld_gym.parsing.networks.cvcms import CVCMS
+from rlld_gym.parsing.networks.dhhn import DHHN
 from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.mgn import MGN
+from rlld_gym.parsing.networks.mm_pyramid import MMPyramid
+from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
+    "CPSP",
+    "CVCMS",
+    "DHHN",
     "HAN",
+    "MGN",
+    "VALOR",
     "AttentivePooling",
     "HANLayer",
     "HANStem",
+    "MMPyramid",
     "ParsingOutput",
     "TaskNetwork",
+    "VALORPlus",
+    "VALORPlusPlus",
+    "checkpoint_systems",
+    "load_public_checkpoint",
     "make_network",
     "network_names",
     "register_network",

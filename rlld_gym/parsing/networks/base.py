@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
@@ -32,10 +33,14 @@ class TaskNetwork(nn.Module, ABC):
     The two halves are separate so that a contrastive loss can use the encoded sequences without another pass.
 
     Attributes:
+        published_features: what the published system reads, for messages about features that do not fit.
+        stackable: whether ``torch.func.vmap`` can run the network: it keeps no running statistics in buffers.
         separates_modalities: whether ``cross_attention=False`` really keeps each modality from the other one. A
             network that cannot do this says False, and must then not be called so.
     """
 
+    published_features: ClassVar[str] = "VGGish (128), ResNet-152 (2048) and R(2+1)D-18 (512) features"
+    stackable: ClassVar[bool] = True
     separates_modalities: ClassVar[bool] = True
 
     @abstractmethod
@@ -57,6 +62,18 @@ class TaskNetwork(nn.Module, ABC):
     @abstractmethod
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
         """Pool two encoded sequences, (B, T, D) each, into probabilities."""
+
+    def segment_logits(self, audio_sequence: Tensor, visual_sequence: Tensor) -> Tensor:
+        """Return the log-odds of every segment's probabilities, (B, T, 2, C), of two encoded sequences.
+
+        Networks that compute logits on the way should return these; here they are limited to what probabilities of
+        1e-6 and 1 - 1e-6 have.
+        """
+        return torch.logit(self.head(audio_sequence, visual_sequence).segment, eps=1e-6)
+
+    def learning_rate_factors(self) -> dict[str, float]:
+        """Return factors of the recipe's learning rate for submodules that need another one, by name."""
+        return {}
 
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True

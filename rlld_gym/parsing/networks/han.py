@@ -11,9 +11,9 @@ from torch.nn import functional
 
 from rlld_gym.parsing.networks.attention import Attention, attend
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.products import cheaper_order
-from rlld_gym.parsing.networks.public_checkpoint import read_public_checkpoint
 
 Flavour = Literal["han", "jomold"]
 FRAMES_PER_SEGMENT = 8
@@ -57,16 +57,14 @@ class HANStem(nn.Module):
         Raises:
             ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
         """
-        segments = audio.shape[1]
-        if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
-            frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
-            visual_2d = frames.mean(2)
-        elif visual_2d.shape[1] != segments:
-            raise ValueError(
-                f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
-                f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
-            )
+        visual_2d = pooled_frames(visual_2d, audio.shape[1])
         return self.audio(audio), self._visual(visual_2d, visual_3d)
+
+    @property
+    def widths(self) -> tuple[int, int, int]:
+        """Widths of the audio, visual 2D and visual 3D features that it reads."""
+        clips = 0 if self.visual_3d is None else self.visual_3d.in_features
+        return self.audio.in_features, self.visual_2d.in_features, clips
 
     def _visual(self, visual_2d: Tensor, visual_3d: Tensor) -> Tensor:
         if self.visual_3d is None or self.fusion is None:
@@ -79,6 +77,23 @@ class HANStem(nn.Module):
         bias = self.fusion.bias + fuse_2d @ self.visual_2d.bias + fuse_3d @ self.visual_3d.bias
         part_2d = functional.linear(*cheaper_order(visual_2d, self.visual_2d.weight, fuse_2d), bias)
         return part_2d + functional.linear(*cheaper_order(visual_3d, self.visual_3d.weight, fuse_3d))
+
+
+def pooled_frames(visual_2d: Tensor, segments: int) -> Tensor:
+    """Return one feature a segment: (B, segments, D) of (B, segments, D) or of the frames (B, 8 segments, D).
+
+    Raises:
+        ValueError: the number of time steps fits neither form.
+    """
+    if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
+        frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
+        return frames.mean(2)
+    if visual_2d.shape[1] != segments:
+        raise ValueError(
+            f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
+            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
+        )
+    return visual_2d
 
 
 class HANLayer(nn.Module):
@@ -128,8 +143,6 @@ class HANLayer(nn.Module):
         updated = self.feedforward_norm(attended + self._drop(self.feedforward_out(inner)))
         updated_audio, updated_visual = updated.unbind()
         return updated_audio, updated_visual
-
-    update_both = forward
 
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)
@@ -244,7 +257,7 @@ class HAN(TaskNetwork):
         path_or_state_dict: str | os.PathLike[str] | Mapping[str, object],
         flavour: Flavour = "han",
     ) -> "HAN":
-        """Load weights in the layout of the public HAN and JoMoLD code; see ``public_checkpoint``.
+        """Load weights in the layout of the public HAN and JoMoLD code; see ``load_public_checkpoint``.
 
         Args:
             path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a
@@ -258,7 +271,6 @@ class HAN(TaskNetwork):
             InputError: for an unreadable file, unknown or missing entries, and wrong shapes, by name.
             ValueError: for an unknown flavour.
         """
-        sizes, state = read_public_checkpoint(path_or_state_dict)
-        network = cls(**sizes, flavour=flavour)
-        network.load_state_dict(state)
-        return network.eval()
+        network = load_public_checkpoint("han", path_or_state_dict, flavour=flavour)
+        assert isinstance(network, cls)
+        return network

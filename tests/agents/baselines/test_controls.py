@@ -4,7 +4,6 @@ import torch
 
 from rlld_agents.baselines import Context, make
 from rlld_agents.baselines.base import weak_labels
-from rlld_agents.baselines.controls import RandomRemoval
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.training import train_parser
 from tests.agents.baselines.contexts import small_context
@@ -82,9 +81,11 @@ def test_random_removal_never_empties_a_video() -> None:
 def test_random_removal_matches_another_method_class_by_class() -> None:
     context = small_context(videos=96)
     weak, other = weak_labels(context), make("no_visual_speech").denoise(context)
-    per_class = RandomRemoval.matching(other, weak, per_class=True).denoise(context)
+    removed = weak & ~other.visual
+    rates = tuple(removed.sum(axis=0) / np.maximum(weak.sum(axis=0), 1))
+    per_class = make("random", audio_rate=0.0, visual_rate=rates).denoise(context)
     np.testing.assert_array_equal(per_class.visual, other.visual)  # all of one class, none of the others
-    pooled = RandomRemoval.matching(other, weak).denoise(context)
+    pooled = make("random", audio_rate=0.0, visual_rate=removed.sum() / weak.sum()).denoise(context)
     assert (weak & ~pooled.visual).sum() == (weak & ~other.visual).sum()
     assert (pooled.visual != other.visual).any()
     np.testing.assert_array_equal(pooled.audio, weak)

@@ -9,10 +9,10 @@ import pytest
 from rlld_agents.cli import main
 from rlld_agents.labels.files import read_labels
 from rlld_agents.labels.row_lists import read_row_lists, write_row_lists
-from rlld_agents.runs.task_file import load_task_network
 from rlld_gym.data import open_data
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.task_file import load_task_network
 
 SMALL = ["--data", "twin-tiny", "--epochs", "1", "--hidden-size", "16"]
 

@@ -12,8 +12,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from rlld_agents.cli import main
-from rlld_agents.experiments.config import EnvironmentOptions
 from rlld_agents.labels.files import read_labels
+from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym import data
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.parsing.metrics import SCORE_NAMES

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_agents.experiments.compare.protocol import Task
+from rlld_agents.baselines.agents import Task
 
 
 class RemoveFirst:

@@ -6,12 +6,12 @@ import pytest
 
 from rlld_agents.baselines import METHODS as METHODS_BY_NAME
 from rlld_agents.cli import main
-from rlld_agents.experiments.benchmark.benchmark import Benchmark
-from rlld_agents.experiments.benchmark.cell import BenchmarkCell
-from rlld_agents.experiments.benchmark.config import BenchmarkConfig
+from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.config import BenchmarkConfig
+from rlld_agents.experiments.study.study import Study
 from rlld_agents.labels.files import read_labels
-from rlld_agents.reports.results import SCORE_COLUMNS
 from rlld_gym.data import open_data
+from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 METHODS = ["weak", "no_visual_speech", "jomold", "oracle"]
 OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1"]
@@ -131,7 +131,7 @@ def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
     )
     assert config.row_names() == ("rlld", "rlld-no-initialized-labels", "rlld-no-soft-inter-reward")
     full, bare, hard = (
-        BenchmarkCell(config, name, 0).run(tmp_path, lambda _: None) for name in config.row_names()
+        StudyCell(config, name, 0).run(tmp_path, lambda _: None) for name in config.row_names()
     )
     assert full["parameters"] == hard["parameters"] > bare["parameters"], "label inputs are gone"
     for row in (full, bare, hard):
@@ -146,7 +146,7 @@ def test_rows_whose_library_is_missing(
     words = ["--methods", "weak", "cleanlab", "--out", "nowhere"]
     assert benchmark(*OPTIONS, *words) == 2
     assert "--methods cleanlab: needs no_such_library; install it" in capsys.readouterr().err
-    run = Benchmark(BenchmarkConfig(data="twin-tiny"), Path("nowhere"), progress=False)
+    run = Study(BenchmarkConfig(data="twin-tiny"), Path("nowhere"), progress=False)
     assert "cleanlab" not in run.names
     assert "jomold" in run.names
     assert "the row cleanlab is left out" in capsys.readouterr().err

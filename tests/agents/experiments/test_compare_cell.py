@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlld_agents.experiments.compare.bundled import AGENTS, check_agent
-from rlld_agents.experiments.compare.cell import CONTROLS, CompareCell, control_labels
-from rlld_agents.experiments.compare.config import CompareConfig
-from rlld_agents.experiments.compare.protocol import Task, load_agent_class
-from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.baselines import Context
+from rlld_agents.baselines.agents import Task
+from rlld_agents.baselines.agents.bundled import AGENTS
+from rlld_agents.baselines.agents.denoiser import AgentDenoiser
+from rlld_agents.baselines.base import CannotOfferError, Denoised
+from rlld_agents.baselines.registry import find
+from rlld_agents.baselines.rows import AGENT_ROWS, CONTROL_ROWS
+from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.labels import controls
-from rlld_gym.data import open_data
+from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -25,7 +30,8 @@ CONFIG = CompareConfig(
 
 def result_of(folder: Path, name: str, seed: int = 0) -> dict[str, Any]:
     shares: list[float] = []
-    result = CompareCell(CONFIG, name, seed).run(folder, shares.append)
+    config = dataclasses.replace(CONFIG, agent=(name,)) if ":" in name else CONFIG
+    result = StudyCell(config, name, seed).run(folder, shares.append)
     assert shares == sorted(shares)
     assert all(0 <= share <= 1 for share in shares)
     return result
@@ -34,7 +40,7 @@ def result_of(folder: Path, name: str, seed: int = 0) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["reinforce", "ppo", "a2c", "maskable-ppo", "trpo"])
 def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path: Path) -> None:
     try:
-        check_agent(name)
+        find(name).load()
     except InputError as error:
         pytest.skip(str(error))
     result = result_of(tmp_path, name)
@@ -42,7 +48,8 @@ def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path:
     assert all({"return", "removed_per_step", "segment_visual"} <= set(row) for row in result["curve"])
     assert set(result["test"]) == set(SCORE_NAMES)
     assert 0 < result["removal"]["visual"]["auc"] < 1
-    assert result == result_of(tmp_path / "again", name) | {"seconds": result["seconds"]}
+    cost = {key: result[key] for key in ("seconds", "removal_seconds", "peak_memory_mb")}
+    assert result == result_of(tmp_path / "again", name) | cost
     assert result["curve"] != result_of(tmp_path / "other", name, 1)["curve"]
 
 
@@ -51,9 +58,8 @@ def test_the_per_video_agents_report_the_return_of_the_joint_process() -> None:
     pytest.importorskip("stable_baselines3")
     rows: dict[str, list[dict[str, float]]] = {"reinforce": [], "ppo": []}
     for name, curve in rows.items():
-        task = Task(
-            CONFIG.environment_arguments(), 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, curve.append
-        )
+        environment = {"data": "twin-tiny", "hidden_size": 16, **dataclasses.asdict(ENVIRONMENT)}
+        task = Task(environment, 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, curve.append)
         agent: Any = AGENTS[name](task)
         for parameter in agent.policy.parameters():
             parameter.data.zero_()
@@ -98,7 +104,16 @@ def test_agents_that_break_the_rules_are_told_so(name: str, message: str, tmp_pa
 )
 def test_agents_that_cannot_be_loaded(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load_agent_class(name)
+        AgentDenoiser(name)
+
+
+def control_labels(name: str, store: FeatureStore, seed: int) -> Denoised | None:
+    """Return the labels of a control; None where the data cannot offer it."""
+    context = Context.of(dataclasses.replace(CONFIG, data=store.name).setting(), seed)
+    try:
+        return CONTROL_ROWS[name].denoiser(CONFIG).denoise(context)
+    except CannotOfferError:
+        return None
 
 
 def test_random_removes_as_many_labels_as_the_oracle_and_others() -> None:
@@ -132,8 +147,8 @@ def test_a_control_that_the_data_cannot_offer_is_noted(
 
 def test_controls_and_agents_have_the_names_of_the_options() -> None:
     config = CompareConfig()
-    assert tuple(config.controls) == CONTROLS
-    assert tuple(config.agents) == tuple(AGENTS)
+    assert tuple(config.controls) == tuple(CONTROL_ROWS)
+    assert tuple(config.agents) == tuple(AGENTS) == tuple(AGENT_ROWS)
 
 
 def test_options_survive_json_and_become_a_command() -> None:

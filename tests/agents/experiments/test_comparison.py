@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from rlld_agents.cli import main
-from rlld_agents.experiments.compare.cell import CompareCell, cells_of
-from rlld_agents.experiments.compare.comparison import Comparison
-from rlld_agents.experiments.compare.config import CompareConfig
-from rlld_agents.experiments.config import EnvironmentOptions
+from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import result_path
+from rlld_agents.experiments.study.config import CompareConfig
+from rlld_agents.experiments.study.study import Study, cells_of
+from rlld_agents.runs.environment_options import EnvironmentOptions
 
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [
@@ -112,7 +112,7 @@ def test_processes_get_the_results_of_this_process(folder: Path, tmp_path: Path)
     config = CompareConfig(
         data="twin-tiny", steps=4, hidden_size=16, parser_epochs=1, environment=environment, controls=()
     )
-    alone = CompareCell(config, "reinforce", 0).run(tmp_path, lambda _: None)
+    alone = StudyCell(config, "reinforce", 0).run(tmp_path, lambda _: None)
     beside = json.loads((folder / "cells" / "reinforce-seed0.json").read_text())
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
 
@@ -154,16 +154,16 @@ def test_ctrl_c_leaves_a_comparison_that_can_be_resumed(tmp_path: Path) -> None:
 
 def test_cells_grow_seed_by_seed() -> None:
     config = CompareConfig(agents=("ppo",), controls=("oracle",), agent=("a:B",), seeds=2)
-    names = [(cell.name, cell.seed) for cell in cells_of(config)]
+    names = [(cell.name, cell.seed) for cell in cells_of(config, config.row_names())]
     assert names == [(name, seed) for seed in (0, 1) for name in ("ppo", "a:B", "oracle")]
-    assert result_path(Path("run"), CompareCell(config, "a:B", 1)) == Path("run/cells/a.B-seed1.json")
+    assert result_path(Path("run"), StudyCell(config, "a:B", 1)) == Path("run/cells/a.B-seed1.json")
 
 
 def test_a_comparison_without_results_says_so(tmp_path: Path) -> None:
     environment = EnvironmentOptions(batch_size=24, episode_length=2)
     config = CompareConfig(data="twin-tiny", agents=(), controls=(), steps=4, environment=environment)
     with pytest.raises(Exception, match="no cell is done"):
-        Comparison(config, tmp_path / "run", progress=False).run()
+        Study(config, tmp_path / "run", progress=False).run()
 
 
 @pytest.mark.parametrize("agent", ["ppo", "a2c"])
@@ -173,5 +173,5 @@ def test_budgets_are_whole_episodes(agent: str, tmp_path: Path) -> None:
     config = CompareConfig(
         data="twin-tiny", steps=7, hidden_size=16, parser_epochs=1, environment=environment
     )
-    result = CompareCell(config, agent, 0).run(tmp_path, lambda _: None)
+    result = StudyCell(config, agent, 0).run(tmp_path, lambda _: None)
     assert [row["steps"] for row in result["curve"]] == [3, 6]

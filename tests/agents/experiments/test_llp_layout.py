@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from rlld_agents.baselines.rows import ABLATIONS, ROWS
 from rlld_agents.cli import main
-from rlld_agents.experiments.benchmark.cell import BenchmarkCell
-from rlld_agents.experiments.benchmark.config import BenchmarkConfig
-from rlld_agents.experiments.benchmark.rows import ABLATIONS, ROWS
+from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.config import BenchmarkConfig
 from rlld_gym.data import FeatureStore
 from tests.shared_files import shared_path
 
@@ -33,7 +33,7 @@ def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path
     if name == "cleanlab":
         pytest.importorskip(name)
     config = BenchmarkConfig(data=str(store), hidden_size=8, parser_epochs=1, rlld_episodes=1)
-    result = BenchmarkCell(config, name, 0).run(tmp_path, lambda _: None)
+    result = StudyCell(config, name, 0).run(tmp_path, lambda _: None)
     if name == "oracle":
         assert "true labels are unknown" in result["skipped"]
         return

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents.policies.base import StartablePolicy
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.recipes import get_recipe
@@ -52,6 +52,6 @@ def parser(network: str = "han") -> TaskNetwork:
 
 def started(network: str = "han") -> StartablePolicy:
     """Return a policy that starts from that parser."""
-    return make_policy(
+    return startable_policy(
         DATA["train"], hidden_size=HIDDEN_SIZE, seed=0, network=network, parser=parser(network)
     )

@@ -11,7 +11,7 @@ from rlld_agents.imitation import PLAIN, Imitation, ImitationConfig, imitate
 from rlld_agents.labels.removal import removal_quality
 from rlld_agents.policies.base import StartablePolicy
 from rlld_agents.policies.denoising import observe
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 from rlld_gym.data import open_data
 from rlld_gym.errors import InputError
 from tests.agents.imitation.parsers import DATA, HIDDEN_SIZE, RECURRENT, started
@@ -38,7 +38,7 @@ def areas(policy: StartablePolicy, config: ImitationConfig) -> tuple[float, floa
 
 def test_imitation_ranks_wrong_labels_first_and_a_parser_helps() -> None:
     """Better than the rule "no visual Speech" (AUC .79 by construction of the twin), and than from scratch."""
-    _, scratch = areas(make_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0), PLAIN)
+    _, scratch = areas(startable_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0), PLAIN)
     _, parser = areas(started(), PLAIN)
     assert parser > max(0.85, scratch)
 

@@ -12,7 +12,7 @@ from rlld_agents.labels.removal import removal_quality
 from rlld_agents.policies.base import REMOVAL_PER_EVIDENCE
 from rlld_agents.policies.denoising import observe
 from rlld_agents.policies.files import load_policy, save_policy
-from rlld_agents.policies.start import make_policy
+from rlld_agents.policies.start import startable_policy
 from rlld_gym.data import open_data
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import HAN
@@ -112,10 +112,10 @@ def test_parsers_that_do_not_fit_are_refused() -> None:
     narrow = {"hidden_size": 16, "seed": 0}
     for network in ("han", RECURRENT):
         with pytest.raises(ValueError, match="same hidden_size"):
-            make_policy(DATA["train"], network=network, parser=parser(network), **narrow)  # type: ignore[arg-type]
+            startable_policy(DATA["train"], network=network, parser=parser(network), **narrow)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="starts from a HAN, found Recurrent"):
-        make_policy(DATA["train"], parser=parser(RECURRENT), hidden_size=HIDDEN_SIZE, seed=0)
+        startable_policy(DATA["train"], parser=parser(RECURRENT), hidden_size=HIDDEN_SIZE, seed=0)
     with pytest.raises(ValueError, match="around a Recurrent cannot start from a HAN"):
-        make_policy(DATA["train"], network=RECURRENT, parser=parser(), hidden_size=HIDDEN_SIZE, seed=0)
+        startable_policy(DATA["train"], network=RECURRENT, parser=parser(), hidden_size=HIDDEN_SIZE, seed=0)
     with pytest.raises(InputError, match="unknown task network 'none'"):
-        make_policy(DATA["train"], network="none", hidden_size=8, seed=0)
+        startable_policy(DATA["train"], network="none", hidden_size=8, seed=0)

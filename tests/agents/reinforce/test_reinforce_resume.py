@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlld_agents import Reinforce, ReinforceConfig, load_policy
+from rlld_agents import NetworkPolicy, Reinforce, ReinforceConfig, load_policy
 from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import read_rows
 from rlld_gym.envs.planted_noise import PlantedNoiseEnv
@@ -39,6 +39,21 @@ def check_resumed_run_equals_uninterrupted(make: Any, config: ReinforceConfig, f
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, options: dict[str, Any]) -> None:
     check_resumed_run_equals_uninterrupted(make_agent, dataclasses.replace(QUICK, **options), tmp_path)
+
+
+def make_network_agent(config: ReinforceConfig) -> Reinforce:
+    env = PlantedNoiseEnv()
+    audio, visual = (env.observation_space[name].shape[-1] for name in ("audio", "visual"))
+    num_classes = env.action_space.shape[-1]
+    sizes = {"audio_size": audio - num_classes, "visual_size": visual - num_classes, "hidden_size": 8}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        policy = NetworkPolicy("han", num_classes=num_classes, **sizes)
+    return Reinforce(policy, env, config)
+
+
+def test_every_policy_that_can_be_loaded_leaves_its_file(tmp_path: Path) -> None:
+    check_resumed_run_equals_uninterrupted(make_network_agent, QUICK, tmp_path)
 
 
 def make_label_denoising_agent(config: ReinforceConfig, lifespan: str) -> Reinforce:

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rlld_agents.experiments.benchmark.rows import PRESETS, row_of
+from rlld_agents.baselines.rows import PRESETS, row_of
 from rlld_agents.reports.benchmark import csv_text, latex_text, published_rows, score_cells
 from rlld_agents.reports.benchmark_tables import curves_of, markdown_text
 from rlld_agents.reports.published import PUBLISHED
-from rlld_agents.reports.results import SCORE_COLUMNS
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 CLASSES = ("Speech", "Dog")
 KEYS = [name for name, _ in SCORE_COLUMNS]

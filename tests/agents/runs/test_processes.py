@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from rlld_agents.experiments.study.cells import Progress
-from rlld_agents.runs.cores import available_cores
-from rlld_agents.runs.processes import Processes, run_in_processes
+from rlld_agents.experiments.study.sweep import run_in_processes
+from rlld_agents.runs.processes import Processes, Share, available_cores
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Report:
     number: int
     killed: bool = False
 
-    def __call__(self, progress: Progress) -> tuple[int, int, str]:
+    def __call__(self, progress: Share) -> tuple[int, int, str]:
         progress(0.5)
         if self.killed:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -71,7 +70,7 @@ class Square:
     function: Callable[[], None] | None = None
     name: str = "square"
 
-    def run(self, folder: Path, progress: Progress) -> dict[str, Any]:
+    def run(self, folder: Path, progress: Share) -> dict[str, Any]:
         return {"square": self.seed**2}
 
 
@@ -94,7 +93,7 @@ class Meeting:
     number: int
     load: bytes
 
-    def __call__(self, progress: Progress) -> int:
+    def __call__(self, progress: Share) -> int:
         (self.folder / str(self.number)).touch()
         while len(list(self.folder.iterdir())) < 2:
             time.sleep(0.01)
@@ -111,7 +110,7 @@ def test_large_works_run_side_by_side(tmp_path: Path) -> None:
 class Endless:
     """Never ends."""
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Share) -> None:
         progress(0.5)
         time.sleep(3600)
 

@@ -1,9 +1,9 @@
-from rlld_agents.runs.progress import Progress
+from rlld_agents.runs.progress import EpochProgress
 
 
 def test_parts_and_single_epochs_add_up() -> None:
     calls: list[tuple[int, int]] = []
-    progress = Progress(9, lambda done, total: calls.append((done, total)))
+    progress = EpochProgress(9, lambda done, total: calls.append((done, total)))
     progress.advance()
     part = progress.part(3)
     assert part is not None
@@ -16,7 +16,7 @@ def test_parts_and_single_epochs_add_up() -> None:
 
 
 def test_nobody_needs_to_listen() -> None:
-    progress = Progress(2, None)
+    progress = EpochProgress(2, None)
     progress.advance()
     assert progress.part(1) is None
     progress.finish()

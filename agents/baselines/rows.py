@@ -1,0 +1,177 @@
+"""Named rows of studies: a method of the registry, with options where a row is a variant of one. A line each.
+
+Controls go by two names: ``keep-all`` is ``weak`` and ``no-visual-speech`` is ``no_visual_speech`` in the tables of
+``rlld compare``. Of the two rows called ``random``, that of ``rlld compare`` removes as many labels as the oracle
+does, that of ``rlld benchmark`` LLP's share of noise.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from rlld_agents.baselines.base import Denoiser
+from rlld_agents.baselines.registry import AGENTS, find
+from rlld_gym.errors import InputError
+
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a study: how labels are removed, and how a parser is trained on what is left.
+
+    Attributes:
+        label: what tables call it.
+        method: key of `METHODS` or of `AGENTS`, "module:Class", or an entry point "rlld.denoisers".
+        options: of the method.
+        takes: options that the method takes from the study, by name: {"episodes": "rlld_episodes"}.
+        recipe: fields of the parsers' recipe that are otherwise in this row: {"visual_confidence": 0.9}.
+        study: options of the study that are otherwise in this row: {"data": "twin-full", "dense_videos": 100}.
+        published: key of the row in the literature that it answers to, see `rlld_agents.reports.published`.
+        control: whether it only shows what others must be compared with.
+    """
+
+    label: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    takes: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    study: Mapping[str, Any] = field(default_factory=dict)
+    published: str | None = None
+    control: bool = False
+
+    def denoiser(self, study: object) -> Denoiser:
+        """Return the row's method, for a study with its options as attributes.
+
+        Raises:
+            InputError: there is no such method, an option is unknown or impossible, or a library is missing.
+        """
+        taken = {option: getattr(study, name) for option, name in self.takes.items()}
+        return find(self.method)(**{**taken, **self.options})
+
+
+def vary(rows: Mapping[str, Row], option: str, values: Iterable[Any]) -> dict[str, Row]:
+    """Return every row once for each value of an option of the study, as "NAME@OPTION=VALUE"."""
+    return {
+        f"{name}@{option}={value}": replace(
+            row, label=f"{row.label}, {option} {value}", study={**row.study, option: value}
+        )
+        for value in values
+        for name, row in rows.items()
+    }
+
+
+def agent_row(name: str) -> Row:
+    """Return the row of an agent: a bundled one, "module:Class", or an entry point "rlld.agents"."""
+    taken = {"steps": "steps", "environment": "environment"}
+    return Row(name, name, takes=taken) if name in AGENTS else Row(name, "agent", {"agent": name}, taken)
+
+
+def plugin_row(name: str) -> Row:
+    """Return the row of a denoiser from outside."""
+    return Row(name, name)
+
+
+PAPER: Final = {"episodes": "rlld_episodes", "environment": "environment"}
+"""What RLLD takes from the study."""
+
+ROWS: Final[Mapping[str, Row]] = {
+    "weak": Row("weak labels", "weak", control=True),
+    "label_smoothing": Row("label smoothing (HAN)", "label_smoothing", published="HAN"),
+    "random": Row("random, noise rate", "random", control=True),
+    "no_visual_speech": Row("no visual Speech", "no_visual_speech", control=True),
+    "co_teaching": Row("Co-teaching+", "co_teaching", published="HAN + Co-teaching+"),
+    "jocor": Row("JoCoR", "jocor", published="HAN + JoCoR"),
+    "cleanlab": Row("cleanlab", "cleanlab"),
+    "ma": Row("MA", "ma", published="MA"),
+    "ma+cl": Row("MA + CL", "ma+cl", published="MA + CL"),
+    "jomold": Row("JoMoLD", "jomold", published="JoMoLD"),
+    "jomold+cl": Row("JoMoLD + CL", "jomold+cl", published="JoMoLD + CL"),
+    "rlld": Row("RLLD (paper)", "rlld", takes=PAPER, published="RLLD"),
+    "rlld+cl": Row("RLLD + CL (paper)", "rlld+cl", takes=PAPER, published="RLLD + CL"),
+    "supervised": Row("supervised on validation", "supervised"),
+    "joint": Row("joint loop", "joint"),
+    "joint+cl": Row("joint loop + CL", "joint+cl"),
+    "oracle": Row("oracle", "oracle", control=True),
+}
+"""Rows of the main table, in its order."""
+
+ABLATIONS: Final[Mapping[str, Row]] = {
+    "rlld": ROWS["rlld"],
+    "rlld-no-initialized-labels": Row(
+        "w/o initialized labels",
+        "rlld",
+        {"initialized_labels": False},
+        takes=PAPER,
+        published="RLLD w/o initialized labels",
+    ),
+    "rlld-no-soft-inter-reward": Row(
+        "w/o soft inter-reward",
+        "rlld",
+        {"soft_inter_reward": False},
+        takes=PAPER,
+        published="RLLD w/o soft inter-reward",
+    ),
+}
+"""Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
+
+LEARNING: Final[Mapping[str, Row]] = {
+    **{name: ROWS[name] for name in ("weak", "no_visual_speech", "ma", "jomold+cl", "supervised")},
+    "imitation": Row("imitation", "imitation"),
+    "imitation+label": Row("+ credit per label", "imitation+label"),
+    "imitation+video": Row("+ credit per video", "imitation+video"),
+    "imitation+ppo": Row("+ credit per video, PPO", "imitation+ppo"),
+    "imitation+scalar": Row("+ scalar reward (paper)", "imitation+scalar"),
+    "scratch+label": Row("credit per label, no imitation", "scratch+label"),
+    "imitation+recombined": Row("imitation, recombined videos", "imitation+recombined"),
+    "joint": ROWS["joint"],
+    "joint+label": Row("joint loop + credit per label", "joint+label"),
+    "oracle": ROWS["oracle"],
+}
+"""Rows that ask what rewards add to imitation."""
+
+AGENT_ROWS: Final[Mapping[str, Row]] = {name: agent_row(name) for name in AGENTS if name != "agent"}
+"""Bundled agents."""
+
+CONTROL_ROWS: Final[Mapping[str, Row]] = {
+    "keep-all": Row("keep-all", "weak", control=True),
+    "random": Row("random", "random", {"number": "truth"}, control=True),
+    "no-visual-speech": Row("no-visual-speech", "no_visual_speech", control=True),
+    "oracle": Row("oracle", "oracle", control=True),
+}
+"""Controls by the names that ``rlld compare`` gives them."""
+
+PRESETS: Final[Mapping[str, Mapping[str, Row]]] = {"main": ROWS, "ablation": ABLATIONS, "learning": LEARNING}
+"""Tables of ``rlld benchmark`` by name."""
+
+
+def known_rows(first: Mapping[str, Row] = NOTHING) -> dict[str, Row]:
+    """Return all named rows; those of ``first`` have precedence where a name is used twice."""
+    known = dict(first)
+    for rows in (*PRESETS.values(), AGENT_ROWS, CONTROL_ROWS):
+        known |= {name: row for name, row in rows.items() if name not in known}
+    return known
+
+
+def row_of(name: str) -> Row:
+    """Return a row of any table; those of ``rlld benchmark`` have precedence.
+
+    Raises:
+        InputError: there is none of this name.
+    """
+    known = known_rows()
+    if name not in known:
+        raise InputError(f"--methods {name}: unknown; expected some of {', '.join(known)}, or module:Class")
+    return known[name]
+
+
+def label_of(name: str) -> str:
+    """Return what tables call a row: its label, or the name of a row that is in no table."""
+    known = known_rows()
+    return known[name].label if name in known else name
+
+
+def is_control(name: str) -> bool:
+    """Return whether a row of a table only shows what others must be compared with."""
+    known = known_rows()
+    return name in known and known[name].control

@@ -1,1 +1,0 @@
-"""``rlld benchmark``: label denoisers against each other and against the controls."""

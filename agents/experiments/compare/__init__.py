@@ -1,1 +1,0 @@
-"""``rlld compare``: agents of several libraries and controls on one data set, one budget, several seeds."""

@@ -1,0 +1,134 @@
+"""One cell of a study: a row with one seed, from removing labels to test scores."""
+
+import resource
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rlld_agents.baselines import Context, check_denoised
+from rlld_agents.baselines.base import (
+    EPOCH_SELECTION,
+    NO_VALIDATION_LABELS,
+    CannotOfferError,
+    Denoised,
+    number_of_parameters,
+)
+from rlld_agents.baselines.rows import Row
+from rlld_agents.experiments.parsers import ParserJob, train_and_record
+from rlld_agents.experiments.study.cells import file_stem
+from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.removal_summary import removal_summary
+from rlld_agents.labels.files import write_labels
+from rlld_agents.labels.revised import LabelSet
+from rlld_agents.runs.processes import Share
+from rlld_agents.runs.setting import Setting
+from rlld_gym.data import open_data
+from rlld_gym.data.dense_videos import with_dense_videos
+from rlld_gym.parsing.prediction import evaluate
+
+LABELS_FOLDER = "labels"
+DATA_FOLDER = "data"
+OF_DATA = ("data", "data_seed", "dense_videos", "dense_shift")
+"""Options of a study that decide what data a row has."""
+
+REMOVAL_SHARE = 0.9
+"""Share of a cell's progress that the removal takes; the rest is for the parser."""
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """A row of a study with one seed.
+
+    Attributes:
+        config: the study.
+        name: of the row.
+        seed: of the method and of the parser.
+    """
+
+    config: StudyConfig
+    name: str
+    seed: int
+
+    def run(self, folder: Path, progress: Share) -> dict[str, Any]:
+        """Remove labels, train a parser on what is left unless the method has one, score it, write the labels.
+
+        Raises:
+            InputError: the row has no method here, or its method cannot use the data.
+        """
+
+        def report(done: int, total: int) -> None:
+            progress(min(done / max(total, 1), 1.0) * REMOVAL_SHARE)
+
+        row = self.config.row(self.name)
+        config = replace(self.config, **row.study)
+        setting = self._setting(config, row, folder)
+        train = setting.store.split("train")
+        context = Context.of(setting, self.seed, report)
+        started = time.perf_counter()
+        try:
+            denoised = row.denoiser(config).denoise(context)
+        except CannotOfferError as error:
+            return {"method": self.name, "seed": self.seed, "skipped": str(error)}
+        check_denoised(denoised, train.labels)
+        removed_after = time.perf_counter() - started
+        stem = file_stem(self)
+        network = denoised.network
+        if network is None:
+            job = ParserJob(
+                stem.removesuffix(f"-seed{self.seed}"), LabelSet(denoised.audio, denoised.visual), self.seed
+            )
+            network = train_and_record(job, setting, folder)[0]
+        seconds = time.perf_counter() - started
+        gate, data = setting.recipe.gate, setting.tensors
+        scores = {name: evaluate(network, data[name], gate).as_dict() for name in ("test", "val")}
+        names, classes = train.filenames, setting.store.classes
+        write_labels(folder / LABELS_FOLDER / f"{stem}.csv", names, classes, denoised.audio, denoised.visual)
+        return {
+            "method": self.name,
+            "seed": self.seed,
+            "test": scores["test"],
+            "validation": scores["val"],
+            "removal": removal_summary(train, classes, denoised),
+            "validation_labels": _validation_labels(denoised),
+            "seconds": round(seconds, 1),
+            "removal_seconds": round(removed_after, 1),
+            "peak_memory_mb": round(_peak_memory()),
+            "parameters": number_of_parameters(network) + int(denoised.details.get("policy_parameters", 0)),
+            "details": denoised.details,
+            "curve": list(denoised.curve),
+        }
+
+    def _setting(self, config: StudyConfig, row: Row, folder: Path) -> Setting:
+        """Return data, recipe, width and device of the cell."""
+        source = self._source(config, row, folder)
+        setting = config.setting(*source)
+        if not row.recipe:
+            return setting
+        recipe = setting.recipe.replace(**row.recipe)
+        return Setting(*source, recipe=recipe, hidden_size=config.hidden_size, device=config.device)
+
+    def _source(self, config: StudyConfig, row: Row, folder: Path) -> tuple[str, int]:
+        """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""
+        if config.dense_videos is None:
+            return config.data, config.data_seed
+        own = [Path(str(row.study[name])).name for name in OF_DATA if name in row.study]
+        path = folder / DATA_FOLDER / f"{'-'.join([*own, f'seed{self.seed}'])}.h5"
+        if not path.is_file():  # every row of the seed has the same videos
+            path.parent.mkdir(parents=True, exist_ok=True)
+            whole = open_data(config.data, config.data_seed)
+            with_dense_videos(whole, config.dense_videos, shift=config.dense_shift, seed=self.seed).save(path)
+        return str(path), 0
+
+
+def _validation_labels(denoised: Denoised) -> str:
+    """Return what validation labels a row used; every parser's epoch is chosen on them."""
+    used = denoised.validation_labels
+    return EPOCH_SELECTION if used == NO_VALIDATION_LABELS else used
+
+
+def _peak_memory() -> float:
+    """Return the peak of this process's memory in MB."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6

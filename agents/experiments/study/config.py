@@ -1,0 +1,163 @@
+"""Every option of a study, as data that goes into its config.json and comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from rlld_agents.baselines.rows import (
+    AGENT_ROWS,
+    CONTROL_ROWS,
+    PRESETS,
+    Row,
+    agent_row,
+    known_rows,
+    plugin_row,
+)
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_agents.runs.options import SettingOptions
+from rlld_gym.errors import InputError
+from rlld_gym.plugins import is_plugin, load_plugin
+
+AgentName = Literal["reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo"]
+ControlName = Literal["keep-all", "weak", "random", "no-visual-speech", "no_visual_speech", "oracle"]
+Backend = Literal["process", "ray"]
+
+CHANGEABLE = frozenset(
+    ("preset", "methods", "agents", "agent", "controls", "seeds", "backend", "workers", "device")
+)
+"""Options that may change when a study is resumed: none of them changes a result that is there already."""
+
+COUNTS = ("seeds", "steps", "workers", "rlld_episodes", "dense_videos")
+"""Options that are numbers of things."""
+
+
+@dataclass(frozen=True)
+class StudyConfig(SettingOptions):
+    """Rows, each with every seed, on one data set and with one evaluator."""
+
+    command: ClassVar[str] = "rlld benchmark"
+    noun: ClassVar[str] = "study"
+    changeable: ClassVar[frozenset[str]] = CHANGEABLE
+    first: ClassVar[Mapping[str, Row]] = {}
+    """Rows that have precedence where a name is used twice."""
+
+    dense_videos: int | None = None
+    """Validation videos to keep, drawn anew for each seed; None: all."""
+    dense_shift: float = 0.0
+    """How strongly they are drawn so that classes are seen more or less often than in the other splits."""
+    agents: tuple[AgentName, ...] = ()
+    """Bundled agents: rows that learn by acting on the environment."""
+    agent: tuple[str, ...] = ()
+    """Agents of your own, each as module:Class or an entry point rlld.agents; see docs/compare.md."""
+    methods: tuple[str, ...] | None = ()
+    """Other rows: denoisers by name, or your own as module:Class or an entry point rlld.denoisers."""
+    controls: tuple[ControlName, ...] = ()
+    """Label sets that nobody has to learn; those that the data cannot offer are left out."""
+    seeds: int = 5
+    """Seeds 0, 1, ... of every row and its parser."""
+    steps: int = 640
+    """Environment steps that every agent may learn for."""
+    rlld_episodes: int = ReinforceConfig.episodes
+    """Episodes of REINFORCE in the rows of RLLD."""
+    backend: Backend = "process"
+    """What runs the cells side by side: processes of this machine, or Ray Tune."""
+    workers: int | None = None
+    """How many at a time; None: as many as there are cores."""
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    """Options of the environment, for agents and the rows of RLLD."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense."""
+        super().__post_init__()
+        counts = {name: getattr(self, name) for name in COUNTS}
+        self.refuse({name: (value is None or value >= 1, "at least 1") for name, value in counts.items()})
+        if self.dense_shift and self.dense_videos is None:
+            raise InputError(f"--dense-shift {self.dense_shift}: needs --dense-videos, how many to keep")
+
+    def subject(self, videos: int) -> str:
+        """Return what titles call the work, for a number of training videos."""
+        return f"{videos} training videos"
+
+    # ------------------------------------------------------------------ rows
+
+    def preset_rows(self) -> tuple[str, ...]:
+        """Return the rows of a study whose ``methods`` are not named."""
+        return ()
+
+    def named(self) -> list[tuple[str, str]]:
+        """Return (option, name) of each row, in table order; the option is "" where nobody asked for the row."""
+        methods = [("", name) for name in self.preset_rows()]
+        if self.methods is not None:
+            methods = [("--methods", name) for name in self.methods]
+        agents = [("--agents", name) for name in self.agents] + [("--agent", name) for name in self.agent]
+        found = {
+            name: option for option, name in (*agents, *methods, *(("--controls", c) for c in self.controls))
+        }
+        return [(option, name) for name, option in found.items()]
+
+    def row_names(self) -> tuple[str, ...]:
+        """Return the rows' names, in table order; InputError for an unknown one."""
+        names = tuple(name for _, name in self.named())
+        for name in names:
+            self.row(name)
+        return names
+
+    def row(self, name: str) -> Row:
+        """Return the row of a name.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name in self.agent:
+            return agent_row(name)
+        known = known_rows(self.first)
+        if name in known:
+            return known[name]
+        if is_plugin(name, "rlld.denoisers"):
+            return plugin_row(name)
+        raise InputError(f"--methods {name}: unknown; expected some of {', '.join(known)}, or module:Class")
+
+    def check_plugins(self) -> None:
+        """Raise InputError where an agent or a method of one's own cannot be loaded."""
+        for name in self.agent:
+            if name not in AGENT_ROWS:
+                load_plugin(name, "--agent", "rlld.agents", methods=("learn", "act"))
+        for name in self.methods or ():
+            if self.row(name).method == name and is_plugin(name, "rlld.denoisers"):
+                load_plugin(name, "--methods", "rlld.denoisers", methods=("denoise",))
+
+
+@dataclass(frozen=True)
+class BenchmarkConfig(StudyConfig):
+    """A benchmark: methods, each with every seed."""
+
+    noun: ClassVar[str] = "benchmark"
+
+    preset: Literal["main", "ablation", "learning"] = "main"
+    """Rows: all methods; RLLD with and without its parts; imitation with and without rewards."""
+    methods: tuple[str, ...] | None = None
+    """Rows by name, or denoisers of your own as module:Class or an entry point rlld.denoisers; None: those of the
+    preset."""
+
+    def preset_rows(self) -> tuple[str, ...]:
+        """Return the rows of the preset."""
+        return tuple(PRESETS[self.preset])
+
+
+@dataclass(frozen=True)
+class CompareConfig(StudyConfig):
+    """A comparison: agents and controls, each with every seed."""
+
+    command: ClassVar[str] = "rlld compare"
+    noun: ClassVar[str] = "comparison"
+    first: ClassVar[Mapping[str, Row]] = CONTROL_ROWS
+
+    agents: tuple[AgentName, ...] = ("reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo")
+    """Bundled agents to compare."""
+    controls: tuple[ControlName, ...] = ("keep-all", "random", "no-visual-speech", "oracle")
+    """Label sets without an agent; those that the data cannot offer are left out."""
+
+    def subject(self, videos: int) -> str:
+        """Return the budget."""
+        return f"{self.steps} environment steps"

@@ -1,0 +1,101 @@
+"""A study in its folder: running the cells that are missing, and the report of all."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.cells import Cell
+from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
+from rlld_agents.reports.study import write_benchmark, write_comparison
+from rlld_agents.runs.folder import write_config
+from rlld_gym.errors import InputError
+
+WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
+"""What reports a study, by the command that made it."""
+
+
+class Study:
+    """Runs the cells of a study that are not done yet, and reports all that are.
+
+    A folder holds config.json, ``cells/`` with a JSON file for each cell (written when it is done, so that an
+    interrupted cell starts anew), ``labels/`` with the labels that each left, ``parsers/`` with the training of the
+    parsers, tables in CSV, Markdown and LaTeX, and figures.
+
+    Args:
+        config: the options.
+        folder: the folder.
+        progress: show a progress bar on stderr.
+
+    Raises:
+        InputError: a row is unknown, lacks its library or cannot be made, or the data set cannot be used; before
+            anything is written.
+    """
+
+    def __init__(self, config: StudyConfig, folder: Path, progress: bool = True):
+        self.config = config
+        self.folder = folder
+        self.progress = progress
+        self.names = _available(config)
+        check_backend(config.backend)
+        setting = config.setting()
+        setting.check()
+        self.store = setting.store
+
+    @property
+    def command(self) -> str:
+        """The command line that makes this study anew."""
+        return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def cells(self) -> list[StudyCell]:
+        """Return all cells, seed by seed, so that all rows grow together."""
+        return cells_of(self.config, self.names)
+
+    def run(self) -> list[Cell]:
+        """Run what is missing, report, and return the cells that failed."""
+        data = {"name": self.store.name, "videos": len(self.store.split("train"))}
+        write_config(self.folder, self.config.as_dict(), self.command, data)
+        failed = run_missing(
+            self.cells(),
+            self.folder,
+            backend=self.config.backend,
+            workers=self.config.workers,
+            progress=self.progress,
+        )
+        self.report()
+        return failed
+
+    def report(self) -> None:
+        """Write tables and figures of the cells that are done, and print the tables."""
+        results = results_of(self.cells(), self.folder)
+        if not results:
+            raise InputError(f"{self.folder}: no cell is done; nothing to report")
+        number = max(len(rows) for rows in results.values())
+        what = self.config.subject(len(self.store.split("train")))
+        title = f"{self.store.name}, {what}, {number} seed{'s' * (number > 1)}"
+        write = WRITERS[self.config.command]
+        print(write(self.folder, results, title, self.store.classes, self.command))
+        print(f"files and figures are in {self.folder}", file=sys.stderr)
+
+
+def cells_of(config: StudyConfig, names: tuple[str, ...]) -> list[StudyCell]:
+    """Return the cells of rows, seed by seed."""
+    return [StudyCell(config, name, seed) for seed in range(config.seeds) for name in names]
+
+
+def _available(config: StudyConfig) -> tuple[str, ...]:
+    """Return the rows that can be made here; InputError where one that was asked for by name cannot."""
+    config.check_plugins()
+    names = []
+    for option, name in config.named():
+        row = config.row(name)
+        try:
+            row.denoiser(config)
+        except InputError as error:
+            if option:
+                raise InputError(f"{option} {name}: {error}") from error
+            print(f"rlld: warning: the row {name} is left out: {error}", file=sys.stderr)
+        else:
+            names.append(name)
+    return tuple(names)

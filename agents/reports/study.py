@@ -1,0 +1,50 @@
+"""All files that a study's report consists of."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rlld_agents.baselines.rows import label_of
+from rlld_agents.reports import benchmark, compare
+from rlld_agents.reports import benchmark_tables as tables
+from rlld_agents.reports import study_figures as figures
+from rlld_agents.reports.benchmark import Results
+from rlld_agents.reports.figures import plot_convergence
+from rlld_gym.files import write_text
+
+
+def write_benchmark(folder: Path, results: Results, title: str, classes: Sequence[str], command: str) -> str:
+    """Write results.csv, results.md, results.tex and figures of scores, removals and convergence.
+
+    Args:
+        folder: of the study.
+        results: the cells' results by row, in table order, one for each seed.
+        title: what was studied on what.
+        classes: the class names.
+        command: what makes the study anew.
+
+    Returns:
+        The tables, for people.
+    """
+    text = tables.markdown_text(results, title)
+    write_text(folder / "results.csv", benchmark.csv_text(results, classes))
+    write_text(folder / "results.md", f"{text}\nMade with\n\n    {command}\n")
+    write_text(folder / "results.tex", benchmark.latex_text(results, title))
+    figures.plot_scores(folder / "figures" / "scores.png", results, title)
+    figures.plot_removal(folder / "figures" / "removal.png", results, classes, title)
+    curves = tables.curves_of(results)
+    if curves:
+        runs = {label_of(name): of_row for name, of_row in curves.items()}
+        plot_convergence(folder / "figures" / "convergence.png", runs, title)
+    return text
+
+
+def write_comparison(folder: Path, results: Results, title: str, classes: Sequence[str], command: str) -> str:
+    """Write compare.csv, compare.md, compare.tex, learning curves and bars; arguments as `write_benchmark`."""
+    text = f"{title}\n\n{compare.table(results)}"
+    write_text(folder / "compare.csv", compare.csv_text(results))
+    write_text(folder / "compare.md", f"{text}\n\nMade with\n\n    {command}\n")
+    write_text(folder / "compare.tex", benchmark.latex_text(results, title))
+    if any(rows[0]["curve"] for rows in results.values()):
+        figures.plot_curves(folder / "figures" / "curves.png", results, title)
+    figures.plot_intervals(folder / "figures" / "scores.png", results, title)
+    return text

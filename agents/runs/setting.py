@@ -1,0 +1,114 @@
+"""What networks are trained on, and how: data set, recipe, width and device, decided in one place."""
+
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.devices import choose_device
+from rlld_gym.parsing.recipes import Recipe, get_recipe
+
+
+class Setting:
+    """What the networks of a run have in common.
+
+    It is made at once and opens nothing; what is asked for is opened then and kept. It pickles as its arguments, so
+    that another process opens the same data and comes to the same decisions.
+
+    Args:
+        data: name or path of the data set.
+        data_seed: of a twin; no effect on a file.
+        recipe: how to train, or the name of a recipe; None: what the data set recommends.
+        hidden_size: width of the networks; None: what the data set recommends.
+        epochs: of a parser, the recipe's schedule shrunk to fit; None: the recipe's own.
+        device: cpu, cuda, cuda:1, ...; auto takes the first GPU there is.
+
+    Attributes:
+        data: name or path of the data set.
+        data_seed: of a twin.
+    """
+
+    def __init__(
+        self,
+        data: str,
+        data_seed: int = 0,
+        *,
+        recipe: str | Recipe | None = None,
+        hidden_size: int | None = None,
+        epochs: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.data = data
+        self.data_seed = data_seed
+        self._given_recipe = recipe
+        self._given_hidden_size = hidden_size
+        self._epochs = epochs
+        self._device_name = device
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what pickles: nothing that was opened."""
+        opened = ("device", "store", "recipe")
+        return {name: value for name, value in self.__dict__.items() if name not in opened}
+
+    def check(self) -> None:
+        """Raise InputError where device, data set or recipe cannot be used; opens the data set."""
+        _ = self.device, self.store, self.recipe
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where to train.
+
+        Raises:
+            InputError: for a device that torch does not know or that this machine lacks.
+        """
+        return choose_device(self._device_name)
+
+    @cached_property
+    def store(self) -> FeatureStore:
+        """The data set.
+
+        Raises:
+            InputError: neither a twin's name nor a usable store file.
+        """
+        return open_data(self.data, self.data_seed)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """How parsers are trained.
+
+        Raises:
+            InputError: no recipe has that name.
+        """
+        given = self._given_recipe
+        recipe = given if isinstance(given, Recipe) else get_recipe(self._recipe_name)
+        return recipe if self._epochs is None else recipe.shortened(self._epochs)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the networks."""
+        return int(self._given_hidden_size or self.store.attributes["hidden_size"])
+
+    @property
+    def tensors(self) -> StoreTensors:
+        """The data set's splits on the device, one copy per process; read-only."""
+        return shared_tensors(self.data, str(self.device), self.data_seed)
+
+    def environment_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the environment on these data; parsers may be shorter than its task network."""
+        return {
+            "data": self.data,
+            "data_seed": self.data_seed,
+            "recipe": self._recipe_name,
+            "hidden_size": self.hidden_size,
+            "device": str(self.device),
+        }
+
+    @property
+    def _recipe_name(self) -> str:
+        given = self._given_recipe
+        if isinstance(given, Recipe):
+            return given.name
+        return given or str(self.store.attributes["recipe"])

@@ -1,0 +1,67 @@
+"""VALOR's objective: segment-level pseudo labels of teachers (Lai et al., NeurIPS 2023)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from rlld_gym.parsing.losses import LossWeights, Targets
+from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
+
+
+@register_objective("valor", networks=("valor", "valor_plus", "valor_plus_plus"))
+class VALORObjective(Objective):
+    """Cross-entropies of the video probabilities and of every segment.
+
+    A segment's target is the label of its video and modality where the teacher finds the event in the segment, else
+    0. Where there is no teacher, a label counts for every segment (ours; the published system always has teachers).
+    """
+
+    def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
+        """Return the loss of a batch; see the base class."""
+        sequences = encoded(network, batch, self.recipe)
+        logits = network.segment_logits(*sequences)
+        return segment_label_loss(
+            network.head(*sequences).video,
+            logits,
+            targets.video,
+            segment_targets(targets, context, logits.shape[1]),
+            self.recipe.loss_weights,
+            clamp=self.recipe.clamp,
+        )
+
+
+def segment_targets(targets: Targets, context: StepContext, segments: int) -> Tensor:
+    """Return the targets of segments, (B, T, 2, C): labels where teachers agree, everywhere without teachers."""
+    labels = torch.stack((targets.audio, targets.visual), 1).unsqueeze(1)
+    if context.teachers is None:
+        return labels.expand(-1, segments, -1, -1)
+    return labels * torch.stack(context.teachers, 2)
+
+
+def segment_label_loss(
+    video: Tensor,
+    segment_logits: Tensor,
+    video_target: Tensor,
+    segment_target: Tensor,
+    weights: LossWeights,
+    *,
+    clamp: float = 1e-7,
+) -> Tensor:
+    """Return the weighted sum of the cross-entropies of videos, audio segments and visual segments.
+
+    Args:
+        video: (B, C) probabilities, clamped to [clamp, 1 - clamp].
+        segment_logits: (B, T, 2, C).
+        video_target: (B, C) in [0, 1].
+        segment_target: (B, T, 2, C) in [0, 1].
+        weights: one weight a term; each term is the mean over its entries.
+        clamp: see ``video``.
+
+    Returns:
+        Scalar.
+    """
+    pooled = functional.binary_cross_entropy(video.clamp(clamp, 1 - clamp), video_target)
+    segments = functional.binary_cross_entropy_with_logits(segment_logits, segment_target, reduction="none")
+    audio, visual = segments.mean(dim=(0, 1, 3)).unbind()
+    return weights.video * pooled + weights.audio * audio + weights.visual * visual

@@ -1,0 +1,68 @@
+"""Public checkpoints of all systems: sizes, numbers of parameters, what is accepted and what is refused by name."""
+
+import pytest
+import torch
+
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks import checkpoint_systems, load_public_checkpoint, make_network
+from tests.parsing.golden_zoo import zoo_state
+from tests.parsing.test_public_checkpoint import jomold_file
+
+TRAINED_PARAMETERS = {
+    "valor": 5094475,
+    "valor_plus": 5051211,
+    "valor_plus_plus": 4887371,
+    "cpsp": 6668875,
+    "mgn": 4366065,
+    "mm_pyramid": 40827469,
+    "cvcms": 8005940,
+    "dhhn": 9294411,
+}
+"""Parameters of the public networks that receive a gradient, counted there by a backward pass."""
+
+
+@pytest.mark.parametrize("system", TRAINED_PARAMETERS)
+def test_a_checkpoint_fills_a_network_of_the_public_size(system):
+    network = load_public_checkpoint(system, zoo_state(system))
+    assert not network.training
+    assert sum(parameter.numel() for parameter in network.parameters()) == TRAINED_PARAMETERS[system]
+    assert system in checkpoint_systems()
+
+
+@pytest.mark.parametrize("system", TRAINED_PARAMETERS)
+def test_the_default_sizes_are_the_published_ones(system):
+    sizes = {"audio_size": 768, "visual_2d_size": 768} if system == "valor_plus_plus" else {}
+    sizes |= {"guides": False} if system == "dhhn" else {}
+    network = make_network(system, **sizes)
+    assert sum(parameter.numel() for parameter in network.parameters()) == TRAINED_PARAMETERS[system]
+
+
+@pytest.mark.parametrize("system", TRAINED_PARAMETERS)
+def test_unknown_and_missing_entries_are_named(system):
+    state = zoo_state(system)
+    with pytest.raises(InputError, match=rf"\({system}\): unknown entries fc_extra\.bias"):
+        load_public_checkpoint(system, state | {"fc_extra.bias": torch.zeros(2)})
+    del state["fc_v.bias"]
+    with pytest.raises(InputError, match=r"missing entries fc_v\.bias"):
+        load_public_checkpoint(system, state)
+
+
+def test_files_of_dictionaries_with_random_states_are_read(tmp_path):
+    state = zoo_state("valor_plus")
+    torch.save(jomold_file(state) | {"cuda_rng": [torch.zeros(8, dtype=torch.uint8)]}, tmp_path / "file.pt")
+    network = load_public_checkpoint("valor_plus", tmp_path / "file.pt")
+    assert torch.equal(network.stem.audio.bias, state["fc_a.bias"])
+    assert len(network.layers) == 4
+
+
+def test_another_system_is_refused():
+    with pytest.raises(InputError, match=r"\(valor\): unknown entries lstm\."):
+        load_public_checkpoint("valor", zoo_state("valor") | zoo_state("cpsp"))
+    with pytest.raises(InputError, match=r"layout of 'nothing' is known: expected one of .*cpsp.*valor"):
+        load_public_checkpoint("nothing", {})
+
+
+def test_a_checkpoint_changes_no_random_state():
+    before = torch.get_rng_state()
+    load_public_checkpoint("valor_plus", zoo_state("valor_plus"))
+    assert torch.equal(torch.get_rng_state(), before)
