@@ -40,7 +40,7 @@ def class_statistics(known: TrainingEvidence) -> Vector:
     return statistics
 
 
-class ClassStatistics(gymnasium.Wrapper[Observation, Any, Vector, Any], RecordConstructorArgs):
+class ClassStatistics(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Makes the observation a vector of statistics about each class: Box(-1, 1, (2 * C * 5 + 1,)).
 
     In C order of (2, C, 5): for each modality and class the four numbers of `class_statistics` and the class's

@@ -38,9 +38,7 @@ def removal_shares(action: Rates, middle_shares: tuple[float, float] = MIDDLE_SH
     return shares
 
 
-class RemovalRates(
-    gymnasium.Wrapper[Observation, NDArray[np.int8], Observation, Rates], RecordConstructorArgs
-):
+class RemovalRates(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Makes the action the share of each class's labels to remove in each modality: Box(-1, 1, (2, C)).
 
     Of the labels of a class in all training videos that share is removed for which the starting parser has the
