@@ -37,8 +37,9 @@ def main(episodes: int) -> None:
     size, shape = env.observation_spec["observation"].shape[0], tuple(env.action_spec.shape)
     options: dict[str, Any] = {"in_features": size, "num_cells": [64, 64], "activation_class": torch.nn.Tanh}
     mean = MLP(out_features=shape, **options)
-    torch.nn.init.orthogonal_(mean[-2].weight, 0.01)
-    torch.nn.init.zeros_(mean[-2].bias)
+    last = [layer for layer in mean if isinstance(layer, torch.nn.Linear)][-1]
+    torch.nn.init.orthogonal_(last.weight, 0.01)
+    torch.nn.init.zeros_(last.bias)
     scale = AddStateIndependentNormalScale(shape, scale_mapping="exp", init_value=float(np.log(0.3)))
     actor = ProbabilisticActor(
         TensorDictSequential(

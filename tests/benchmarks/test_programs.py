@@ -18,6 +18,7 @@ QUICK = {
     "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
+    "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 12 --episode-length 1 --out {out}/figure",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
     "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
