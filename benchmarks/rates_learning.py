@@ -1,9 +1,9 @@
-"""What do agents learn on removal rates? Returns over episodes against the controls', and parsers on the labels left.
+"""What do agents learn on removal rates? Returns over episodes against the controls', parsers on the labels left.
 
-    python benchmarks/rates_learning.py --agents ppo sac es --seeds 0 1 2 3 4 --episodes 480 --out docs/results/rates
+    python benchmarks/rates_learning.py --agents ppo sac es --episodes 480 --out docs/results/rates
 
-Tune on another data seed than the one that is reported: --data twin-tiny --data-seed 1. ``es`` is the plain gradient
-estimate of an evolution strategy with pairs: both branches of a pair start from the same reset seed.
+Tune on another data seed than the one that is reported: --data twin-tiny --data-seed 1. ``es`` is the plain
+gradient estimate of an evolution strategy with pairs: both branches of a pair start from the same reset seed.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rlld_agents.baselines.agents import Task
 from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.experiments.study.study import Study
-from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_gym.envs.options import EnvironmentOptions
 
 
 class ClassRates:

@@ -116,6 +116,8 @@ def environment_options(context: Context, method: str) -> dict[str, Any]:
         "data_seed": data_seed,
         "recipe": context.recipe.name,
         "hidden_size": context.hidden_size,
+        # As published: RLLD, and what is compared with it, learns beside a new network in each episode.
+        "task_start": "fresh",
         "device": str(context.data.device),
     }
 

@@ -14,7 +14,7 @@ from rlld_agents.baselines.base import (
     to_numpy,
     weak_labels,
 )
-from rlld_agents.baselines.parts.parser import parser_in
+from rlld_agents.baselines.parts.parser import parser_in, with_contrastive_loss
 from rlld_agents.labels import controls
 from rlld_agents.labels.revised import LabelSet
 from rlld_gym.data.classes import AUDIO_NOISE_RATE, NUM_SEGMENTS, VISUAL_NOISE_RATE
@@ -28,14 +28,18 @@ Bools = NDArray[np.bool_]
 class Weak:
     """The video's labels for both modalities: nothing is removed."""
 
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the parser; the method "+ CL" has 1."""
+
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "weak"
+        return "weak" + "+cl" * bool(self.contrastive_weight)
 
     def denoise(self, context: Context) -> Denoised:
         """Return the weak labels."""
-        return Denoised(*controls.weak(_labels_of(context)))
+        denoised = Denoised(*controls.weak(_labels_of(context)))
+        return with_contrastive_loss(denoised, context, self.contrastive_weight)
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,13 @@ class LabelSmoothing:
 class NoVisualSpeech:
     """One rule that anybody can guess: what is heard as Speech is never seen."""
 
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the parser; the method "+ CL" has 1."""
+
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "no_visual_speech"
+        return "no_visual_speech" + "+cl" * bool(self.contrastive_weight)
 
     def denoise(self, context: Context) -> Denoised:
         """Remove every visual Speech label; InputError for data without a class "Speech"."""
@@ -85,7 +92,7 @@ class NoVisualSpeech:
                 f'method {self.name!r}: the data have no class "Speech", only {", ".join(context.classes)}; '
                 "leave the method out"
             )
-        return _decided(kept, context)
+        return with_contrastive_loss(_decided(kept, context), context, self.contrastive_weight)
 
 
 @dataclass(frozen=True)
@@ -135,10 +142,13 @@ class RandomRemoval:
 class Oracle:
     """The truth, where it is known: what if every decision were right?"""
 
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the parser; the method "+ CL" has 1."""
+
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "oracle"
+        return "oracle" + "+cl" * bool(self.contrastive_weight)
 
     def denoise(self, context: Context) -> Denoised:
         """Remove what is not heard or not seen; InputError where the training videos' truth is unknown."""
@@ -148,7 +158,7 @@ class Oracle:
                 f"method {self.name!r}: the training videos' true labels are unknown, as in all real data; "
                 "leave the method out or use a twin"
             )
-        return _decided(kept, context)
+        return with_contrastive_loss(_decided(kept, context), context, self.contrastive_weight)
 
 
 def _labels_of(context: Context) -> Split:

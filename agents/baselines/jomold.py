@@ -47,9 +47,9 @@ __all__ = ["JoMoLD", "denoise_epoch", "estimate_noise_ratios"]
 class JoMoLD:
     """JoMoLD (Cheng et al., ECCV 2022): its product is the parser that is trained while labels are removed.
 
-    Both networks follow the context's recipe with the method's own losses: visual smoothing 0.9, the original
-    label as video target, weights 1, 1, 1 (estimator) and 2 audio, 1 visual, 1 video (parser). Both start from the
-    weights that every parser with this seed starts from; each keeps the epoch that is best on validation.
+    Both networks follow the context's recipe with the method's own losses: visual smoothing (0.9 as published), the
+    original label as video target, weights 1, 1, 1 (estimator) and 2 audio, 1 visual, 1 video (parser). Both start
+    from the weights that every parser with this seed starts from; each keeps the epoch that is best on validation.
 
     The method decides anew in every batch and leaves no labels behind. Those reported here are what the trained
     parser would remove: one pass without cross-attention or dropout, in stored order and batches of the recipe's
@@ -62,6 +62,12 @@ class JoMoLD:
     """Relative probability below which the estimator counts an audio label as noise."""
     visual_threshold: float = 1.8
     """Likewise, visual."""
+    estimator_confidence: float | None = None
+    """Visual targets of the noise estimator are pulled towards one half by 1 minus this, and so are those by which
+    its probabilities are judged. None: 0.9 as published, but 1, no smoothing, with a compact recipe, which does
+    not bear it."""
+    parser_confidence: float | None = None
+    """Likewise of the parser, and of the losses by which labels are removed."""
     warm_up_epochs: float = 0.9
     """Epochs at the beginning in which fewer labels are removed."""
     warm_up: WarmUp = "released"
@@ -75,16 +81,24 @@ class JoMoLD:
         for option in ("audio_threshold", "visual_threshold"):
             if getattr(self, option) <= 0:
                 raise InputError(f"{option} is {getattr(self, option)}, expected a positive number")
+        for option in ("estimator_confidence", "parser_confidence"):
+            confidence = getattr(self, option)
+            if confidence is not None and not 0 < confidence <= 1:
+                raise InputError(f"{option} is {confidence}, expected a number above 0, at most 1, or None")
 
     @property
     def name(self) -> str:
         """What tables call it."""
-        return "jomold+cl" if self.contrastive_weight else "jomold"
+        published = (self.estimator_confidence, self.parser_confidence) == (
+            VISUAL_CONFIDENCE,
+            VISUAL_CONFIDENCE,
+        )
+        return "jomold" + "-as-published" * published + "+cl" * bool(self.contrastive_weight)
 
     def denoise(self, context: Context) -> Denoised:
         """Train the estimator, estimate the ratios, train the parser while removing, then remove once more."""
-        train, recipe = context.data["train"], self._recipe(context.recipe)
-        estimator = self._train_estimator(context, recipe)
+        train, recipe = context.data["train"], self.recipe_of_parser(context.recipe)
+        estimator = self._train_estimator(context)
         size = recipe.batch_size
         ratios = noise_ratios(
             *pooled_probabilities(estimator.network, train, size),
@@ -92,11 +106,18 @@ class JoMoLD:
             batch_size=size,
             audio_threshold=self.audio_threshold,
             visual_threshold=self.visual_threshold,
+            visual_confidence=self.recipe_of_estimator(context.recipe).visual_confidence,
         )
         trained = self._train_parser(context, recipe, ratios)
         audio, visual = pooled_probabilities(Unimodal(trained.network), train, size)
         removals = removals_in_stored_order(
-            audio, visual, train.labels, ratios, batch_size=size, clamp=recipe.clamp
+            audio,
+            visual,
+            train.labels,
+            ratios,
+            batch_size=size,
+            clamp=recipe.clamp,
+            visual_confidence=recipe.visual_confidence,
         )
         kept = [~removed & (train.labels > 0) for removed in (removals.audio, removals.visual)]
         return Denoised(
@@ -106,6 +127,10 @@ class JoMoLD:
             network=trained.network,
             validation_labels="dense, to choose the epoch of the noise estimator and of the parser",
             details={
+                "visual_confidence": {
+                    "estimator": self.recipe_of_estimator(context.recipe).visual_confidence,
+                    "parser": recipe.visual_confidence,
+                },
                 "noise_ratios": {key: ratio.tolist() for key, ratio in ratios._asdict().items()},
                 "estimator": {"best_epoch": estimator.best_epoch, "validation": estimator.history},
                 "best_epoch": trained.best_epoch,
@@ -113,10 +138,18 @@ class JoMoLD:
             },
         )
 
+    def recipe_of_estimator(self, recipe: Recipe) -> Recipe:
+        """Return the recipe of the noise estimator, given the context's."""
+        confidence = _confidence(self.estimator_confidence, recipe)
+        return self._recipe(recipe).replace(audio_weight=1.0, visual_confidence=confidence)
+
+    def recipe_of_parser(self, recipe: Recipe) -> Recipe:
+        """Return the recipe of the parser, given the context's."""
+        return self._recipe(recipe).replace(visual_confidence=_confidence(self.parser_confidence, recipe))
+
     def _recipe(self, recipe: Recipe) -> Recipe:
         return recipe.replace(
             audio_confidence=AUDIO_CONFIDENCE,
-            visual_confidence=VISUAL_CONFIDENCE,
             video_target="original",
             video_weight=1.0,
             audio_weight=2.0,
@@ -125,13 +158,13 @@ class JoMoLD:
             contrastive="jomold",
         )
 
-    def _train_estimator(self, context: Context, recipe: Recipe) -> TrainedParser:
-        labels = context.data["train"].labels
+    def _train_estimator(self, context: Context) -> TrainedParser:
+        labels, recipe = context.data["train"].labels, self.recipe_of_estimator(context.recipe)
         return parser_in(
             context,
             labels,
             labels,
-            recipe.replace(audio_weight=1.0),
+            recipe,
             network=Unimodal(_fresh_network(context, recipe)),
         )
 
@@ -144,10 +177,10 @@ class JoMoLD:
             labels,
             recipe,
             network=_fresh_network(context, recipe),
-            revise_targets=self._revision(ratios, batches, recipe.clamp),
+            revise_targets=self._revision(ratios, batches, recipe),
         )
 
-    def _revision(self, ratios: NoiseRatios, batches: int, clamp: float) -> TargetRevision:
+    def _revision(self, ratios: NoiseRatios, batches: int, recipe: Recipe) -> TargetRevision:
         """Return the removal step of the training, (1) to (3) of the method's third stage."""
 
         def revise(network: TaskNetwork, batch: Batch, targets: Targets, epoch: int, number: int) -> Targets:
@@ -160,13 +193,22 @@ class JoMoLD:
             output = network(*batch, cross_attention=False)
             scaled = NoiseRatios(ratios.audio * factor, ratios.visual * factor)
             # The video target is the original label here.
-            removals = jomold_removals(output.audio, output.visual, targets.video, scaled, clamp)
+            removals = jomold_removals(
+                output.audio, output.visual, targets.video, scaled, recipe.clamp, recipe.visual_confidence
+            )
             return targets._replace(
                 audio=targets.audio.masked_fill(removals.audio, 0.0),
                 visual=targets.visual.masked_fill(removals.visual, 0.0),
             )
 
         return revise
+
+
+def _confidence(chosen: float | None, recipe: Recipe) -> float:
+    """Return what is chosen, or else what is published, unless the recipe does not bear it."""
+    if chosen is not None:
+        return chosen
+    return 1.0 if recipe.name.startswith("compact") else VISUAL_CONFIDENCE
 
 
 def _fresh_network(context: Context, recipe: Recipe) -> TaskNetwork:

@@ -41,7 +41,6 @@ _LOSSES: dict[str, Any] = {
     "audio_weight": 1.0,
     "visual_weight": 1.0,
     "audio_confidence": 1.0,
-    "visual_confidence": 0.9,
     "video_target": "original",
 }
 
@@ -50,14 +49,16 @@ _LOSSES: dict[str, Any] = {
 class ModalityAware:
     """MA (Wu and Yang, CVPR 2021) in three steps: base parser, exchange of tracks, parser on the labels left.
 
-    Step 1 trains HAN with the method's losses (weights 1, visual smoothing 0.9, original video label) and keeps
-    the last epoch, as published: validation labels are not looked at. Step 3 is the training that every method's
+    Step 1 trains HAN with the method's losses (weights 1, visual smoothing, original video label) and keeps the
+    last epoch, as published: validation labels are not looked at. Step 3 is the training that every method's
     labels get, so no network is returned; only where step 3 is not that (``contrastive_weight``,
     ``share_arrays``) the method trains the parser itself.
     """
 
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in steps 1 and 3; the method "+ CL" has 1."""
+    base_confidence: float = 0.9
+    """Visual targets of step 1 are pulled towards one half by 1 minus this; 1 leaves them alone."""
     base_recipe: Literal["auto", "published", "context"] = "auto"
     """How long and how fast step 1 is trained. "published": 12 epochs, batch 16, rate 3e-4, a tenth of it
     after 10 epochs, shortened as much as the context's recipe is; "context": as the context's recipe says;
@@ -72,6 +73,10 @@ class ModalityAware:
         if self.base_recipe not in ("auto", "published", "context"):
             raise InputError(
                 f"base_recipe is {self.base_recipe!r}, expected 'auto', 'published' or 'context'"
+            )
+        if not 0 < self.base_confidence <= 1:
+            raise InputError(
+                f"base_confidence is {self.base_confidence}, expected a number above 0, at most 1"
             )
 
     @property
@@ -113,7 +118,11 @@ class ModalityAware:
 
     def recipe_of_base(self, recipe: Recipe) -> Recipe:
         """Return the recipe of step 1, given the context's."""
-        losses = _LOSSES | {"contrastive_weight": self.contrastive_weight, "contrastive": "ma"}
+        losses = _LOSSES | {
+            "visual_confidence": self.base_confidence,
+            "contrastive_weight": self.contrastive_weight,
+            "contrastive": "ma",
+        }
         compact = recipe.name.startswith("compact")
         if self.base_recipe == "context" or (self.base_recipe == "auto" and compact):
             return recipe.replace(**losses)

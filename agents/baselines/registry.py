@@ -72,24 +72,35 @@ class PluginMethod(Method):
 
 _HERE = "rlld_agents.baselines"
 
+_PUBLISHED_JOMOLD: Final[dict[str, Any]] = {"estimator_confidence": 0.9, "parser_confidence": 0.9}
+"""Label smoothing as published, also with recipes that do not bear it."""
+
 METHODS: Final[dict[str, Method]] = {
     "weak": Method(f"{_HERE}.controls:Weak"),
+    "weak+cl": Method(f"{_HERE}.controls:Weak", contrastive_weight=1.0),
     "label_smoothing": Method(f"{_HERE}.controls:LabelSmoothing"),
     "no_visual_speech": Method(f"{_HERE}.controls:NoVisualSpeech"),
+    "no_visual_speech+cl": Method(f"{_HERE}.controls:NoVisualSpeech", contrastive_weight=1.0),
     "random": Method(f"{_HERE}.controls:RandomRemoval"),
     "jomold": Method(f"{_HERE}.jomold:JoMoLD"),
     "jomold+cl": Method(f"{_HERE}.jomold:JoMoLD", contrastive_weight=1.0),
+    "jomold-as-published": Method(f"{_HERE}.jomold:JoMoLD", **_PUBLISHED_JOMOLD),
+    "jomold-as-published+cl": Method(f"{_HERE}.jomold:JoMoLD", contrastive_weight=1.0, **_PUBLISHED_JOMOLD),
     "ma": Method(f"{_HERE}.modality_aware:ModalityAware"),
     "ma+cl": Method(f"{_HERE}.modality_aware:ModalityAware", contrastive_weight=1.0),
     "co_teaching": Method(f"{_HERE}.co_teaching:CoTeachingPlus"),
     "jocor": Method(f"{_HERE}.jocor:JoCoR"),
     "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab", extra="cleanlab"),
     "supervised": Method(f"{_HERE}.supervised:SupervisedOnValidation"),
+    "paper": Method(f"{_HERE}.paper:PaperRLLD"),
+    "paper+cl": Method(f"{_HERE}.paper:PaperRLLD", contrastive_weight=1.0),
     "rlld": Method(f"{_HERE}.rlld:RLLD"),
     "rlld+cl": Method(f"{_HERE}.rlld:RLLD", contrastive_weight=1.0),
-    "joint": Method(f"{_HERE}.rlld:Joint"),
-    "joint+cl": Method(f"{_HERE}.rlld:Joint", contrastive_weight=1.0),
-    "joint+label": Method(f"{_HERE}.rlld:Joint", credit_episodes=8),
+    "joint": Method(f"{_HERE}.joint:Joint"),
+    "joint+cl": Method(f"{_HERE}.joint:Joint", contrastive_weight=1.0),
+    "imitation+rounds": Method(f"{_HERE}.imitation_rounds:ImitationInRounds"),
+    "imitation+rounds+cl": Method(f"{_HERE}.imitation_rounds:ImitationInRounds", contrastive_weight=1.0),
+    "imitation+rounds+label": Method(f"{_HERE}.imitation_rounds:ImitationInRounds", credit_episodes=8),
     "imitation": Method(f"{_HERE}.fine_tuned:ImitationAlone"),
     "imitation+recombined": Method(f"{_HERE}.fine_tuned:ImitationAlone", recombined=True),
     "imitation+label": Method(f"{_HERE}.fine_tuned:FineTuned"),
@@ -100,6 +111,7 @@ METHODS: Final[dict[str, Method]] = {
         f"{_HERE}.fine_tuned:FineTuned", start="scratch", learning_rate=2e-3, kl_coefficient=0.0
     ),
     "oracle": Method(f"{_HERE}.controls:Oracle"),
+    "oracle+cl": Method(f"{_HERE}.controls:Oracle", contrastive_weight=1.0),
 }
 """Every method by the name that commands and tables use."""
 

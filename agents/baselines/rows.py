@@ -7,7 +7,7 @@ does, that of ``rlld benchmark`` LLP's share of noise.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_agents.baselines.registry import AGENTS, find
@@ -78,8 +78,10 @@ PAPER: Final = {"episodes": "rlld_episodes", "environment": "environment"}
 ROWS: Final[Mapping[str, Row]] = {
     "weak": Row("weak labels", "weak", control=True),
     "label_smoothing": Row("label smoothing (HAN)", "label_smoothing", published="HAN"),
+    "weak+cl": Row("weak labels + CL", "weak+cl", control=True),
     "random": Row("random, noise rate", "random", control=True),
     "no_visual_speech": Row("no visual Speech", "no_visual_speech", control=True),
+    "no_visual_speech+cl": Row("no visual Speech + CL", "no_visual_speech+cl", control=True),
     "co_teaching": Row("Co-teaching+", "co_teaching", published="HAN + Co-teaching+"),
     "jocor": Row("JoCoR", "jocor", published="HAN + JoCoR"),
     "cleanlab": Row("cleanlab", "cleanlab"),
@@ -87,27 +89,36 @@ ROWS: Final[Mapping[str, Row]] = {
     "ma+cl": Row("MA + CL", "ma+cl", published="MA + CL"),
     "jomold": Row("JoMoLD", "jomold", published="JoMoLD"),
     "jomold+cl": Row("JoMoLD + CL", "jomold+cl", published="JoMoLD + CL"),
-    "rlld": Row("RLLD (paper)", "rlld", takes=PAPER, published="RLLD"),
-    "rlld+cl": Row("RLLD + CL (paper)", "rlld+cl", takes=PAPER, published="RLLD + CL"),
+    "jomold-as-published": Row("JoMoLD, smoothed as published", "jomold-as-published", published="JoMoLD"),
+    "jomold-as-published+cl": Row(
+        "JoMoLD + CL, smoothed as published", "jomold-as-published+cl", published="JoMoLD + CL"
+    ),
+    "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
+    "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
+    "rlld": Row("RLLD, reward only", "rlld", published="RLLD"),
+    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", published="RLLD + CL"),
     "supervised": Row("supervised on validation", "supervised"),
-    "joint": Row("joint loop", "joint"),
-    "joint+cl": Row("joint loop + CL", "joint+cl"),
+    "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
+    "imitation+rounds+cl": Row("imitation in rounds + CL", "imitation+rounds+cl"),
+    "joint": Row("joint: imitation, then rewards", "joint"),
+    "joint+cl": Row("joint + CL", "joint+cl"),
     "oracle": Row("oracle", "oracle", control=True),
+    "oracle+cl": Row("oracle + CL", "oracle+cl", control=True),
 }
 """Rows of the main table, in its order."""
 
 ABLATIONS: Final[Mapping[str, Row]] = {
-    "rlld": ROWS["rlld"],
-    "rlld-no-initialized-labels": Row(
+    "paper": ROWS["paper"],
+    "paper-no-initialized-labels": Row(
         "w/o initialized labels",
-        "rlld",
+        "paper",
         {"initialized_labels": False},
         takes=PAPER,
         published="RLLD w/o initialized labels",
     ),
-    "rlld-no-soft-inter-reward": Row(
+    "paper-no-soft-inter-reward": Row(
         "w/o soft inter-reward",
-        "rlld",
+        "paper",
         {"soft_inter_reward": False},
         takes=PAPER,
         published="RLLD w/o soft inter-reward",
@@ -116,7 +127,10 @@ ABLATIONS: Final[Mapping[str, Row]] = {
 """Rows of the ablation (Table 2 of RLLD, arXiv 2412.19563)."""
 
 LEARNING: Final[Mapping[str, Row]] = {
-    **{name: ROWS[name] for name in ("weak", "no_visual_speech", "ma", "jomold+cl", "supervised")},
+    **{
+        name: ROWS[name]
+        for name in ("weak", "no_visual_speech", "no_visual_speech+cl", "ma", "jomold+cl", "supervised")
+    },
     "imitation": Row("imitation", "imitation"),
     "imitation+label": Row("+ credit per label", "imitation+label"),
     "imitation+video": Row("+ credit per video", "imitation+video"),
@@ -124,8 +138,10 @@ LEARNING: Final[Mapping[str, Row]] = {
     "imitation+scalar": Row("+ scalar reward (paper)", "imitation+scalar"),
     "scratch+label": Row("credit per label, no imitation", "scratch+label"),
     "imitation+recombined": Row("imitation, recombined videos", "imitation+recombined"),
+    "imitation+rounds": ROWS["imitation+rounds"],
+    "imitation+rounds+label": Row("imitation in rounds + credit per label", "imitation+rounds+label"),
+    "rlld": ROWS["rlld"],
     "joint": ROWS["joint"],
-    "joint+label": Row("joint loop + credit per label", "joint+label"),
     "oracle": ROWS["oracle"],
 }
 """Rows that ask what rewards add to imitation."""
@@ -141,7 +157,12 @@ CONTROL_ROWS: Final[Mapping[str, Row]] = {
 }
 """Controls by the names that ``rlld compare`` gives them."""
 
-PRESETS: Final[Mapping[str, Mapping[str, Row]]] = {"main": ROWS, "ablation": ABLATIONS, "learning": LEARNING}
+Preset = Literal["main", "ablation", "learning"]
+PRESETS: Final[Mapping[Preset, Mapping[str, Row]]] = {
+    "main": ROWS,
+    "ablation": ABLATIONS,
+    "learning": LEARNING,
+}
 """Tables of ``rlld benchmark`` by name."""
 
 

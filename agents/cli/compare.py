@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from rlld_agents.cli.study import StudyCommand
 from rlld_agents.experiments.study.config import CompareConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_gym.envs.options import EnvironmentOptions
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import tyro
 from tqdm import tqdm
 
-from rlld_gym.data.catalog import TWIN_NAMES
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
+from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 
@@ -110,13 +110,19 @@ class Info:
     def run(self) -> int:
         """Print the table and return the exit status 0; InputError where the file cannot be used."""
         if str(self.file) in TWIN_NAMES:
-            scale = str(self.file).removeprefix("twin-")
+            scale, variant = twin_parts(str(self.file))
+            options = f"--scale {scale}" if variant is None else f"--scale {scale} --variant {variant}"
             raise InputError(
-                f"{self.file} is no file: it is made in memory; 'rlld data twin --scale {scale} --out FILE' "
+                f"{self.file} is no file: it is made in memory; 'rlld data twin {options} --out FILE' "
                 "writes it and prints this table"
             )
         print(store_table(self.file, FeatureStore.open(self.file).header))
         return 0
+
+
+_VARIANT_HELP = "Break one assumption, otherwise the same twin: " + "; ".join(
+    f"{name}: {variant.breaks}" for name, variant in VARIANTS.items()
+)
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,7 @@ class Twin:
     """The store file to write; with --layout llp, the folder in which the folders of npy files are made."""
     scale: Literal["tiny", "small", "full"] | None = None
     """Size and difficulty; by default small, with --layout llp full."""
+    variant: Annotated[VariantName | None, tyro.conf.arg(help=_VARIANT_HELP)] = None
     seed: int = 0
     """Seed of the generator; the same seed gives the same twin."""
     layout: Literal["store", "llp"] = "store"
@@ -152,7 +159,7 @@ class Twin:
                 raise InputError(
                     f"{option} {value}: needs --layout llp; without it a twin draws its own labels"
                 )
-        store = twin(self.scale or "small", self.seed)
+        store = twin(self.scale or "small", self.seed, self.variant)
         store.save(self.out)
         print(store_table(self.out, store.header))
         return 0
@@ -164,6 +171,10 @@ class Twin:
 
         if self.annotations is None:
             raise InputError("--layout llp: needs --annotations, the folder of LLP's annotation files")
+        if self.variant is not None:
+            raise InputError(
+                f"--variant {self.variant}: variants draw their own labels; leave out --layout llp"
+            )
         if self.limit is not None and self.limit < 1:
             raise InputError(f"--limit {self.limit}: expected at least 1 training video")
         annotations = load_annotations(self.annotations)

@@ -34,7 +34,8 @@ class Denoise:
     checkpoint: Path | None = None
     """A run folder or a policy.safetensors; either this or --with."""
     with_: Annotated[str | None, tyro.conf.arg(name="with")] = None
-    """A method of the benchmark, trained on the spot: weak, no_visual_speech, jomold, ma, supervised, ..."""
+    """A method of the benchmark, trained on the spot: weak, no_visual_speech, jomold, ma, ...; an agent, such as
+    ppo; or a denoiser of your own, as module:Class or an entry point rlld.denoisers."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     threshold: float | None = None

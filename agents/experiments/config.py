@@ -1,14 +1,16 @@
 """Every option of the main experiment, as data that goes into a run's config.json and comes back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from rlld_agents.labels.removal_rule import RemovalRule
-from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_agents.reinforce.config import ACTION_OPTIONS, PARAMETER_OPTIONS, ReinforceConfig
 from rlld_agents.runs.options import SettingOptions, spelled
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
+PresetName = Literal["rlld", "joint", "imitation", "paper"]
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
 
 _AGENT = ReinforceConfig()
@@ -27,23 +29,29 @@ class ExperimentConfig(SettingOptions):
             "label_sets",
             "parser_seeds",
             "parser_epochs",
+            "final",
             "device",
             "workers",
             "profile",
         }
     )
 
-    preset: Literal["joint", "paper"] = "joint"
-    """How the policy learns. "joint": from the validation videos' dense labels, in rounds with a parser; options of
-    the environment and of REINFORCE are not used, but --seed and --empty-rule. "paper": REINFORCE in the
-    environment, as published."""
+    preset: PresetName = "joint"
+    """How the policy learns. "rlld": from the reward alone, REINFORCE over parameters in the environment; dense
+    labels count through validation F-scores only. "imitation": from the validation videos' dense labels, in rounds
+    with a parser. "joint": imitation, then rewards. "paper": as published, REINFORCE over actions, new parsers."""
+    final: Literal["frozen", "online"] | None = None
+    """The parser of the denoised labels: trained on them as they are, or with the policy in the loop, which decides
+    anew before every epoch from the parser as it is; None: what suits the preset."""
+    dense_videos: int | None = None
+    """Validation videos to keep, drawn at random; None: all."""
     rounds: int = 2
-    """Rounds of the preset "joint"."""
+    """Rounds of imitation, in the presets "imitation" and "joint"."""
     credit_episodes: int = 0
-    """Episodes of REINFORCE on the credit of labels, with which the preset "joint" goes on after each imitation. It
-    has not improved removals yet; the estimate is that of imitation alone."""
+    """Episodes of REINFORCE on the credit of labels, with which a round of imitation goes on. It has not improved
+    removals yet; the estimate is that of imitation alone."""
     initial_removal: float = 0.2
-    """Probability with which the untrained policy removes a label."""
+    """Preset "paper": probability with which the untrained policy removes a label."""
     threshold: float = 0.5
     """The trained policy removes labels whose removal probability is above this."""
     label_sets: tuple[LabelSetName, ...] = ("weak", "no_visual_speech", "denoised", "oracle")
@@ -68,6 +76,7 @@ class ExperimentConfig(SettingOptions):
             {
                 "rounds": (self.rounds >= 1, "at least 1"),
                 "credit_episodes": (self.credit_episodes >= 0, "at least 0"),
+                "dense_videos": (self.dense_videos is None or self.dense_videos >= 2, "at least 2"),
                 "parser_seeds": (self.parser_seeds >= 1, "at least 1"),
                 "workers": (self.workers is None or self.workers >= 1, "at least 1"),
                 "threshold": (0 < self.threshold < 1, "a probability between 0 and 1"),
@@ -81,17 +90,22 @@ class ExperimentConfig(SettingOptions):
         """Which labels the trained policy removes."""
         return RemovalRule(self.threshold, self.environment.empty_rule)
 
+    @property
+    def final_way(self) -> Literal["frozen", "online"]:
+        """How the parser of the denoised labels is trained."""
+        return self.final or ("online" if self.preset == "rlld" else "frozen")
+
     def check_used(self) -> None:
         """Raise InputError for an option that the preset would silently ignore."""
-        unused, other = (PAPER_ONLY, "paper") if self.preset == "joint" else (JOINT_ONLY, "joint")
-        defaults = ExperimentConfig().flat()
+        unused, defaults = UNUSED[self.preset], ExperimentConfig().flat()
         for name, value in self.flat().items():
             if name in unused and value != defaults[name]:
+                using = ", ".join(preset for preset, names in UNUSED.items() if name not in names)
                 raise InputError(
-                    f"--{spelled(name)} {value}: the preset {self.preset} does not use it; leave it away, "
-                    f"or use --preset {other}"
+                    f"--{spelled(name)} {value}: the preset {self.preset} does not use it; leave it away, or use "
+                    f"--preset {using}"
                 )
-        if self.environment.reward == "paper" and self.agent.needs_credit:
+        if self.preset == "paper" and self.environment.reward == "paper" and self.agent.needs_credit:
             raise InputError(
                 f"--advantage {self.agent.advantage} --baseline {self.agent.baseline}: needs the credit of labels, "
                 "which --reward paper does not give; add --reward credit"
@@ -99,15 +113,20 @@ class ExperimentConfig(SettingOptions):
 
     def may_change(self) -> frozenset[str]:
         """Return the options that do not shape the episodes that are done."""
-        # The joint loop denoises between its rounds, and its estimate is of one threshold.
-        return self.changeable - ({"threshold"} if self.preset == "joint" else set())
+        # Imitation denoises between its rounds, and its estimate is of one threshold.
+        return self.changeable - ({"threshold"} if self.preset in ("joint", "imitation") else set())
 
 
-PAPER_ONLY = {
-    "initial_removal",
-    *(option.name for part in (EnvironmentOptions, ReinforceConfig) for option in fields(part)),
-} - {"seed", "empty_rule"}
-"""Options that only the preset "paper" uses."""
+_ENVIRONMENT = frozenset(option.name for option in fields(EnvironmentOptions)) - {"empty_rule"}
+_REINFORCE = frozenset(option.name for option in fields(ReinforceConfig)) - {"seed"}
+_IMITATION = frozenset({"rounds", "credit_episodes"})
+_DECIDED = frozenset({"exploration", "advantage", "evidence"})
+"""By the presets that explore parameters."""
 
-JOINT_ONLY = {"rounds", "credit_episodes"}
-"""Options that only the preset "joint" uses."""
+UNUSED: Final[Mapping[str, frozenset[str]]] = {
+    "rlld": _IMITATION | frozenset(ACTION_OPTIONS) | _DECIDED | {"initial_removal"},
+    "joint": frozenset(ACTION_OPTIONS) | _DECIDED | {"initial_removal"},
+    "imitation": _ENVIRONMENT | _REINFORCE | {"initial_removal"},
+    "paper": _IMITATION | frozenset(PARAMETER_OPTIONS) | {"exploration"},
+}
+"""Options that a preset does not use."""

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.parser_team import ParserTeam
-from rlld_agents.experiments.parsers import ParserJob, run_parser_job
+from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
 from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
 from rlld_agents.labels import controls
@@ -20,15 +20,19 @@ from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
 from rlld_agents.policies.denoising import denoise
+from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
+from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.files import write_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
 from rlld_gym.profiling import timed_part
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
+DATA_NAME = "data.h5"
+"""The data set with fewer validation videos, where the options ask for it."""
 
 
 class Experiment:
@@ -62,6 +66,9 @@ class Experiment:
         with self._profiled():
             # Before anything is written: bad options must leave no folder.
             preset = make_preset(self.config, self.setting)
+            if self.config.dense_videos is not None:
+                self._keep_dense_videos(self.config.dense_videos)
+                preset = make_preset(self.config, self.setting)
         team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data(team.threads))
         clock = Stopwatch(self.folder)
@@ -72,9 +79,10 @@ class Experiment:
                 with clock.stage(preset.stage):
                     learned = preset.learn(self.folder, self.progress)
                 with clock.stage("denoise"):
-                    revised = self.denoise(learned)
+                    revised, denoised = self.denoise(learned)
                 with clock.stage("parsers"):
-                    scores = self.train_parsers(team, fixed, self.jobs(self.revised_label_sets(revised)))
+                    more = self.jobs(self.random_label_set(revised)) + denoised
+                    scores = self.train_parsers(team, fixed, more)
             train = self.store.split("train")
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
@@ -88,8 +96,11 @@ class Experiment:
 
     # ------------------------------------------------------------------ stages
 
-    def denoise(self, learned: Learned) -> RevisedLabels:
-        """Denoise the training videos and write their labels."""
+    def denoise(self, learned: Learned) -> tuple[RevisedLabels, list[ParserJob]]:
+        """Denoise the training videos and write their labels; return them and the parsers to train on them.
+
+        With ``--final online`` the first parser is trained here, because the labels follow from it.
+        """
         self._say("denoising the training videos")
         rule = self.config.removal_rule
         revised = learned.revised or denoise(
@@ -98,9 +109,15 @@ class Experiment:
             threshold=rule.threshold,
             empty_rule=rule.empty_rule,
         )
+        jobs = self.jobs({"denoised": revised.label_set} if "denoised" in self.config.label_sets else {})
+        if self.config.final_way == "online" and jobs:
+            plan = OnlinePlan(revised, learned.evidence_weight, rule.empty_rule)
+            jobs = [dataclasses.replace(job, online=plan) for job in jobs]
+            run_parser_job(jobs[0], self.setting, self.folder)
+            revised = decided_labels(jobs[0], self.folder)
         names = self.store.split("train").filenames
         write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
-        return revised
+        return revised, jobs
 
     def fixed_label_sets(self) -> dict[str, LabelSet]:
         """Return the label sets that were asked for, that the data can offer and that depend on no policy."""
@@ -114,15 +131,10 @@ class Experiment:
             }
         )
 
-    def revised_label_sets(self, revised: RevisedLabels) -> dict[str, LabelSet]:
-        """Return the label sets that were asked for and that depend on the policy."""
+    def random_label_set(self, revised: RevisedLabels) -> dict[str, LabelSet]:
+        """Return, if it was asked for, as many labels removed at random as a denoiser did."""
         train, seed = self.store.split("train"), self.config.agent.seed
-        return self._wanted(
-            {
-                "random": controls.random_removal(train, revised.audio, revised.visual, seed),
-                "denoised": revised.label_set,
-            }
-        )
+        return self._wanted({"random": controls.random_removal(train, revised.audio, revised.visual, seed)})
 
     def _wanted(self, offered: Mapping[str, LabelSet | None]) -> dict[str, LabelSet]:
         return {name: s for name, s in offered.items() if name in self.config.label_sets and s is not None}
@@ -213,6 +225,15 @@ class Experiment:
     def command(self) -> str:
         """The command line that makes this run anew."""
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
+
+    def _keep_dense_videos(self, number: int) -> None:
+        """Go on with fewer validation videos, in a data set of the run's own that other processes can open."""
+        path = self.folder / DATA_NAME
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with_dense_videos(self.store, number, seed=self.config.agent.seed).save(path)
+        self.setting = self.config.setting(str(path))
+        self.store = self.setting.store
 
     def _profiled(self) -> AbstractContextManager[None]:
         return nullcontext() if self.profile is None else self.profile.active()

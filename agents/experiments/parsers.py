@@ -6,12 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
 
-from rlld_agents.labels.revised import LabelSet
+from rlld_agents.labels.revised import LabelSet, RevisedLabels
+from rlld_agents.policies.online import OnlinePlan, train_online
 from rlld_agents.runs.setting import Setting
-from rlld_gym.files import write_json
+from rlld_gym.files import atomic_path, write_json
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
@@ -19,6 +23,7 @@ from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 
 FOLDER_NAME = "parsers"
+LABELS_SUFFIX = ".labels.safetensors"
 SMOOTHED_CONFIDENCE = 0.9
 
 
@@ -31,12 +36,14 @@ class ParserJob:
         labels: the labels.
         seed: of the parser's weights and batches.
         network_path: where the trained network is written; None: nowhere.
+        online: how a policy in the loop decides the labels anew while the parser is being trained; None: they stay.
     """
 
     label_set: str
     labels: LabelSet
     seed: int
     network_path: Path | None = None
+    online: OnlinePlan | None = None
 
 
 def run_parser_job(
@@ -68,9 +75,12 @@ def train_and_record(
     recipe = _recipe(job, setting)
     start = time.perf_counter()
     tensors, hidden_size = setting.tensors, setting.hidden_size
-    trained = train_parser(
-        tensors, *job.labels, recipe, hidden_size=hidden_size, seed=job.seed, progress=progress
-    )
+    common: dict[str, Any] = {"hidden_size": hidden_size, "seed": job.seed, "progress": progress}
+    if job.online is None:
+        trained = train_parser(tensors, *job.labels, recipe, **common)
+    else:
+        trained, revised = train_online(tensors, job.online, recipe, **common)
+        _write_revised(job, folder, revised)
     scores = evaluate(trained.network, tensors["test"], recipe.gate).as_dict()
     if job.network_path is not None:
         trained_on = {
@@ -98,10 +108,31 @@ def train_and_record(
 def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, float] | None:
     """Return the test scores of exactly this job if the run folder holds them, and its network if it is wanted."""
     path = _result_path(job, folder)
-    if not path.is_file() or (job.network_path is not None and not job.network_path.is_file()):
+    wanted = [path, job.network_path, None if job.online is None else path.with_suffix(LABELS_SUFFIX)]
+    if not all(part is None or part.is_file() for part in wanted):
         return None
     result = json.loads(path.read_text(encoding="utf-8"))
     return dict(result["test"]) if result["digest"] == _digest(job, setting) else None
+
+
+def decided_labels(job: ParserJob, folder: Path) -> RevisedLabels:
+    """Return the labels that a job with a policy in the loop has come to; it must be done."""
+    parts = load_file(_result_path(job, folder).with_suffix(LABELS_SUFFIX))
+    audio, visual = (parts[name].astype(np.bool_) for name in ("audio", "visual"))
+    return RevisedLabels(audio, visual, parts["removal_probability"])
+
+
+def _write_revised(job: ParserJob, folder: Path, revised: RevisedLabels) -> None:
+    """Keep the labels that a policy in the loop has come to, beside the job's result."""
+    path = _result_path(job, folder).with_suffix(LABELS_SUFFIX)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts: dict[str, NDArray[Any]] = {
+        "audio": revised.audio.astype(np.uint8),
+        "visual": revised.visual.astype(np.uint8),
+        "removal_probability": np.ascontiguousarray(revised.removal_probability),
+    }
+    with atomic_path(path) as temporary:
+        save_file(parts, temporary)
 
 
 def _result_path(job: ParserJob, folder: Path) -> Path:
@@ -130,4 +161,7 @@ def _digest(job: ParserJob, setting: Setting) -> str:
     digest = hashlib.sha256(json.dumps(described).encode())
     for labels in job.labels:
         digest.update(np.packbits(labels).tobytes())
+    if job.online is not None:
+        digest.update(job.online.first.removal_probability.tobytes())
+        digest.update(json.dumps([job.online.evidence_weight, job.online.empty_rule]).encode())
     return digest.hexdigest()

@@ -77,10 +77,16 @@ def removal_logits(
         batch_size: videos at a time.
     """
     initialized_labels = getattr(policy, "initialized_labels", True)
+    # Where a policy reads evidence, of the whole split: a batch has no others to compare a video with.
+    evidence_of = getattr(policy, "evidence_of", None)
     with torch.no_grad():
-        batches = torch.split(indices, batch_size)
-        # Detached, because logits that are a view of a weight would ask for a gradient all the same.
-        return [policy(*observe(split, batch, initialized_labels)).detach() for batch in batches]
+        logits = []
+        for batch in torch.split(indices, batch_size):
+            state = observe(split, batch, initialized_labels)
+            found = () if evidence_of is None else (evidence_of(split, batch),)
+            # Detached, because logits that are a view of a weight would ask for a gradient all the same.
+            logits.append(policy(*state, *found).detach())
+        return logits
 
 
 def observe(split: SplitTensors, indices: Tensor, initialized_labels: bool = True) -> tuple[Tensor, Tensor]:

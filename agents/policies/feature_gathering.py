@@ -103,6 +103,8 @@ class FeatureGathering(nn.Module):
             mode="features",
             with_labels="labels_audio" in shapes,
             with_progress="progress" in shapes,
+            # Whose it is makes no difference to the space.
+            evidence="start" if "evidence" in shapes else None,
         )
         space = layout.space(self._header)
         return space if videos else video_space(space)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from rlld_agents.policies.base import RemovalPolicy
+from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.policies.ensemble import PolicyEnsemble
+from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.errors import InputError
@@ -75,7 +77,12 @@ def _make(kind: str, sizes: dict[str, Any]) -> RemovalPolicy:
     """Return an untrained policy of a make and size; ValueError for an unknown make."""
     if kind == PolicyEnsemble.kind:
         return PolicyEnsemble([_make(sizes["kind"], sizes["sizes"]) for _ in range(sizes["number"])])
-    makes = {make.kind: make for make in (HybridAttentionPolicy, NetworkPolicy)}
+    if kind == CombinedPolicy.kind:
+        prior, evidence = (_make(sizes[part]["kind"], sizes[part]["sizes"]) for part in ("prior", "evidence"))
+        if not isinstance(evidence, EvidencePolicy):
+            raise ValueError(f"a combined policy whose evidence is of the make {evidence.kind!r}")
+        return CombinedPolicy(prior, evidence)
+    makes = {make.kind: make for make in (HybridAttentionPolicy, NetworkPolicy, EvidencePolicy)}
     if kind not in makes:
         raise ValueError(f"a policy of the unknown make {kind!r}")
     return makes[kind](**sizes)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from rlld_gym.errors import InputError
 
-Advantage = Literal["episode", "step", "video", "label"]
+Advantage = Literal["episode", "step", "video", "label", "class"]
 Baseline = Literal["none", "ema", "leave_one_out", "expected", "optimal"]
 
 BASELINES: Final[dict[str, tuple[Baseline, ...]]] = {
@@ -29,8 +29,8 @@ BASELINES: Final[dict[str, tuple[Baseline, ...]]] = {
     "video": ("none", "ema", "leave_one_out", "expected"),
     "label": ("none", "ema", "leave_one_out", "expected", "optimal"),
 }
-"""Baselines that make sense. An episode's or step's reward has no others beside it to be compared with, and nobody
-knows the expectation of an episode's return."""
+"""Baselines that make sense where action bits are drawn. An episode's or step's reward has no others beside it to
+be compared with, and nobody knows the expectation of an episode's return."""
 
 
 class Outcome(NamedTuple):

@@ -1,22 +1,46 @@
 """The options of REINFORCE, checked where they are given."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
 
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
+
+CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "patience")
+"""Options that may change when a run is resumed."""
+
+PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience", "rollout_workers")
+"""Options that only exploration in parameters uses."""
+
+ACTION_OPTIONS = (
+    "learning_rate",
+    "reward_to_go",
+    "discount",
+    "baseline",
+    "baseline_decay",
+    "entropy_coefficient",
+    "kl_coefficient",
+    "max_gradient_norm",
+    "update_every",
+    "warm_up_steps",
+    "gradient_diagnostics",
+)
+"""Options that only exploration in actions uses."""
 
 
 @dataclass(frozen=True)
 class ReinforceConfig:
     """Options of ``Reinforce``; the defaults are the paper's preset."""
 
-    episodes: int = 20
+    episodes: int = 64
     """Episodes to train for, counted from the start of the run also when it is resumed."""
     learning_rate: float = 1e-4
     """Adam's learning rate."""
     advantage: Advantage = "episode"
     """Which action bits share a reward. "episode": all bits share the episode's return (Eq. 15); "step": those of a
-    step its reward; "video": those of a video the video's; "label": each bit has its label's credit."""
+    step its reward; "video": those of a video the video's; "label": each bit has its label's credit. Exploring
+    parameters, "episode" or "class": the numbers of a class also have what that class earned."""
     branch_rewards: bool = True
     """Reinforce each branch with its own reward (Eq. 15), not both with the mean of the two."""
     reward_to_go: bool = False
@@ -44,6 +68,23 @@ class ReinforceConfig:
     gradient_diagnostics: bool = False
     """Log how noisy the gradient is, from the gradients of two halves of each batch; takes two more backward
     passes and changes nothing else."""
+    exploration: Literal["actions", "parameters"] = "actions"
+    """What is drawn at random: every action bit (Eq. 12-15), or once an episode the policy's parameters, which then
+    act deterministically (`rlld_agents.reinforce.parameter_exploration`)."""
+    pairs: int = 4
+    """Exploring parameters: antithetic pairs of episodes for an update."""
+    deviation: float = 0.7
+    """Exploring parameters: standard deviation of a perturbation."""
+    step_size: float = 0.8
+    """Exploring parameters: how far a parameter moves whose perturbation explains all of its advantage."""
+    decay: float = 0.93
+    """Exploring parameters: factor of the step size after each update."""
+    class_share: float = 0.5
+    """Exploring parameters, advantage "class": weight of what a class earned itself beside its branch's return."""
+    patience: int | None = None
+    """Exploring parameters: stop when so many updates earned no more than as many before; None: never."""
+    rollout_workers: int = 1
+    """Exploring parameters: processes that play episodes side by side, with the same result; 1: only this one."""
     checkpoint_every: int = 10
     """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
     seed: int = 0
@@ -51,6 +92,9 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, alone or together."""
+        if self.exploration == "parameters":
+            self._check_parameters()
+            return
         baselines = BASELINES.get(self.advantage, ())
         self._check(
             {
@@ -73,8 +117,10 @@ class ReinforceConfig:
                 "warm_up_steps": (self.warm_up_steps >= 0, "at least 0"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
                 "seed": (self.seed >= 0, "at least 0"),
+                "exploration": (self.exploration == "actions", "actions or parameters"),
             }
         )
+        self._check_defaults(PARAMETER_OPTIONS, "exploration actions")
         if self.advantage == "episode":
             self._check(
                 {
@@ -97,6 +143,52 @@ class ReinforceConfig:
                     ),
                 }
             )
+
+    def _check_parameters(self) -> None:
+        """Refuse values that make no sense where parameters are explored."""
+        self._check(
+            {
+                "episodes": (self.episodes >= 1, "at least 1"),
+                "advantage": (
+                    self.advantage in ("episode", "class"),
+                    "exploring parameters, episode or class",
+                ),
+                "pairs": (self.pairs >= 1, "at least 1"),
+                "deviation": (self.deviation > 0, "greater than 0"),
+                "step_size": (self.step_size > 0, "greater than 0"),
+                "decay": (0 < self.decay <= 1, "greater than 0, at most 1"),
+                "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),
+                "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
+                "rollout_workers": (self.rollout_workers >= 1, "at least 1"),
+                "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
+                "seed": (self.seed >= 0, "at least 0"),
+            }
+        )
+        self._check_defaults(ACTION_OPTIONS, "exploration parameters")
+
+    def _check_defaults(self, options: tuple[str, ...], mode: str) -> None:
+        """Raise InputError where an option is set that has no effect."""
+        for option in fields(self):
+            if option.name in options and getattr(self, option.name) != option.default:
+                raise InputError(
+                    f"option {option.name}: found {getattr(self, option.name)}, which has no effect with {mode}; "
+                    "leave it away"
+                )
+
+    def check_resumes(self, saved: Mapping[str, Any], source: str) -> None:
+        """Raise InputError if an option that shapes the run differs from a saved run's.
+
+        Args:
+            saved: its options, by name.
+            source: of the saved run, for the message.
+        """
+        saved = asdict(ReinforceConfig()) | dict(saved)  # of a time when there were fewer options
+        for name, value in asdict(self).items():
+            if name not in CHANGEABLE and saved[name] != value:
+                raise InputError(
+                    f"{source}: trained with {name}={saved[name]}, found {name}={value}; "
+                    "resume with the run's own options"
+                )
 
     @property
     def needs_credit(self) -> bool:

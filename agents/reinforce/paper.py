@@ -13,6 +13,15 @@ from rlld_gym.environment_ids import LABEL_DENOISING
 Environment = gymnasium.Env[Any, Any]
 
 
+def published_start(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of the environment with a new parser in each episode, as published.
+
+    The environment's own default is a parser that has seen the weak labels; a file that is named stays.
+    """
+    start = environment.get("task_start", "pretrained")
+    return {**environment, "task_start": "fresh" if start == "pretrained" else start}
+
+
 def make_reinforce(
     environment: Mapping[str, Any],
     config: ReinforceConfig,

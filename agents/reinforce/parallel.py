@@ -113,7 +113,7 @@ class ParallelReinforce(Reinforce):
             outcomes = infos.get("final_info", infos)
             for copy, (mask, action) in enumerate(choices):
                 scalar, info = float(scalars[copy]), _info_of(outcomes, copy)
-                rewards = self._branch_rewards(scalar, info)
+                rewards = self.branch_rewards(scalar, info)
                 rollouts[copy].append(Step(before[copy], mask, action, rewards, scalar, info))
         if not done.all():
             raise InputError(

@@ -4,9 +4,9 @@ The paper's gradient is 1/N sum_i grad log pi(a_audio_i, a_visual_i | h_i) R(S),
 episode. What it leaves open is read like this:
 
 - R(S) is the return of the whole episode, the plain sum of its N rewards, and the same number multiplies
-  every step: Eq. 15 writes R(S) without the index i. R(S) = R_terminal + R_inter (Eq. 11) thus holds with
-  R_inter summed over the steps. The environment's ``terminal_scale`` and ``terminal_every`` set the terminal
-  reward's share.
+  every step: Eq. 15 writes R(S) without the index i. R(S) = R_terminal + R_inter (Eq. 11) holds with R_inter the
+  mean over the steps, each of which the environment pays its share of. Its ``inter_scale``, ``terminal_scale`` and
+  ``terminal_every`` set the shares of the two.
 - Each branch has its own return: log pi of the audio bits is multiplied with the sum of
   ``info["reward_audio"]``, log pi of the visual bits with the sum of ``info["reward_visual"]``.
 - A step's state is a batch of videos, so log pi is the sum over all free bits of the batch, not a mean. (Adam
@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -38,16 +37,24 @@ from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.files import POLICY_NAME, save_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Outcome, pooled, spread
+from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.distribution import MaskedBernoulli
 from rlld_agents.reinforce.episode import EpisodeLog, Step, means
 from rlld_agents.reinforce.gradient_noise import GradientNoise
+from rlld_agents.reinforce.parameter_exploration import ParameterExploration
+from rlld_agents.reinforce.policy_rollout import (
+    action_distribution,
+)
+from rlld_agents.reinforce.rollout_pool import rollouts_of
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
+
+EPISODES_APART = 1_000_003
+"""Exploring parameters, runs with neighbouring seeds share no episode's seed."""
 
 
 class Reinforce:
@@ -96,6 +103,10 @@ class Reinforce:
         self.episode = 0
         self.total_steps = 0
         self.advantages = AdvantageEstimator(self.config)
+        self.branch_rewards = BranchRewards(self.config.branch_rewards)
+        self.exploration: ParameterExploration | None = None
+        if self.config.exploration == "parameters":
+            self.exploration = ParameterExploration(policy, self.config)
 
     # ------------------------------------------------------------------ the algorithm
 
@@ -140,10 +151,13 @@ class Reinforce:
                 tqdm(total=self.config.episodes, initial=self.episode, unit="episode", disable=not progress)
             )
             complete = self._snapshot(folder)
+            self._play = stack.enter_context(
+                rollouts_of(self.policy, self.env, self.config.rollout_workers, self.branch_rewards)
+            )
             try:
-                while self.episode < self.config.episodes:
+                while not self.finished:
                     before = self.episode
-                    row = self._train_episode()
+                    row = self._train_episode() if self.exploration is None else self._explore_parameters()
                     rows.append(row)
                     if log is not None:
                         log.write(row)
@@ -152,14 +166,19 @@ class Reinforce:
                     bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.3f}", refresh=False)
                     if callback is not None:
                         callback(row)
-                    is_last = self.episode >= self.config.episodes
                     every = self.config.checkpoint_every
-                    if is_last or self.episode // every > before // every:
+                    if self.finished or self.episode // every > before // every:
                         self._save(folder, complete)
             except KeyboardInterrupt:
                 self._save(folder, complete)
                 raise
         return rows
+
+    @property
+    def finished(self) -> bool:
+        """Whether all episodes are done, or further ones would not help."""
+        converged = self.exploration is not None and self.exploration.converged
+        return self.episode >= self.config.episodes or converged
 
     @timed_part("policy")
     def _train_episode(self) -> dict[str, float]:
@@ -182,6 +201,15 @@ class Reinforce:
                 updates.append(self._update(waiting, noise))
                 waiting.clear()
         return self._count_and_describe([log], updates, noise, start)
+
+    @timed_part("policy")
+    def _explore_parameters(self) -> dict[str, float]:
+        """Play an update's antithetic pairs of episodes, move the parameters, and return the row to log."""
+        assert self.exploration is not None
+        start = time.perf_counter()
+        seed = self.config.seed * EPISODES_APART + self.episode
+        rollouts, update = self.exploration.play_and_update(self._play, self.generator, seed)
+        return self._count_and_describe([rollout.log for rollout in rollouts], [update], None, start)
 
     def _count_and_describe(
         self,
@@ -211,7 +239,7 @@ class Reinforce:
         mask, action = self._act(observation, info)
         following, reward, terminated, truncated, info = self.env.step(action.numpy())
         scalar = float(reward)
-        step = Step(observation, mask, action, self._branch_rewards(scalar, info), scalar, info)
+        step = Step(observation, mask, action, self.branch_rewards(scalar, info), scalar, info)
         return step, following, terminated or truncated
 
     def _act(
@@ -220,13 +248,7 @@ class Reinforce:
         """Sample an action; return the mask that holds for it, and the action."""
         mask = torch.tensor(info["action_mask"]) if "action_mask" in info else None
         with torch.no_grad():  # around the policy alone: the environment trains a network in its step
-            return mask, self._distribution(self.policy, observation, mask).sample(self.generator)
-
-    def _branch_rewards(self, scalar: float, info: dict[str, Any]) -> tuple[float, float]:
-        """Return a step's reward of the audio and of the visual branch."""
-        if self.config.branch_rewards and "reward_audio" in info and "reward_visual" in info:
-            return float(info["reward_audio"]), float(info["reward_visual"])
-        return scalar, scalar
+            return mask, action_distribution(self.policy, observation, mask).sample(self.generator)
 
     def _update(self, steps: list[Step], noise: GradientNoise | None) -> dict[str, float]:
         """Take one Adam step along 1/N sum_i grad log pi(a_i) R (Eq. 15); backward() runs step by step."""
@@ -257,7 +279,7 @@ class Reinforce:
 
     def _terms(self, step: Step, advantage: Tensor | None, noise: GradientNoise | None) -> dict[str, Tensor]:
         """Return sums over the free bits of a step: log pi times the advantage, entropy, divergence, and 1."""
-        distribution = self._distribution(self.policy, step.observation, step.mask)
+        distribution = action_distribution(self.policy, step.observation, step.mask)
         if advantage is None:
             advantage = self.advantages.of_step(self._outcome(step, distribution.free), distribution)
         log_probabilities = distribution.log_probabilities(step.action.to(self.device))
@@ -270,7 +292,7 @@ class Reinforce:
         }
         if self.reference is not None:
             with torch.no_grad():
-                reference = self._distribution(self.reference, step.observation, step.mask)
+                reference = action_distribution(self.reference, step.observation, step.mask)
             terms["kl"] = distribution.divergence(reference).sum()
         return terms
 
@@ -292,16 +314,6 @@ class Reinforce:
         branch = torch.tensor(step.rewards, device=self.device)
         return Outcome(free & step.action.to(self.device).bool(), branch, per_video, credit)
 
-    def _distribution(
-        self, policy: nn.Module, observation: dict[str, NDArray[Any]], mask: Tensor | None
-    ) -> MaskedBernoulli:
-        """Return a policy's action distribution for one observation."""
-        audio, visual = (
-            torch.from_numpy(np.asarray(observation[name], np.float32)).to(self.device)
-            for name in ("audio", "visual")
-        )
-        return MaskedBernoulli(policy(audio, visual), None if mask is None else mask.to(self.device))
-
     # ------------------------------------------------------------------ checkpoints
 
     def state_dict(self) -> dict[str, Any]:
@@ -317,6 +329,7 @@ class Reinforce:
                 "optimizer": self.optimizer.state_dict(),
                 "generator": self.generator.get_state(),
                 "baseline": self.advantages.average,
+                "exploration": None if self.exploration is None else self.exploration.state_dict(),
                 "env": get_state() if get_state is not None and self.episode else None,
             }
         )
@@ -330,10 +343,10 @@ class Reinforce:
 
         Raises:
             InputError: if the state is of a policy of other sizes or of a run with other options
-                (``episodes`` and ``checkpoint_every`` may differ).
+                (but for those that may change).
         """
         try:
-            self._check_same_run(state["config"], source)
+            self.config.check_resumes(state["config"], source)
             self.policy.load_state_dict(state["policy"])
             if self.reference is not None:
                 self.reference.load_state_dict(state["reference"])
@@ -341,6 +354,8 @@ class Reinforce:
             self.generator.set_state(state["generator"])
             self.episode, self.total_steps = state["episode"], state["total_steps"]
             self.advantages.average = state["baseline"]
+            if self.exploration is not None:
+                self.exploration.load_state_dict(state["exploration"])
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
@@ -354,16 +369,6 @@ class Reinforce:
             self.reset_seed = None
         else:  # nothing to restore: a seed that no other resumption of the run shares
             self.reset_seed = self.config.seed + self.episode
-
-    def _check_same_run(self, saved: dict[str, Any], source: str) -> None:
-        """Raise InputError if an option that shapes the run differs from the saved one."""
-        saved = dataclasses.asdict(ReinforceConfig()) | saved  # of a time when there were fewer options
-        for name, value in dataclasses.asdict(self.config).items():
-            if name not in ("episodes", "checkpoint_every") and saved[name] != value:
-                raise InputError(
-                    f"{source}: trained with {name}={saved[name]}, found {name}={value}; "
-                    "resume with the run's own options"
-                )
 
     def _prepare(self, checkpoint: Path, resume: bool) -> None:
         """Load the checkpoint of a run that is resumed; refuse to overwrite one otherwise."""

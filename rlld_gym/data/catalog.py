@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.twins.variants import KNOWN_TWINS, TWIN_NAMES, twin_parts
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
     from rlld_gym.data.tensors import StoreTensors
-
-TWIN_NAMES = ("twin-tiny", "twin-small", "twin-full")
-"""Names of the synthetic twins of LLP."""
 
 MEMORY_MAP_VARIABLE = "RLLD_MEMORY_MAP"
 """Environment variable: with the value 1, store files are mapped instead of read (see ``FeatureStore.open``)."""
@@ -25,7 +23,8 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
     """Return a data set; asked for again in the same process, the same object.
 
     Args:
-        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        data: "twin-tiny", "twin-small", "twin-full", one of these with the ending of a variant such as
+            "twin-small-context", or the path of a store file.
         seed: seed of a twin; ignored for a file.
 
     Returns:
@@ -40,7 +39,8 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
         if key[0] in TWIN_NAMES:
             from rlld_gym.data.twins.generation import twin  # noqa: PLC0415 (only where a twin is wanted)
 
-            _stores[key] = twin(scale=key[0].removeprefix("twin-"), seed=seed)
+            scale, variant = twin_parts(key[0])
+            _stores[key] = twin(scale, seed, variant)
         else:
             _stores[key] = FeatureStore.open(data, memory_map=_memory_map())
     return _stores[key]
@@ -50,7 +50,8 @@ def shared_tensors(data: str | os.PathLike[str], device: str, seed: int = 0) -> 
     """Return ``open_data(data, seed).to(device)``, one copy per process and device; read-only by convention.
 
     Args:
-        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        data: "twin-tiny", "twin-small", "twin-full", one of these with the ending of a variant such as
+            "twin-small-context", or the path of a store file.
         device: a torch device such as "cpu" or "cuda:0".
         seed: seed of a twin; ignored for a file.
 
@@ -86,12 +87,9 @@ def _key(data: str | os.PathLike[str], seed: int) -> _Key:
         status = Path(name).stat()
     except OSError as error:
         if name.startswith("twin"):
-            raise InputError(
-                f"data {name!r}: unknown twin; expected one of {', '.join(TWIN_NAMES)}"
-            ) from error
-        known = ", ".join(TWIN_NAMES)
+            raise InputError(f"data {name!r}: unknown twin; expected one of {KNOWN_TWINS}") from error
         raise InputError(
-            f"data {name!r}: {error.strerror or error}; expected {known} or the path of a store file; "
+            f"data {name!r}: {error.strerror or error}; expected {KNOWN_TWINS}, or the path of a store file; "
             "make one with 'rlld data twin' or 'rlld data import'"
         ) from error
     return str(Path(name).resolve()), status.st_mtime_ns, status.st_size

@@ -1,116 +1,112 @@
-"""Options of the decision process, checked where they are given."""
+"""Options of the decision process: declared here, and nowhere else."""
 
 import math
+import os
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import Any, Literal
 
-from rlld_gym.denoising.credit import CREDIT_LOSSES, CreditLoss
-from rlld_gym.denoising.evidence import EVIDENCE_SOURCES, EvidenceSource
-from rlld_gym.denoising.labels import EMPTY_RULES, EmptyRule
+from rlld_gym.denoising.credit import CreditLoss
+from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.denoising.rewards import INTER_WEIGHTS
 from rlld_gym.errors import InputError
+from rlld_gym.options import (
+    check_options,
+    option,
+    or_none,
+    require_count,
+    require_number,
+    require_pair,
+    share,
+)
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
 TaskLifespan = Literal["episode", "run"]
 OverlapLabels = Literal["original", "revised"]
 RewardKind = Literal["paper", "credit", "paper+credit"]
 
-_CHOICES: Final[dict[str, tuple[str, ...]]] = {
-    "task_lifespan": ("episode", "run"),
-    "empty_rule": EMPTY_RULES,
-    "overlap_labels": ("original", "revised"),
-    "reward": get_args(RewardKind),
-    "credit_loss": CREDIT_LOSSES,
-}
-
 
 @dataclass(frozen=True)
-class ProcessConfig:
-    """Immutable options of a `rlld_gym.denoising.process.DenoisingProcess`; the defaults are the paper's.
-
-    Attributes:
-        batch_size: videos in a state, B.
-        overlap: share of a state's videos that the next state keeps, 0 or more and less than 1; rounded to
-            whole videos.
-        episode_length: steps of an episode.
-        subset: share of the training videos that an episode draws from, above 0 and at most 1; rounded down.
-        recipe: how the task network is built and trained, including which network it is.
-        hidden_size: width of the task network.
-        task_lifespan: "episode": a new task network every episode; "run": the same network goes on.
-        task_start: what a new task network is: "pretrained", a copy of one parser that was trained on the weak
-            labels (`rlld_gym.denoising.starting_parser`); "fresh", with random weights, the paper's; or the path of
-            a ``task.safetensors``, a copy of that.
-        task_start_epochs: epochs of the pretrained parser; None: half of the recipe's.
-        evidence: whose evidence (`rlld_gym.denoising.evidence`) states have: that of the "start", of the "current"
-            task network, or None.
-        inter_weights: weights of the divergence and of the cosine term of the inter-reward (Eq. 9).
-        inter_scale: what a step pays per unit of inter-reward; None: 1 / episode_length, so that an episode pays
-            their mean beside the validation reward (Eq. 11).
-        terminal_scale: terminal reward per percent of validation F-score (Eq. 10).
-        terminal_every: pay the terminal reward also after every so many steps; None: on the last step only.
-        reward: "paper": inter- and terminal reward (Eq. 9-11); "credit": the credit of the removed labels instead;
-            "paper+credit": the sum.
-        credit_loss: the validation loss that credit is about, see `rlld_gym.denoising.credit.validation_loss`.
-        credit_videos: validation videos that a step's credit is computed from; all where there are fewer.
-        credit_scale: reward per unit of normalised credit.
-        empty_rule: see `rlld_gym.denoising.labels.revise_labels`.
-        overlap_labels: what the kept videos show next, their "original" labels or the "revised" ones.
+class ProcessOptions:
+    """Options of the decision process that do not depend on the data set.
 
     Raises:
         InputError: a value of the wrong type or out of range.
     """
 
-    batch_size: int = 128
-    overlap: float = 0.25
-    episode_length: int = 32
-    subset: float = 1 / 3
-    recipe: Recipe = field(default_factory=lambda: get_recipe("rlld"))
-    hidden_size: int = 512
-    task_lifespan: TaskLifespan = "episode"
-    task_start: str = "pretrained"
-    task_start_epochs: int | None = None
-    evidence: EvidenceSource | None = None
-    inter_weights: tuple[float, float] = INTER_WEIGHTS
-    inter_scale: float | None = None
-    terminal_scale: float = 0.1
-    terminal_every: int | None = None
-    reward: RewardKind = "paper"
-    credit_loss: CreditLoss = "segment_f1"
-    credit_videos: int = 256
-    credit_scale: float = 1.0
-    empty_rule: EmptyRule = "video"
-    overlap_labels: OverlapLabels = "original"
+    batch_size: int = option(128, "videos in a state, B", require_count)
+    overlap: float = option(
+        0.25, "share of a state's videos that the next state keeps", share(zero=True, one=False)
+    )
+    episode_length: int = option(32, "steps of an episode", require_count)
+    subset: float = option(
+        1 / 3,
+        "share of the training videos that an episode draws from",
+        share(zero=False, one=True),
+        shown="1 / 3",
+    )
+    task_lifespan: TaskLifespan = option(
+        "episode", '`"episode"`: a new task network every episode; `"run"`: the same goes on'
+    )
+    task_start: str = option(
+        "pretrained",
+        'what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; '
+        '`"fresh"`: random weights, the paper\'s; or the path of a `task.safetensors`: a copy of that',
+    )
+    task_start_epochs: int | None = option(
+        None, "epochs of the pretrained parser; `None`: half of the recipe's", or_none(require_count)
+    )
+    inter_weights: tuple[float, float] = option(
+        INTER_WEIGHTS,
+        "weights of the divergence and of the cosine term of the inter-reward (Eq. 9)",
+        require_pair,
+    )
+    inter_scale: float | None = option(
+        None,
+        "paid per unit of inter-reward and step; `None`: 1 / `episode_length`, so that an episode pays the mean",
+        or_none(require_number),
+    )
+    terminal_scale: float = option(
+        0.1, "terminal reward per percent of validation F-score (Eq. 10)", require_number
+    )
+    terminal_every: int | None = option(
+        None,
+        "validate and pay also after every so many steps; `None`: only after the last",
+        or_none(require_count),
+    )
+    reward: RewardKind = option(
+        "paper",
+        '`"paper"`: inter- and terminal reward (Eq. 9-11); `"credit"`: credit of the removed labels; '
+        '`"paper+credit"`: both',
+    )
+    credit_loss: CreditLoss = option(
+        "segment_f1",
+        'the validation loss that credit is about: `"segment_f1"` (1 - soft F-score of the segments), '
+        '`"segment_bce"` or `"video_bce"` (cross-entropies)',
+    )
+    credit_videos: int = option(
+        256,
+        "validation videos, drawn anew in each step, that credit is computed from; all where there are fewer",
+        require_count,
+    )
+    credit_scale: float = option(1.0, "reward per unit of normalised credit", require_number)
+    empty_rule: EmptyRule = option(
+        "video",
+        '`"video"`: labels come back where a video would lose all in both modalities; `"modality"`: where a '
+        "modality would",
+    )
+    overlap_labels: OverlapLabels = option(
+        "original",
+        'what kept videos show next: their `"original"` or their `"revised"` labels. Inter-rewards always compare '
+        "with the original ones",
+    )
 
     def __post_init__(self) -> None:
         """Check every option."""
-        for name in ("batch_size", "episode_length", "hidden_size", "credit_videos"):
-            require_count(name, getattr(self, name))
-        for name in ("terminal_every", "task_start_epochs"):
-            if getattr(self, name) is not None:
-                require_count(name, getattr(self, name))
-        self._check_start()
-        if not _is_number(self.overlap) or not 0 <= self.overlap < 1:
-            raise InputError(f"overlap is {self.overlap!r}; expected a share of at least 0 and below 1")
-        if not _is_number(self.subset) or not 0 < self.subset <= 1:
-            raise InputError(f"subset is {self.subset!r}; expected a share above 0 and at most 1")
-        for name in ("terminal_scale", "credit_scale"):
-            if not _is_number(getattr(self, name)):
-                raise InputError(f"{name} is {getattr(self, name)!r}; expected a finite number")
-        if self.inter_scale is not None and not _is_number(self.inter_scale):
-            raise InputError(
-                f"inter_scale is {self.inter_scale!r}; expected a finite number, or None for 1 / episode_length"
-            )
-        if not isinstance(self.inter_weights, tuple | list) or not (
-            len(self.inter_weights) == 2 and all(_is_number(weight) for weight in self.inter_weights)
-        ):
-            raise InputError(f"inter_weights is {self.inter_weights!r}; expected two finite numbers")
+        if isinstance(self.task_start, os.PathLike):
+            object.__setattr__(self, "task_start", os.fspath(self.task_start))
+        check_options(self)
         object.__setattr__(self, "inter_weights", tuple(float(weight) for weight in self.inter_weights))
-        for name, choices in _CHOICES.items():
-            require_choice(name, getattr(self, name), choices)
-
-    def _check_start(self) -> None:
-        """Raise InputError where the options about the starting parser do not fit together."""
-        start = self.task_start
+        start: Any = self.task_start
         if not isinstance(start, str) or not start:
             raise InputError(
                 f"task_start is {start!r}; expected 'pretrained', 'fresh' or the path of a task.safetensors"
@@ -120,13 +116,22 @@ class ProcessConfig:
                 f"task_start_epochs is {self.task_start_epochs}, but task_start is {start!r}: only 'pretrained' "
                 "trains a parser; leave one of the two away"
             )
-        if self.evidence is not None:
-            require_choice("evidence", self.evidence, EVIDENCE_SOURCES)
-        if self.evidence == "start" and start == "fresh":
-            raise InputError(
-                "evidence is 'start', but task_start is 'fresh': a new network knows nothing; use task_start "
-                "'pretrained' or a file, or evidence 'current'"
-            )
+
+
+@dataclass(frozen=True)
+class ProcessConfig(ProcessOptions):
+    """Options of a `rlld_gym.denoising.process.DenoisingProcess`, with its task network.
+
+    Attributes:
+        recipe: how the task network is built and trained, including which network it is.
+        hidden_size: width of the task network.
+
+    Raises:
+        InputError: a value of the wrong type or out of range.
+    """
+
+    recipe: Recipe = field(default_factory=lambda: get_recipe("rlld"))
+    hidden_size: int = option(512, "width of the task network", require_count)
 
     @property
     def num_carried(self) -> int:
@@ -163,19 +168,3 @@ class ProcessConfig:
                 f"of {self.batch_size}; make the batch smaller or the subset larger"
             )
         return size
-
-
-def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Raise InputError where an option is none of its choices."""
-    if value not in choices:
-        raise InputError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
-
-
-def require_count(name: str, value: Any, lowest: int = 1) -> None:
-    """Raise InputError where an option is no integer of at least ``lowest``."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

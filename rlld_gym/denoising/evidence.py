@@ -78,11 +78,33 @@ def known_evidence(network: TaskNetwork, split: SplitTensors) -> Tensor:
     return known[network]
 
 
-def _of_batch(network: TaskNetwork, split: SplitTensors, rows: Tensor) -> Tensor:
-    features = split.batch(rows)
+def modality_evidence(network: TaskNetwork, features: Batch) -> Tensor:
+    """Return `evidence` for a batch on its own, in the mode the network is in.
+
+    Args:
+        network: on the features' device.
+        features: audio (B, T, Da), visual 2D (B, T, D2) and 3D (B, T, D3), float32. A network that cannot tell
+            modalities apart is shown, in place of the other modality, that of other videos of the batch.
+
+    Returns:
+        (B, 2, C) float32.
+    """
     if network.separates_modalities:
         output = network(*features, cross_attention=False)
         return _log_odds(output.audio, output.visual)
+    batch = len(features[0])
+    total = torch.zeros((), device=features[0].device)
+    for other in range(1, NUM_OTHERS + 1):
+        rows = (torch.arange(batch, device=total.device) + 1 + other * batch // (NUM_OTHERS + 1)) % batch
+        strangers = (features[0][rows], features[1][rows], features[2][rows])
+        total = total + _with_strangers(network, features, strangers)
+    return total / NUM_OTHERS
+
+
+def _of_batch(network: TaskNetwork, split: SplitTensors, rows: Tensor) -> Tensor:
+    features = split.batch(rows)
+    if network.separates_modalities:
+        return modality_evidence(network, features)
     total = torch.zeros((), device=rows.device)
     for other in range(1, NUM_OTHERS + 1):
         strangers = split.batch((rows + 1 + other * len(split) // (NUM_OTHERS + 1)) % len(split))

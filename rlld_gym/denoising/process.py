@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
-from rlld_gym.denoising.evidence import evidence, known_evidence
+from rlld_gym.denoising.evidence import EvidenceSource, evidence, known_evidence
 from rlld_gym.denoising.labels import Revision, revise_labels
 from rlld_gym.denoising.rewards import branch_rewards, credit_rewards, terminal_rewards
 from rlld_gym.denoising.sampler import OverlapSampler
@@ -127,18 +127,25 @@ class DenoisingProcess:
         """Whether the episode is over."""
         return self.steps >= self.config.episode_length
 
-    def evidence(self) -> Tensor | None:
-        """Return the evidence about the state's videos, (B, 2, C) float32 on the device; None if it is not wanted.
+    def evidence(self, source: EvidenceSource) -> Tensor:
+        """Return the evidence about the state's videos, see `rlld_gym.denoising.evidence`.
 
-        See `rlld_gym.denoising.evidence`. That of the current task network takes one more pass of it.
+        Args:
+            source: "start": of the parser that episodes start from; "current": of the task network as it is, which
+                takes one more pass of it.
+
+        Returns:
+            (B, 2, C) float32 on the device.
+
+        Raises:
+            RuntimeError: there is no parser that episodes start from.
         """
-        train, source = self.data["train"], self.config.evidence
-        if source is None:
-            return None
+        train = self.data["train"]
         rows = torch.from_numpy(self.state.indices).to(self.data.device)
         if source == "current":
             return evidence(self._task.born()[0], train, rows)
-        assert self._task.start is not None
+        if self._task.start is None:
+            raise RuntimeError("new task networks have no parser in common that they start from")
         return known_evidence(self._task.start, train).index_select(0, rows)
 
     @property

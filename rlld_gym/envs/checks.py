@@ -6,10 +6,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import TWIN_NAMES, open_data
+from rlld_gym.data.catalog import open_data
 from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.twins.scales import twin_scale
+from rlld_gym.data.twins.variants import TWIN_NAMES, twin_parts
 from rlld_gym.errors import InputError
 
 
@@ -36,12 +37,6 @@ def checked_action(action: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
             f"action contains {array[wrong][0]}; expected only 0 (keep) and 1 (remove the label)"
         )
     return array.astype(np.bool_)
-
-
-def require_flag(name: str, value: Any) -> None:
-    """Raise InputError where an option is not True or False."""
-    if not isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}; expected True or False")
 
 
 def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
@@ -73,7 +68,7 @@ def data_header(data: str, seed: int) -> StoreHeader:
     """Return what is known of a data set without reading its features or generating a twin.
 
     Args:
-        data: "twin-tiny", "twin-small", "twin-full", or the path of a store file.
+        data: a twin's name, or the path of a store file.
         seed: seed of a twin; ignored for a file.
 
     Raises:
@@ -81,7 +76,7 @@ def data_header(data: str, seed: int) -> StoreHeader:
     """
     if data not in TWIN_NAMES:
         return open_data(data, seed).header
-    scale = twin_scale(data.removeprefix("twin-"))
+    scale = twin_scale(twin_parts(data)[0])
     return StoreHeader(
         name=data,
         classes=CLASSES,

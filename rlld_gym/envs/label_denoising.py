@@ -12,28 +12,18 @@ from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import shared_tensors
-from rlld_gym.denoising.config import (
-    OverlapLabels,
-    ProcessConfig,
-    RewardKind,
-    TaskLifespan,
-    require_choice,
-    require_count,
-)
-from rlld_gym.denoising.credit import CreditLoss
-from rlld_gym.denoising.evidence import EvidenceSource
-from rlld_gym.denoising.labels import FREE, EmptyRule
+from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
 from rlld_gym.denoising.training_evidence import TrainingEvidence, training_evidence
-from rlld_gym.devices import checked_device, resolved_device
+from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
-from rlld_gym.envs.observations import Observation, ObservationLayout, ObservationMode
+from rlld_gym.envs.observations import Observation
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
-from rlld_gym.parsing.networks import network_names
-from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.options import markdown_table, options_from, signature
 from rlld_gym.profiling import timed_part
 
 Action = NDArray[np.int8]
@@ -186,36 +176,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     ## Arguments
 
-    | Argument             | Default        | Meaning                                                                 |
-    |----------------------|----------------|-------------------------------------------------------------------------|
-    | `data`               | `"twin-small"` | `"twin-tiny"`, `"twin-small"`, `"twin-full"` (synthetic twins of LLP) or the path of a feature store |
-    | `data_seed`          | `0`            | seed of a twin's generation; ignored for a file                         |
-    | `batch_size`         | `128`          | videos in a state, B                                                    |
-    | `overlap`            | `0.25`         | share of a state's videos that the next state keeps                     |
-    | `episode_length`     | `32`           | steps of an episode                                                     |
-    | `subset`             | `1 / 3`        | share of the training videos that an episode draws from                 |
-    | `recipe`             | `None`         | training recipe of the task network; `None`: the data set's recommendation |
-    | `hidden_size`        | `None`         | width of the task network; `None`: the data set's recommendation        |
-    | `task_network`       | `None`         | registered name of the task network, which brings its own objective; `None`: the recipe's |
-    | `task_lifespan`      | `"episode"`    | `"episode"`: a new task network every episode; `"run"`: the same goes on |
-    | `task_start`         | `"pretrained"` | what a new task network is: `"pretrained"`: a copy of a parser trained on the weak labels once; `"fresh"`: random weights, the paper's; or the path of a `task.safetensors`: a copy of that |
-    | `task_start_epochs`  | `None`         | epochs of the pretrained parser; `None`: half of the recipe's           |
-    | `inter_weights`      | `(0.6, 0.4)`   | weights of the divergence and of the cosine term of the inter-reward    |
-    | `inter_scale`        | `None`         | paid per unit of inter-reward and step; `None`: 1 / `episode_length`, so that an episode pays the mean |
-    | `terminal_scale`     | `0.1`          | terminal reward per percent of F-score                                  |
-    | `terminal_every`     | `None`         | validate and pay also after every so many steps; `None`: only after the last |
-    | `reward`             | `"paper"`      | `"paper"`: inter- and terminal reward; `"credit"`: credit of the removed labels; `"paper+credit"`: both |
-    | `credit_loss`        | `"segment_f1"` | the validation loss: `"segment_f1"` (1 - soft F-score of the segments), `"segment_bce"` or `"video_bce"` (cross-entropies) |
-    | `credit_videos`      | `256`          | validation videos, drawn anew in each step, that credit is computed from; all where there are fewer |
-    | `credit_scale`       | `1.0`          | reward per unit of normalised credit                                    |
-    | `empty_rule`         | `"video"`      | `"video"`: labels come back where a video would lose all in both modalities; `"modality"`: where a modality would |
-    | `overlap_labels`     | `"original"`   | what kept videos show next: their `"original"` or their `"revised"` labels. Inter-rewards always compare with the original ones |
-    | `initialized_labels` | `True`         | whether labels are part of the observation                              |
-    | `observation`        | `"features"`   | `"features"` or `"indices"`, see above                                  |
-    | `time_feature`       | `False`        | whether `progress` is part of the observation                           |
-    | `evidence`           | `None`         | whether `evidence` is part of the observation: that of the parser that episodes start from (`"start"`) or of the task network as it is (`"current"`) |
-    | `device`             | `"auto"`       | where the task network is trained: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; `"auto"`: a GPU if there is one |
-    | `render_mode`        | `None`         | `"ansi"` (a table) or `"rgb_array"` (a picture of the batch's labels)   |
+    {arguments}
 
     All arguments can be passed to `gymnasium.make` and are JSON-able. The data set is loaded at the first reset,
     once per process, and shared by all environments on it. `env.unwrapped.get_state()` and `set_state()` store
@@ -233,84 +194,19 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
 
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
 
-    def __init__(
-        self,
-        data: str | os.PathLike[str] = "twin-small",
-        *,
-        data_seed: int = 0,
-        batch_size: int = 128,
-        overlap: float = 0.25,
-        episode_length: int = 32,
-        subset: float = 1 / 3,
-        recipe: str | None = None,
-        hidden_size: int | None = None,
-        task_network: str | None = None,
-        task_lifespan: TaskLifespan = "episode",
-        task_start: str | os.PathLike[str] = "pretrained",
-        task_start_epochs: int | None = None,
-        inter_weights: tuple[float, float] = (0.6, 0.4),
-        inter_scale: float | None = None,
-        terminal_scale: float = 0.1,
-        terminal_every: int | None = None,
-        reward: RewardKind = "paper",
-        credit_loss: CreditLoss = "segment_f1",
-        credit_videos: int = 256,
-        credit_scale: float = 1.0,
-        empty_rule: EmptyRule = "video",
-        overlap_labels: OverlapLabels = "original",
-        initialized_labels: bool = True,
-        observation: ObservationMode = "features",
-        time_feature: bool = False,
-        evidence: EvidenceSource | None = None,
-        device: str = "auto",
-        render_mode: str | None = None,
-    ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        EzPickle.__init__(self, **arguments)
-        require_count("data_seed", data_seed, lowest=0)
-        if task_network is not None:
-            require_choice("task_network", task_network, network_names())
-        require_choice("observation", observation, ("features", "indices"))
-        checks.require_flag("initialized_labels", initialized_labels)
-        checks.require_flag("time_feature", time_feature)
-        if render_mode is not None:
-            require_choice("render_mode", render_mode, tuple(self.metadata["render_modes"]))
-        self._device = checked_device(device)
-        self._data = os.fspath(data), data_seed
+    def __init__(self, data: str | os.PathLike[str] = "twin-small", **options: Any) -> None:
+        arguments = options_from(EnvironmentArguments, type(self).__name__, data=data, **options)
+        EzPickle.__init__(self, **vars(arguments))
+        self._device = arguments.device
+        self._data = arguments.data, arguments.data_seed
         header = checks.data_header(*self._data)
-        recommended = header.attributes
-        trained_by = get_recipe(recommended["recipe"] if recipe is None else recipe)
-        self._config = ProcessConfig(
-            batch_size=batch_size,
-            overlap=overlap,
-            episode_length=episode_length,
-            subset=subset,
-            recipe=trained_by if task_network is None else trained_by.with_network(task_network),
-            hidden_size=recommended["hidden_size"] if hidden_size is None else hidden_size,
-            task_lifespan=task_lifespan,
-            task_start=os.fspath(task_start) if isinstance(task_start, os.PathLike) else task_start,
-            task_start_epochs=task_start_epochs,
-            evidence=evidence,
-            inter_weights=inter_weights,
-            inter_scale=inter_scale,
-            terminal_scale=terminal_scale,
-            terminal_every=terminal_every,
-            reward=reward,
-            credit_loss=credit_loss,
-            credit_videos=credit_videos,
-            credit_scale=credit_scale,
-            empty_rule=empty_rule,
-            overlap_labels=overlap_labels,
-        )
-        self._config.subset_size(header.counts["train"])
+        self._config = arguments.process_config(header)
         check_start(self._config, header.network_sizes)
         self._classes = header.classes
-        self._layout = ObservationLayout(
-            batch_size, observation, initialized_labels, time_feature, evidence is not None
-        )
+        self._layout = arguments.layout()
         self.observation_space = self._layout.space(header)
-        self.action_space = spaces.MultiBinary((batch_size, 2, len(header.classes)))
-        self.render_mode = render_mode
+        self.action_space = spaces.MultiBinary((arguments.batch_size, 2, len(header.classes)))
+        self.render_mode = arguments.render_mode
         self._process: DenoisingProcess | None = None
         self._frame: Frame | None = None
 
@@ -445,11 +341,18 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         return self._process
 
     def _observation(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
-        progress = process.steps / self._config.episode_length
-        return self._layout.observe(process.state, labels, progress, process.evidence())
+        return self._layout.observe(process, labels)
 
     def _state_info(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> dict[str, Any]:
         return {
             "indices": process.state.indices.copy(),
             "action_mask": labels.astype(np.int8) * np.int8(FREE),
         }
+
+
+# Declared once, in EnvironmentArguments: documentation and signature follow.
+LabelDenoisingEnv.__signature__ = signature(EnvironmentArguments)  # type: ignore[attr-defined]
+if LabelDenoisingEnv.__doc__ is not None:  # it is None under python -OO
+    LabelDenoisingEnv.__doc__ = LabelDenoisingEnv.__doc__.replace(
+        "{arguments}", "\n    ".join(markdown_table(EnvironmentArguments))
+    )

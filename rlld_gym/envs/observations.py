@@ -11,8 +11,8 @@ from torch import Tensor
 
 from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.data.store.header import StoreHeader
-from rlld_gym.denoising.evidence import EVIDENCE_LIMIT
-from rlld_gym.denoising.process import State
+from rlld_gym.denoising.evidence import EVIDENCE_LIMIT, EvidenceSource
+from rlld_gym.denoising.process import DenoisingProcess
 
 ObservationMode = Literal["features", "indices"]
 Observation = dict[str, Any]
@@ -27,14 +27,14 @@ class ObservationLayout:
         mode: "features", or "indices": rows of the training split instead of features.
         with_labels: the labels are part of the observation.
         with_progress: the share of the episode that is over is part of the observation.
-        with_evidence: what a parser says of each label is part of the observation.
+        evidence: the parser whose evidence about each label is part of the observation, if any.
     """
 
     batch_size: int
     mode: ObservationMode
     with_labels: bool
     with_progress: bool
-    with_evidence: bool = False
+    evidence: EvidenceSource | None
 
     def space(self, header: StoreHeader) -> spaces.Dict:
         """Return the observation space over a data set."""
@@ -51,7 +51,7 @@ class ObservationLayout:
                 shape = (self.batch_size, len(header.classes))
                 for name in ("labels_audio", "labels_visual"):
                     parts[name] = spaces.Box(0, 1, shape, np.int8)
-        if self.with_evidence:
+        if self.evidence is not None:
             evidence_shape = (self.batch_size, 2, len(header.classes))
             parts["evidence"] = spaces.Box(-EVIDENCE_LIMIT, EVIDENCE_LIMIT, evidence_shape, np.float32)
         if self.with_progress:
@@ -67,17 +67,14 @@ class ObservationLayout:
         shape = (self.batch_size, NUM_SEGMENTS, feature_size + classes)
         return spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
 
-    def observe(
-        self, state: State, labels: NDArray[np.bool_], progress: float, evidence: Tensor | None
-    ) -> Observation:
-        """Return the observation of a state, in arrays that share memory with nothing.
+    def observe(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
+        """Return the observation of a process's state, in arrays that share memory with nothing.
 
         Args:
-            state: the state.
-            labels: (B, 2, C) its labels, on the host.
-            progress: share of the episode that is over.
-            evidence: (B, 2, C) float32 about its videos, on the device; None where it is not observed.
+            process: after a reset.
+            labels: (B, 2, C) of its state, on the host.
         """
+        state = process.state
         observation: Observation = {}
         if self.mode == "features":
             audio, *visual = state.features
@@ -88,10 +85,11 @@ class ObservationLayout:
             if self.with_labels:
                 observation["labels_audio"] = labels[:, 0].astype(np.int8)
                 observation["labels_visual"] = labels[:, 1].astype(np.int8)
-        if evidence is not None:
+        if self.evidence is not None:
             # A copy also where the tensor is on the CPU: the caller may keep and change the array.
-            observation["evidence"] = evidence.to("cpu", copy=True).numpy()
+            observation["evidence"] = process.evidence(self.evidence).to("cpu", copy=True).numpy()
         if self.with_progress:
+            progress = process.steps / process.config.episode_length
             observation["progress"] = np.array([progress], np.float32)
         return observation
 

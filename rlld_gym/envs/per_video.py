@@ -9,7 +9,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from rlld_gym.denoising.config import require_count
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.checks import checked_autoreset_mode
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
@@ -25,6 +24,7 @@ from rlld_gym.envs.video_views import (
     with_masks,
 )
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_count
 
 Actions = NDArray[np.int8]
 Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Infos]

@@ -8,10 +8,10 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import NDArray
 
-from rlld_gym.denoising.config import require_count
 from rlld_gym.envs.checks import checked_action
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.per_video import PerVideoVectorEnv
+from rlld_gym.options import require_count
 
 NOISE_RATE = 0.4
 """Probability that a present label is noise."""

@@ -7,8 +7,8 @@ import gymnasium
 import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 
-from rlld_gym.denoising.config import require_count
 from rlld_gym.envs.observations import Observation
+from rlld_gym.options import require_count
 
 LAST_ONLY = ("indices", "action_mask", "per_video_reward", "per_video_credit", "label_credit")
 """Entries of a step's info that are about one batch of videos: left out where several were acted upon."""

@@ -9,12 +9,12 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import shared_tensors
-from rlld_gym.denoising.config import require_count
 from rlld_gym.denoising.stacked import LearnerStack, MemberProcess
 from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.options import require_count
 
 
 class StackedVectorEnv(SyncVectorEnv, EzPickle):

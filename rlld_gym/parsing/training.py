@@ -29,6 +29,11 @@ TargetRevision = Callable[[TaskNetwork, Batch, Targets, int, int], Targets]
 its epoch (from 0) to the targets to train towards, (B, C) each."""
 
 
+Relabelling = Callable[[TaskNetwork, int], tuple[Labels, Labels] | None]
+"""From the network and the epoch that is about to begin (from 1) to the audio and visual labels, (N, C) each, to
+train towards from then on; None: go on with those before. It leaves the network in the mode it was in."""
+
+
 class FeatureSizes(TypedDict):
     """What a network must know of the data."""
 
@@ -198,6 +203,7 @@ def train_parser(
     video_labels: Labels | None = None,
     network: TaskNetwork | None = None,
     revise_targets: TargetRevision | None = None,
+    relabel: Relabelling | None = None,
     keep: Literal["best", "last"] = "best",
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainedParser:
@@ -216,6 +222,7 @@ def train_parser(
         video_labels: (N, C), overrides the recipe's video target.
         network: trained in place, from the weights that it has; None builds the recipe's.
         revise_targets: called before every step, within the seeded random state and without a graph.
+        relabel: called before every epoch, likewise: labels may follow from the network as it is.
         keep: "last" keeps the last epoch and never looks at the validation split, which then needs no dense
             labels.
         progress: called with (epochs done, epochs in all) after every epoch.
@@ -248,6 +255,8 @@ def train_parser(
     record = EpochRecord(recipe.selection)
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
+            if relabel is not None:
+                targets = _relabelled(relabel, network, epoch, train, targets, recipe)
             loss = _train_epoch(
                 network,
                 optimizer,
@@ -263,6 +272,20 @@ def train_parser(
             if progress is not None:
                 progress(epoch, recipe.epochs)
     return record.parser(network)
+
+
+@torch.no_grad()
+def _relabelled(
+    relabel: Relabelling,
+    network: TaskNetwork,
+    epoch: int,
+    train: SplitTensors,
+    targets: Targets,
+    recipe: Recipe,
+) -> Targets:
+    """Return the targets (N, C) of an epoch."""
+    labels = relabel(network, epoch)
+    return targets if labels is None else label_targets(train, *labels, recipe)
 
 
 @timed_part("task training")

@@ -20,10 +20,12 @@ QUICK = {
     "metrics_speed": "--videos 20 --repeats 1",
     "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 12 --episode-length 1 --out {out}/figure",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
+    "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
     "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
     "training_speed": f"{TINY} --batch-size 16 --steps 1 --turns 1 --videos 4",
     "twin_calibration": "--scale tiny --seeds 0 --epochs 1 --hidden-size 8 --out {out}/records.json",
+    "twin_variants": "--scale tiny",
     "validation_speed": f"{TINY} --batch-sizes 16 --turns 1",
 }
 """Options with which a program takes seconds."""
@@ -33,6 +35,7 @@ SLOW = (
     "denoiser_speed",
     "rllib_scaling",
     "robust_training",
+    "recipe_grid",
     "scaling",
     "store_memory",
     "train_speed",

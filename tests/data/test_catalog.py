@@ -40,5 +40,7 @@ def test_file_is_opened_once_until_it_changes(tmp_path: Path, monkeypatch: pytes
 def test_unknown_data() -> None:
     with pytest.raises(InputError, match="'twin-huge': unknown twin; expected one of twin-tiny, twin-small"):
         open_data("twin-huge")
-    with pytest.raises(InputError, match=r"'nowhere/llp\.h5': No such file.*twin-full or the path"):
+    with pytest.raises(
+        InputError, match=r"'nowhere/llp\.h5': No such file.*twin-full, .*-context, .*or the path"
+    ):
         open_data("nowhere/llp.h5")

@@ -187,7 +187,7 @@ def test_the_process_gets_every_option():
         "batch_size": 5, "overlap": 0.5, "episode_length": 2, "subset": 0.7, "hidden_size": 9,
         "task_lifespan": "run", "inter_weights": (0.1, 0.9), "terminal_scale": 2.0, "terminal_every": 1,
         "empty_rule": "modality", "overlap_labels": "revised", "reward": "credit", "credit_loss": "video_bce",
-        "credit_videos": 7, "credit_scale": 0.1, "inter_scale": 0.7, "task_start_epochs": 2, "evidence": "current",
+        "credit_videos": 7, "credit_scale": 0.1, "inter_scale": 0.7, "task_start_epochs": 2,
     }  # fmt: skip
     config = make(**options).unwrapped._config
     assert config == ProcessConfig(recipe=config.recipe, **options)

@@ -88,7 +88,7 @@ def test_actions_that_are_refused(action, message):
         ),
         (
             {"inter_scale": "mean"},
-            "inter_scale is 'mean'; expected a finite number, or None for 1 / episode_length",
+            "inter_scale is 'mean'; expected a finite number or None",
         ),
         ({"observation": "pixels"}, "expected one of features, indices"),
         ({"time_feature": 1}, "time_feature is 1"),

@@ -12,9 +12,9 @@ from rlld_agents.baselines.agents.bundled import AGENTS
 from rlld_agents.baselines.agents.protocol import Agent, Task
 from rlld_agents.baselines.base import Context, Denoised, environment_options, number_of_parameters
 from rlld_agents.policies.denoising import observe
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.labels import FREE, revise_labels
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import load_plugin
 

@@ -119,6 +119,7 @@ def removals_in_stored_order(
     *,
     batch_size: int,
     clamp: float = 1e-7,
+    visual_confidence: float = VISUAL_CONFIDENCE,
     epoch: int | None = None,
     warm_up_epochs: float = 0.0,
     warm_up: WarmUp = "released",
@@ -129,7 +130,7 @@ def removals_in_stored_order(
     number = torch.arange(batches, device=labels.device)
     factor = warm_up_factor(epoch or 1, number, batches, warm_up_epochs if epoch else 0.0, warm_up)
     scaled = NoiseRatios(*(factor[:, None, None] * ratio for ratio in ratios))
-    removals = jomold_removals(audio, visual, present, scaled, clamp)
+    removals = jomold_removals(audio, visual, present, scaled, clamp, visual_confidence)
     return Removals(*(part.flatten(0, 1)[: len(labels)] for part in removals))
 
 

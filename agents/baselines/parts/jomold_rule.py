@@ -8,7 +8,7 @@ from torch.nn import functional
 
 AUDIO_CONFIDENCE = 1.0
 VISUAL_CONFIDENCE = 0.9
-"""Label smoothing of the method's targets: audio 0 and 1, visual 0.05 and 0.95 (see ``smooth_labels``)."""
+"""Label smoothing of the method's targets as published: audio 0 and 1, visual 0.05 and 0.95 (``smooth_labels``)."""
 
 WarmUp = Literal["released", "linear"]
 
@@ -45,14 +45,18 @@ def noise_ratios(
     batch_size: int,
     audio_threshold: float,
     visual_threshold: float,
+    visual_confidence: float = VISUAL_CONFIDENCE,
 ) -> NoiseRatios:
-    """Estimate noise ratios; see ``rlld_agents.baselines.jomold.estimate_noise_ratios``."""
+    """Estimate noise ratios; see ``rlld_agents.baselines.jomold.estimate_noise_ratios``.
+
+    The visual confidence is that of the targets with which the noise estimator was trained.
+    """
     positive = labels > 0
     count = positive.sum(0).clamp(min=1).double()
     ratios = []
     for probability, threshold, confidence in (
         (prob_audio, audio_threshold, AUDIO_CONFIDENCE),
-        (prob_visual, visual_threshold, VISUAL_CONFIDENCE),
+        (prob_visual, visual_threshold, visual_confidence),
     ):
         target = confidence + (1.0 - confidence) * 0.5
         # The last, smaller batch counts as much as a full one, as in the method's own code.
@@ -91,8 +95,13 @@ def warm_up_factor(
     return carried[batch]
 
 
-def jomold_removals(
-    prob_audio: Tensor, prob_visual: Tensor, labels: Tensor, ratios: NoiseRatios, clamp: float = 1e-7
+def jomold_removals(  # noqa: PLR0917
+    prob_audio: Tensor,
+    prob_visual: Tensor,
+    labels: Tensor,
+    ratios: NoiseRatios,
+    clamp: float = 1e-7,
+    visual_confidence: float = VISUAL_CONFIDENCE,
 ) -> Removals:
     """Decide which labels of a batch are noise (Cheng et al., ECCV 2022, section 3.3).
 
@@ -107,6 +116,7 @@ def jomold_removals(
         labels: (..., B, C), the weak labels; rows without labels take no part.
         ratios: (C,) or (..., 1, C) each: noise ratios, already scaled by the warm-up.
         clamp: of the probabilities, before the cross-entropy.
+        visual_confidence: of the targets in the visual loss, before removals.
 
     Returns:
         The decisions, of the inputs' shape. Equal losses are ranked by position in the batch.
@@ -114,7 +124,7 @@ def jomold_removals(
     positive = labels > 0
     count = positive.sum(-2, keepdim=True)
     ranks = []
-    for probability, confidence in ((prob_audio, AUDIO_CONFIDENCE), (prob_visual, VISUAL_CONFIDENCE)):
+    for probability, confidence in ((prob_audio, AUDIO_CONFIDENCE), (prob_visual, visual_confidence)):
         target = torch.full_like(probability, confidence + (1.0 - confidence) * 0.5)
         loss = functional.binary_cross_entropy(
             probability.clamp(clamp, 1.0 - clamp), target, reduction="none"

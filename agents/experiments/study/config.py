@@ -8,14 +8,15 @@ from rlld_agents.baselines.rows import (
     AGENT_ROWS,
     CONTROL_ROWS,
     PRESETS,
+    Preset,
     Row,
     agent_row,
     known_rows,
     plugin_row,
 )
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_agents.runs.options import SettingOptions
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
 
@@ -134,7 +135,7 @@ class BenchmarkConfig(StudyConfig):
 
     noun: ClassVar[str] = "benchmark"
 
-    preset: Literal["main", "ablation", "learning"] = "main"
+    preset: Preset = "main"
     """Rows: all methods; RLLD with and without its parts; imitation with and without rewards."""
     methods: tuple[str, ...] | None = None
     """Rows by name, or denoisers of your own as module:Class or an entry point rlld.denoisers; None: those of the

@@ -59,8 +59,43 @@ def draw_prototypes(model: ModalityModel, generator: np.random.Generator) -> Flo
     return np.asarray(model.strength * mixed, dtype=np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class SharedContext:
+    """What the audio and the visual track of a video have in common beyond the labels.
+
+    It takes the place of part of what each modality draws for itself, so that each track on its own is distributed
+    as without it.
+    """
+
+    correlation: float
+    """Of the modalities' backgrounds, coordinate by coordinate, and of the logarithms of their gains, 0 to 1."""
+    background: FloatArray
+    """(N, K) standard normal: of the first K coordinates of the background."""
+    gain: FloatArray
+    """(N, C) standard normal: of the gain of each class's event, loud where it is plain to see."""
+
+    @classmethod
+    def draw(
+        cls, correlation: float, num_videos: int, size: int, generator: np.random.Generator
+    ) -> "SharedContext":
+        """Draw the context of ``num_videos`` videos in ``size`` coordinates."""
+        background = generator.standard_normal((num_videos, size), dtype=np.float32)
+        gain = generator.standard_normal((num_videos, len(CLASSES)), dtype=np.float32)
+        return cls(correlation, background, gain)
+
+    def mixed(self, own: FloatArray, common: FloatArray) -> FloatArray:
+        """Return standard normal numbers that correlate with those of the other modality."""
+        share = np.float32(self.correlation)
+        mixed: FloatArray = np.sqrt(1 - share) * own + np.sqrt(share) * common
+        return mixed
+
+
 def draw_latents(
-    dense: BoolArray, prototypes: FloatArray, model: ModalityModel, generator: np.random.Generator
+    dense: BoolArray,
+    prototypes: FloatArray,
+    model: ModalityModel,
+    generator: np.random.Generator,
+    shared: SharedContext | None = None,
 ) -> FloatArray:
     """Draw latent vectors of every segment.
 
@@ -69,17 +104,25 @@ def draw_latents(
         prototypes: (C, modes, latent_size) from ``draw_prototypes``.
         model: parameters of the modality.
         generator: source of randomness.
+        shared: what the videos' tracks have in common beyond the labels; None: nothing.
 
     Returns:
         Latent vectors (N, T, latent_size), float32.
     """
     num_videos, num_segments, _ = dense.shape
     latents = generator.standard_normal((num_videos, num_segments, model.latent_size), dtype=np.float32)
-    latents += model.video * generator.standard_normal((num_videos, 1, model.latent_size), dtype=np.float32)
+    background = generator.standard_normal((num_videos, 1, model.latent_size), dtype=np.float32)
+    if shared is not None:
+        common = shared.background[:, None]
+        background[..., : common.shape[-1]] = shared.mixed(background[..., : common.shape[-1]], common)
+    latents += model.video * background
     videos, classes = np.nonzero(dense.any(axis=1))
     events = prototypes[classes, generator.integers(model.modes, size=len(classes))]
     events += model.instance * generator.standard_normal(events.shape, dtype=np.float32)
-    events *= np.exp(model.gain * generator.standard_normal((len(events), 1), dtype=np.float32))
+    gain = generator.standard_normal((len(events), 1), dtype=np.float32)
+    if shared is not None:
+        gain = shared.mixed(gain, shared.gain[videos, classes, None])
+    events *= np.exp(model.gain * gain)
     present = dense[videos, :, classes]
     rank_in_video = np.arange(len(videos)) - np.searchsorted(videos, videos)
     for rank in range(int(rank_in_video.max(initial=-1)) + 1):

@@ -6,6 +6,7 @@ the truth. Numbers measured on a twin are not LLP numbers.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,11 @@ from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.llp.annotations import Annotations
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.feature_store import FeatureStore
-from rlld_gym.data.twins.features import Lift, draw_latents, draw_prototypes
+from rlld_gym.data.twins.departures import draw_shifted, with_dependent_noise, with_wrong_dense
+from rlld_gym.data.twins.features import Lift, SharedContext, draw_latents, draw_prototypes
 from rlld_gym.data.twins.labels import EventLabels, draw_events, draw_label_sets
 from rlld_gym.data.twins.scales import TwinScale, twin_scale
+from rlld_gym.data.twins.variants import TwinVariant, twin_name, twin_variant
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
 
@@ -36,42 +39,57 @@ class _FeatureModel:
         self.lift_3d = Lift.draw(latent_3d, scale.visual_3d_size, noise, generator)
 
     def features(
-        self, events: EventLabels, generator: np.random.Generator
+        self, events: EventLabels, generator: np.random.Generator, shared: SharedContext | None = None
     ) -> tuple[NDArray[np.float16], NDArray[np.float16]]:
         """Return audio features (N, T, Da) and visual features (N, T, D2 + D3)."""
-        latents = draw_latents(events.dense_audio, self.audio_prototypes, self.scale.audio, generator)
+        scale = self.scale
+        latents = draw_latents(events.dense_audio, self.audio_prototypes, scale.audio, generator, shared)
         audio = self.audio_lift.apply(latents, generator)
-        latents = draw_latents(events.dense_visual, self.visual_prototypes, self.scale.visual, generator)
+        latents = draw_latents(events.dense_visual, self.visual_prototypes, scale.visual, generator, shared)
         visual_2d = self.lift_2d.apply(latents[..., : self.latent_2d], generator)
         visual_3d = self.lift_3d.apply(latents[..., self.latent_2d :], generator)
         return audio, np.concatenate([visual_2d, visual_3d], axis=2)
 
 
 @timed_part("data")
-def twin(scale: str = "small", seed: int = 0) -> FeatureStore:
+def twin(scale: str = "small", seed: int = 0, variant: str | None = None) -> FeatureStore:
     """Make a twin of LLP in memory.
 
     Args:
         scale: "tiny" (tests), "small" (LLP's video counts, thin features) or "full" (LLP's video counts and
             feature sizes; about 0.6 GB).
-        seed: 0 or more; the same scale and seed give the same twin, bit for bit.
+        seed: 0 or more; the same scale, seed and variant give the same twin, bit for bit.
+        variant: a key of `VARIANTS`: the assumption that the twin breaks; None: none.
 
     Returns:
-        A store named ``twin-<scale>``. Its training split carries the hidden truth (``dense_audio``,
-        ``dense_visual``) that LLP does not have: only evaluation and the oracle control may read it.
+        A store named ``twin-<scale>`` or ``twin-<scale>-<variant>``. Its training split carries the hidden truth
+        (``dense_audio``, ``dense_visual``) that LLP does not have: only evaluation and the oracle control may read
+        it.
 
     Raises:
-        InputError: unknown scale or negative seed.
+        InputError: unknown scale or variant, or negative seed.
     """
-    parameters = twin_scale(scale)
-    label_source, feature_source, videos_source = _generators(seed)
+    changes = twin_variant(variant)
+    parameters = _with_signal(twin_scale(scale), changes.signal)
+    label_source, feature_source, videos_source, own_source = _generators(seed)
     model = _FeatureModel(parameters, feature_source)
     splits = {}
     for name, number in zip(SPLITS, parameters.videos, strict=True):
         events = draw_events(draw_label_sets(name, number, label_source), label_source)
+        if changes.dependent is not None:
+            events = with_dependent_noise(events, changes.dependent, own_source)
+        shared = _shared_context(changes, parameters, number, own_source)
+        features = model.features(events, videos_source, shared)
+        if name == "val" and changes.validation is not None:
+            # Only now, when everything of the validation videos has been drawn that the twin itself would have: so
+            # test videos stay the same.
+            events = draw_shifted(name, number, changes.validation, own_source)
+            features = model.features(events, own_source)
+        if name == "val" and changes.wrong_dense:
+            events = with_wrong_dense(events, changes.wrong_dense, own_source)
         filenames = tuple(f"twin{name[:2]}{index:05d}_0_10" for index in range(number))
-        splits[name] = _split(name, filenames, events, model, videos_source)
-    return _store(splits, parameters, seed, annotations="label statistics of LLP")
+        splits[name] = _split(name, filenames, events, features)
+    return _store(splits, parameters, seed, "label statistics of LLP", variant)
 
 
 def twin_for_annotations(
@@ -95,7 +113,7 @@ def twin_for_annotations(
         InputError: unknown scale, negative seed.
     """
     parameters = twin_scale(scale)
-    label_source, feature_source, videos_source = _generators(seed)
+    label_source, feature_source, videos_source, _ = _generators(seed)
     model = _FeatureModel(parameters, feature_source)
     splits = {}
     for name in SPLITS:
@@ -106,50 +124,64 @@ def twin_for_annotations(
             events = draw_events(labels, label_source)
         else:
             events = EventLabels(labels, given.dense_audio, given.dense_visual)
-        splits[name] = _split(name, given.filenames[:stop], events, model, videos_source)
-    return _store(splits, parameters, seed, annotations="real annotation files")
+        splits[name] = _split(name, given.filenames[:stop], events, model.features(events, videos_source))
+    return _store(splits, parameters, seed, "real annotation files")
 
 
 def _generators(seed: int) -> list[np.random.Generator]:
-    """Return independent generators for labels, prototypes and videos."""
+    """Return independent generators for labels, prototypes, videos, and what a variant changes."""
     if seed < 0:
         raise InputError(f"the seed of a twin must be 0 or more, found {seed}")
-    return [np.random.default_rng(source) for source in np.random.SeedSequence(seed).spawn(3)]
+    return [np.random.default_rng(source) for source in np.random.SeedSequence(seed).spawn(4)]
+
+
+def _with_signal(scale: TwinScale, signal: float) -> TwinScale:
+    """Return a scale whose prototypes are ``signal`` times as strong."""
+    audio, visual = (
+        replace(model, strength=signal * model.strength) for model in (scale.audio, scale.visual)
+    )
+    return replace(scale, audio=audio, visual=visual)
+
+
+def _shared_context(
+    changes: TwinVariant, scale: TwinScale, num_videos: int, generator: np.random.Generator
+) -> SharedContext | None:
+    """Draw what the tracks of the videos share beyond the labels; None where that is nothing."""
+    if not changes.context:
+        return None
+    size = min(scale.audio.latent_size, scale.visual.latent_size)
+    return SharedContext.draw(changes.context, num_videos, size, generator)
 
 
 def _split(
     name: str,
     filenames: tuple[str, ...],
     events: EventLabels,
-    model: _FeatureModel,
-    generator: np.random.Generator,
+    features: tuple[NDArray[np.float16], NDArray[np.float16]],
 ) -> Split:
-    audio, visual = model.features(events, generator)
     return Split(
         name=name,
         filenames=filenames,
-        audio=audio,
-        visual=visual,
+        audio=features[0],
+        visual=features[1],
         labels=events.labels,
         dense_audio=events.dense_audio,
         dense_visual=events.dense_visual,
     )
 
 
-def _store(splits: Mapping[str, Split], scale: TwinScale, seed: int, annotations: str) -> FeatureStore:
+def _store(
+    splits: Mapping[str, Split], scale: TwinScale, seed: int, annotations: str, variant: str | None = None
+) -> FeatureStore:
+    sources = {"generator": "rlld_gym twin", "scale": scale.name, "seed": seed, "labels": annotations}
     return FeatureStore(
         splits,
         classes=CLASSES,
         visual_2d_size=scale.visual_2d_size,
         attributes={
-            "sources": {
-                "generator": "rlld_gym twin",
-                "scale": scale.name,
-                "seed": seed,
-                "labels": annotations,
-            },
+            "sources": sources if variant is None else sources | {"variant": variant},
             "hidden_size": scale.hidden_size,
             "recipe": scale.recipe,
         },
-        name=f"twin-{scale.name}",
+        name=twin_name(scale.name, variant),
     )

@@ -38,16 +38,16 @@ def test_recombined_videos_change_what_imitation_removes():
 def test_credit_goes_on_with_the_rounds_of_the_joint_loop():
     here = whole_context()
     config = JointConfig(rounds=1, warm_start=QUICK)
-    rewarded = make("joint+label", config=config, credit_episodes=2).denoise(here)
+    rewarded = make("imitation+rounds+label", config=config, credit_episodes=2).denoise(here)
     assert "as the reward" in rewarded.validation_labels
-    assert same(rewarded, make("joint+label", config=config, credit_episodes=2).denoise(here))
-    alone = make("joint", config=config).denoise(here)
+    assert same(rewarded, make("imitation+rounds+label", config=config, credit_episodes=2).denoise(here))
+    alone = make("imitation+rounds", config=config).denoise(here)
     assert "reward" not in alone.validation_labels
     assert not np.array_equal(rewarded.removal_score, alone.removal_score)
     with pytest.raises(InputError, match="by name or path"):
-        make("joint+label").denoise(dataclasses.replace(here, source=None))
+        make("imitation+rounds+label").denoise(dataclasses.replace(here, source=None))
     with pytest.raises(InputError, match="credit_episodes"):
-        make("joint", credit_episodes=-1)
+        make("imitation+rounds", credit_episodes=-1)
 
 
 def test_ppo_starts_from_the_warm_start():

@@ -154,7 +154,7 @@ def test_exported_labels_are_what_the_trained_network_would_remove() -> None:
 
 def test_parser_learns_from_removals_after_the_first_epoch_only() -> None:
     context = small_context(videos=96, epochs=1)
-    recipe = JoMoLD()._recipe(context.recipe)
+    recipe = JoMoLD().recipe_of_parser(context.recipe)
     weak = weak_labels(context)
     plain = train_parser(context.data, weak, weak, recipe, hidden_size=8, seed=context.seed)
     released = make("jomold").denoise(context)

@@ -15,7 +15,7 @@ from rlld_gym.parsing.recipes import get_recipe
 from tests.agents.baselines.contexts import assert_keeps_its_promises, small_context, whole_context
 
 
-@pytest.mark.parametrize("name", ["rlld", "rlld+cl"])
+@pytest.mark.parametrize("name", ["paper", "paper+cl"])
 def test_the_agent_keeps_its_promises(name: str) -> None:
     method = make(name, episodes=1)
     assert method.name == name
@@ -28,14 +28,14 @@ def test_ablations_change_what_is_learned() -> None:
     options = ({}, {"initialized_labels": False}, {"soft_inter_reward": False})
     scores = []
     for option in options:
-        denoised = make("rlld", episodes=1, **option).denoise(whole_context())
+        denoised = make("paper", episodes=1, **option).denoise(whole_context())
         assert denoised.removal_score is not None
         scores.append(denoised.removal_score)
     assert not np.array_equal(scores[0], scores[1])
     assert not np.array_equal(scores[0], scores[2])
 
 
-@pytest.mark.parametrize("name", ["joint", "joint+cl"])
+@pytest.mark.parametrize("name", ["imitation+rounds", "imitation+rounds+cl"])
 def test_the_joint_loop_keeps_its_promises(name: str) -> None:
     denoised = assert_keeps_its_promises(make(name), small_context(videos=64))
     json.dumps(denoised.details, allow_nan=False)
@@ -44,7 +44,7 @@ def test_the_joint_loop_keeps_its_promises(name: str) -> None:
 
 def test_the_joint_loop_finds_noise() -> None:
     context = dataclasses.replace(whole_context(), recipe=get_recipe("compact-tiny"), hidden_size=32)
-    denoised = make("joint").denoise(context)
+    denoised = make("imitation+rounds").denoise(context)
     train = open_data("twin-tiny").split("train")
     quality = removal_quality(
         train.labels, denoised.audio, denoised.visual, train.truth(), denoised.removal_score
@@ -62,10 +62,10 @@ def test_the_joint_loop_finds_noise() -> None:
 
 def test_the_agent_needs_to_know_the_data_set() -> None:
     with pytest.raises(InputError, match="needs a data set by name or path"):
-        make("rlld").denoise(dataclasses.replace(whole_context(), source=None))
+        make("paper").denoise(dataclasses.replace(whole_context(), source=None))
 
 
 @pytest.mark.parametrize(("option", "value"), [("episodes", 0), ("threshold", 1.0)])
 def test_options_that_make_no_sense(option: str, value: float) -> None:
     with pytest.raises(InputError, match=option):
-        make("rlld", **{option: value})
+        make("paper", **{option: value})

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rlld_agents.cli import main
 from rlld_agents.cli.data import Check, Import, Info, Twin
 from rlld_gym.data.llp.importer import FeatureFilesError
 from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.twins.variants import VARIANTS
 from rlld_gym.errors import InputError
 from tests.data.annotation_folders import folder_2020
 from tests.data.layouts import Layout, make_layout
@@ -115,10 +117,29 @@ def test_twin_file_is_seeded(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert contents[0] == contents[1] != contents[2]
 
 
+def test_twin_variant_is_written_and_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--scale", "tiny", "--variant", "wrong", "--out", tmp_path / "wrong.h5")
+    assert rlld_data("twin", *options) == 0
+    described = capsys.readouterr().out
+    assert re.search("name +twin-tiny-wrong\n", described)
+    assert re.search("variant +wrong\n", described)
+    with pytest.raises(InputError, match="--scale tiny --variant wrong --out FILE"):
+        rlld_data("info", "twin-tiny-wrong")
+    with pytest.raises(SystemExit):
+        rlld_data("twin", "--help")
+    text = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    for name, variant in VARIANTS.items():
+        assert f"{name}: {variant.breaks}" in text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--limit", "5"], "--limit 5: needs --layout llp"),
+        (
+            ["--layout", "llp", "--annotations", "x", "--variant", "weak"],
+            "--variant weak: .*leave out --layout",
+        ),
         (["--annotations", "x"], "--annotations x: needs --layout llp"),
         (["--layout", "llp"], "needs --annotations"),
         (["--layout", "llp", "--annotations", "x", "--limit", "0"], "--limit 0"),

@@ -70,7 +70,7 @@ def test_usage_errors_are_one_line(words: list[str], named: str, capsys: pytest.
         (["--preset", "paper", "--overlap", "1.5"], "overlap is 1.5"),
         (["--preset", "paper", "--advantage", "label"], "--reward paper does not give; add --reward credit"),
         (["--preset", "paper", "--update-every", "4"], "option update_every: found 4, expected none"),
-        (["--advantage", "label"], "--advantage label: the preset joint does not use it"),
+        (["--preset", "rlld", "--advantage", "label"], "--advantage label: the preset rlld does not use it"),
         (["--resume", "nowhere"], "nowhere: not a run folder"),
     ],
 )

@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 
 from rlld_agents.cli import main
 from rlld_agents.labels.files import read_labels
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym import data
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.agents.cli_runs import SMALL, small_run
 

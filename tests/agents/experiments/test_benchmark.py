@@ -129,7 +129,7 @@ def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
     config = BenchmarkConfig(
         data="twin-tiny", preset="ablation", hidden_size=8, parser_epochs=1, rlld_episodes=1
     )
-    assert config.row_names() == ("rlld", "rlld-no-initialized-labels", "rlld-no-soft-inter-reward")
+    assert config.row_names() == ("paper", "paper-no-initialized-labels", "paper-no-soft-inter-reward")
     full, bare, hard = (
         StudyCell(config, name, 0).run(tmp_path, lambda _: None) for name in config.row_names()
     )

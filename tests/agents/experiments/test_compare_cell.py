@@ -16,8 +16,8 @@ from rlld_agents.baselines.rows import AGENT_ROWS, CONTROL_ROWS
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.labels import controls
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
 

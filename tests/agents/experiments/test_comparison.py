@@ -14,7 +14,7 @@ from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import result_path
 from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.experiments.study.study import Study, cells_of
-from rlld_agents.runs.environment_options import EnvironmentOptions
+from rlld_gym.envs.options import EnvironmentOptions
 
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [

@@ -118,7 +118,7 @@ def test_the_threads_that_are_used_are_written_down(tmp_path: Path, monkeypatch:
         used.append(torch.get_num_threads())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rlld_agents.experiments.presets.JointPreset.learn", interrupt)
+    monkeypatch.setattr("rlld_agents.experiments.presets.imitation.ImitationPreset.learn", interrupt)
     options = (
         "--label-sets",
         "weak",

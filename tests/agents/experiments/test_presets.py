@@ -1,4 +1,4 @@
-"""The preset "joint" of the main job, from the command line."""
+"""The preset "imitation" of the main job, from the command line."""
 
 import dataclasses
 import json
@@ -12,27 +12,27 @@ from safetensors.numpy import load_file
 
 from rlld_agents import PolicyEnsemble
 from rlld_agents.cli import main
-from rlld_agents.experiments import presets
+from rlld_agents.experiments.presets import imitation as presets
 from rlld_agents.imitation.joint import JointConfig, JointRound
 from rlld_agents.policies.files import load_policy
 from rlld_agents.runs.folder import read_config
 from rlld_gym import data
 
 OPTIONS = ("--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu", "--workers", "1")
-JOINT = ("train", "--quick", *OPTIONS)
+IMITATION = ("train", "--quick", "--preset", "imitation", *OPTIONS)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of a run with the default preset."""
-    folder = tmp_path_factory.mktemp("joint") / "run"
-    assert main([*JOINT, "--out", str(folder)]) == 0
+    """Return the folder of a run."""
+    folder = tmp_path_factory.mktemp("imitation") / "run"
+    assert main([*IMITATION, "--out", str(folder)]) == 0
     return folder
 
 
-def test_the_default_preset_finds_noise(run: Path) -> None:
+def test_imitation_finds_noise(run: Path) -> None:
     """Better than the rule "no visual Speech", whose area is .79 by construction of the twin."""
-    assert read_config(run)["experiment"]["preset"] == "joint"
+    assert read_config(run)["experiment"]["preset"] == "imitation"
     removal = json.loads((run / "result.json").read_text())["removal"]["visual"]
     assert removal["auc"] > 0.85
     assert removal["precision"] > 0.7
@@ -94,7 +94,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(
 
     folder = tmp_path / "run"
     monkeypatch.setattr(presets, "joint_rounds", interrupted)
-    assert main([*JOINT, "--out", str(folder)]) == 130
+    assert main([*IMITATION, "--out", str(folder)]) == 130
     assert f"rlld train --resume {folder}" in capsys.readouterr().err
     assert not (folder / "policy.safetensors").exists()
     monkeypatch.setattr(presets, "joint_rounds", real)
@@ -119,7 +119,7 @@ def test_an_interrupted_run_resumes_to_the_same_result(
 
 def test_options_that_shape_the_policy_cannot_change(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--resume", str(run), "--preset", "paper"]) == 2
-    assert "--preset paper: the run was started with joint" in capsys.readouterr().err
+    assert "--preset paper: the run was started with imitation" in capsys.readouterr().err
     assert main(["train", "--resume", str(run), "--rounds", "3"]) == 2
     assert "--rounds 3: the run was started with 2" in capsys.readouterr().err
 
@@ -137,18 +137,26 @@ def test_data_without_dense_validation_labels_are_refused(
         attributes=dict(twin.attributes),
         name="mine",
     ).save(tmp_path / "mine.h5")
-    assert main([*JOINT, "--data", str(tmp_path / "mine.h5"), "--out", str(tmp_path / "run")]) == 2
+    assert main([*IMITATION, "--data", str(tmp_path / "mine.h5"), "--out", str(tmp_path / "run")]) == 2
     message = capsys.readouterr().err
-    assert "no dense labels to learn from; use --preset paper" in message
+    assert "have no dense labels to learn from" in message
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--overlap", "0.5"], "--overlap 0.5: the preset joint does not use it"),
-        (["--episodes", "30"], "use --preset paper"),
-        (["--initial-removal", "0.3"], "--initial-removal 0.3"),
+        (
+            ["--preset", "imitation", "--overlap", "0.5"],
+            "--overlap 0.5: the preset imitation does not use it",
+        ),
+        (["--preset", "imitation", "--episodes", "30"], "use --preset rlld, joint, paper"),
+        (["--initial-removal", "0.3"], "use --preset paper"),
+        (
+            ["--preset", "rlld", "--learning-rate", "0.3"],
+            "--learning-rate 0.3: the preset rlld does not use it",
+        ),
+        (["--preset", "rlld", "--dense-videos", "1"], "--dense-videos: found 1, expected at least 2"),
         (["--preset", "paper", "--rounds", "3"], "--rounds 3: the preset paper does not use it"),
     ],
 )
@@ -163,7 +171,7 @@ def test_options_that_would_be_ignored_are_refused(
 def test_credit_goes_on_with_the_policy_of_each_round(run: Path, tmp_path: Path) -> None:
     """The first round's estimate is imitation's, as it was; the policy is another one."""
     folder = tmp_path / "run"
-    assert main([*JOINT, "--credit-episodes", "3", "--label-sets", "denoised", "--out", str(folder)]) == 0
+    assert main([*IMITATION, "--credit-episodes", "3", "--label-sets", "denoised", "--out", str(folder)]) == 0
     mine, others = (
         [json.loads(line) for line in (each / "metrics.jsonl").read_text().splitlines()]
         for each in (folder, run)
@@ -179,7 +187,7 @@ def test_credit_is_refused_without_rounds(capsys: pytest.CaptureFixture[str]) ->
     assert "--credit-episodes 3: the preset paper does not use it" in capsys.readouterr().err
 
 
-def test_a_joint_run_keeps_its_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_imitates_keeps_its_threshold(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its rounds and its estimate are of that threshold; `rlld denoise` takes another one."""
     before = (run / "results.md").read_text()
     assert main(["train", "--resume", str(run), "--threshold", "0.3"]) == 2

@@ -125,7 +125,7 @@ def test_what_runs_is_stopped_when_the_block_ends() -> None:
 
 def script(path: Path, text: str) -> "subprocess.CompletedProcess[str]":
     """Run a script; wait until its children, too, have closed stderr."""
-    path.write_text(f"from rlld_agents.sweep.processes import Processes\n{text}")
+    path.write_text(f"from rlld_agents.runs.processes import Processes\n{text}")
     return subprocess.run(
         [sys.executable, str(path)], capture_output=True, text=True, timeout=60, check=False
     )

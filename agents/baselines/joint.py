@@ -1,0 +1,91 @@
+"""Imitation in rounds, then REINFORCE over parameters from there, as a method."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rlld_agents.baselines.base import (
+    Context,
+    Denoised,
+    check_dense,
+    environment_options,
+    episode_progress,
+    number_of_parameters,
+)
+from rlld_agents.baselines.parts.outcome import parsed_labels, parsed_online
+from rlld_agents.imitation.joint import JointConfig, best_round, joint_rounds
+from rlld_agents.imitation.rewarded import combined_policy
+from rlld_agents.policies.denoising import denoise
+from rlld_agents.policies.online import OnlinePlan
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_agents.reinforce.reward_only import paid_environment, reward_only_config
+from rlld_gym.errors import InputError
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Imitates the validation videos' dense labels, adds a parser's evidence, lets the reward move the shifts."""
+
+    config: JointConfig = field(default_factory=JointConfig)
+    """Options of the imitation."""
+    episodes: int = ReinforceConfig.episodes
+    """Episodes of REINFORCE; 0: imitation and evidence only."""
+    contrastive_weight: float = 0.0
+    """Weight of the contrastive loss in the final parser."""
+    final: Literal["frozen", "online"] = "frozen"
+    """Whether the final parser is trained on the labels as they are, or with the policy in the loop."""
+
+    def __post_init__(self) -> None:
+        """Check the options (InputError)."""
+        if self.episodes < 0:
+            raise InputError(f"episodes is {self.episodes}, expected at least 0")
+        if self.final not in ("frozen", "online"):
+            raise InputError(f"final is {self.final!r}, expected frozen or online")
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+        return "joint+cl" if self.contrastive_weight else "joint"
+
+    def denoise(self, context: Context) -> Denoised:
+        """Imitate, learn from the reward, then train the parser.
+
+        Raises:
+            InputError: the validation videos have no dense labels, or are fewer than two, or the context does not
+                say where the data set is.
+        """
+        check_dense(context, self.name)
+        environment = environment_options(context, self.name)
+        best = best_round(
+            joint_rounds(
+                context.data,
+                context.recipe,
+                self.config,
+                hidden_size=context.hidden_size,
+                seed=context.seed,
+                classes=context.classes,
+                progress=context.progress,
+            )
+        )
+        policy, weight = combined_policy(
+            best, context.data, context.recipe, context.hidden_size, context.classes
+        )
+        details: dict[str, Any] = {
+            "policy_parameters": number_of_parameters(policy),
+            "estimate": best.warm.as_dict(),
+            "evidence_weight": weight,
+        }
+        if self.episodes:
+            config = reward_only_config(episodes=self.episodes, seed=context.seed)
+            agent = Reinforce(policy, paid_environment(environment), config)
+            rows = agent.learn(callback=episode_progress(context, self.episodes))
+            agent.env.close()
+            details["curve"] = {
+                "episode": [row["episode"] for row in rows],
+                "return": [row["rollout/ep_rew_mean"] for row in rows],
+            }
+        revised = denoise(policy, context.data)
+        used = "dense, to fit the policies, as the reward, and to choose epochs, round and weight of the evidence"
+        if self.final == "frozen":
+            return parsed_labels(revised, context, self.contrastive_weight, used, details)
+        return parsed_online(OnlinePlan(revised, weight), context, self.contrastive_weight, used, details)

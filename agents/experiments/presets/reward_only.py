@@ -1,0 +1,38 @@
+"""The preset "rlld": the policy learns from the reward alone."""
+
+import dataclasses
+from pathlib import Path
+
+from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.presets.base import Learned
+from rlld_agents.reinforce.reward_only import make_reward_only, reward_only_config
+from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
+from rlld_agents.runs.setting import Setting
+from rlld_gym.errors import InputError
+
+
+class RewardOnlyPreset:
+    """REINFORCE over parameters in the environment; no dense label is seen but through F-scores."""
+
+    stage = "reinforce"
+
+    def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
+        if setting.store.split("val").dense_audio is None:
+            raise InputError(
+                f"--preset rlld: the validation videos of {setting.store.name} have no dense labels, and their "
+                "F-score is the reward; 'rlld denoise --with jomold' needs none"
+            )
+        environment = {**setting.environment_arguments(), **dataclasses.asdict(config.environment)}
+        self.config = reward_only_config(config.agent)
+        self.policy, self.agent = make_reward_only(
+            environment, self.config, setting.tensors, setting.recipe, setting.hidden_size
+        )
+
+    def describe(self) -> str:
+        """Return what is going to be done."""
+        return f"REINFORCE over parameters: {self.config.episodes} episodes"
+
+    def learn(self, folder: Path, progress: bool) -> Learned:
+        """Play the episodes, from the folder's checkpoint on if there is one."""
+        self.agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
+        return Learned(self.policy)

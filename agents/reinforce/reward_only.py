@@ -1,0 +1,70 @@
+"""Environment, evidence policy and REINFORCE over parameters put together: learning from the reward alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import gymnasium
+
+from rlld_agents.policies.evidence import EvidencePolicy
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_gym.data.tensors import StoreTensors
+from rlld_gym.denoising.starting_parser import starting_parser
+from rlld_gym.environment_ids import LABEL_DENOISING
+from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import network_options
+
+INTER_WEIGHT: Final = 2.0
+"""Weight of the mean inter-reward beside the validation reward. A parser that starts from weak training gains by
+unlearning, also labels that are right; with the mean inter-reward twice as dear the return is highest about where
+as many labels go as are wrong."""
+
+
+def reward_only_config(config: ReinforceConfig | None = None, **changes: Any) -> ReinforceConfig:
+    """Return options of REINFORCE that explore parameters, with credit for each class.
+
+    Args:
+        config: other options; None: the defaults.
+        **changes: options to change.
+    """
+    return replace(config or ReinforceConfig(), exploration="parameters", advantage="class", **changes)
+
+
+def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Return the environment with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
+
+    Args:
+        environment: its arguments; an ``inter_scale`` that is given stays.
+    """
+    arguments = {**environment, "evidence": "start"}
+    if arguments.get("inter_scale") is None:
+        arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
+    return gymnasium.make(LABEL_DENOISING, **arguments)
+
+
+def make_reward_only(
+    environment: Mapping[str, Any],
+    config: ReinforceConfig,
+    data: StoreTensors,
+    recipe: Recipe,
+    hidden_size: int,
+) -> tuple[EvidencePolicy, Reinforce]:
+    """Return a policy that reads the starting parser's evidence, and REINFORCE that is ready to train it.
+
+    Args:
+        environment: arguments of rlld/LabelDenoising-v0, with ``data`` and ``device``.
+        config: of REINFORCE.
+        data: the same data set on that device.
+        recipe: of the environment's task network.
+        hidden_size: its width.
+    """
+    parser = starting_parser(data, recipe, hidden_size, environment.get("task_start_epochs"))
+    policy = EvidencePolicy.from_parser(
+        parser,
+        data["train"],
+        network=recipe.network,
+        hidden_size=hidden_size,
+        options=network_options(recipe),
+    )
+    return policy, Reinforce(policy, paid_environment(environment), config)

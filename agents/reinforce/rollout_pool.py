@@ -1,0 +1,94 @@
+"""Episodes side by side in processes, each with an environment of its own."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium.envs.registration import EnvSpec
+from torch import Tensor, nn
+
+from rlld_agents.reinforce.branch_rewards import BranchRewards
+from rlld_agents.reinforce.policy_rollout import PolicyRollout, play_policy, with_explored
+from rlld_agents.runs.processes import available_cores
+from rlld_gym.errors import InputError
+
+Job = tuple[dict[str, Tensor], int]
+"""Values of the explored parameters, and the seed of an episode."""
+
+_worker: dict[str, Any] = {}
+"""In a process of the pool: its environment, policy and split of rewards."""
+
+
+Play = Callable[[Sequence[Job]], list[PolicyRollout]]
+"""From values of the explored parameters and seeds to the episodes, in their order."""
+
+
+@contextmanager
+def rollouts_of(
+    policy: nn.Module, env: gymnasium.Env[Any, Any], workers: int, branch_rewards: BranchRewards
+) -> Iterator[Play]:
+    """Offer what plays episodes of one policy, with several workers on copies of the environment.
+
+    An episode depends on the explored parameters and its seed alone, so the rollouts are those that one process
+    would play one after the other, up to rounding where the processes have another number of threads. Processes are
+    started afresh, at the first episodes; they end with the one that started them, and leave Ctrl-C to it.
+
+    Args:
+        policy: as `rlld_agents.Reinforce` takes it; processes have it as it is now.
+        env: for several workers one made by ``gymnasium.make``, which tells how to make another one.
+        workers: 1: this process plays; more: so many others do, which share the cores.
+        branch_rewards: splits a step's reward.
+
+    Raises:
+        InputError: several workers, and the environment does not say how it was made.
+    """
+    if workers == 1:
+        yield lambda jobs: [_rollout(policy, env, branch_rewards, job) for job in jobs]
+        return
+    if env.spec is None:
+        raise InputError(
+            "option rollout_workers: the environment does not say how to make another one; make it with "
+            "gymnasium.make, or use one worker"
+        )
+    threads = max(1, available_cores() // workers)
+    arguments = (env.spec, policy, branch_rewards.separate, threads)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, arguments)
+    try:
+        yield lambda jobs: list(pool.map(_play_job, jobs))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _rollout(
+    policy: nn.Module, env: gymnasium.Env[Any, Any], branch_rewards: BranchRewards, job: Job
+) -> PolicyRollout:
+    parameters, seed = job
+    with with_explored(policy, parameters):
+        return play_policy(policy, env, seed, branch_rewards)
+
+
+def _start_worker(spec: EnvSpec, policy: nn.Module, separate_branches: bool, threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker.update(env=gymnasium.make(spec), policy=policy, rewards=BranchRewards(separate_branches))
+
+
+def _play_job(job: Job) -> PolicyRollout:
+    return _rollout(_worker["policy"], _worker["env"], _worker["rewards"], job)
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone, however it ended."""
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

@@ -1,0 +1,215 @@
+"""Which smoothing, learning rate and number of epochs suit each row? Chosen on the validation split, for all alike.
+
+python benchmarks/recipe_grid.py --data twin-small --seeds 3 --out runs/recipe_grid
+
+Every row is trained with every point of one grid, as often as every other row: three ways of smoothing visual labels
+(`smoothings`), times `RATES` of the recipe's learning rate, times `EPOCHS` of its epochs. Chosen is the point with the
+highest mean validation score (`--score`) over the seeds; of equal ones, the first. Test scores are shown of the chosen
+point only, and of the recipe as it is.
+
+The folder gets recipe_grid.csv with the validation scores of every row at every point and seed, recipe_grid.md with the
+table, and cells/ with what is done: the same command goes on where it was interrupted.
+"""
+
+import argparse
+import csv
+import io
+import shlex
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from typing import Any, ClassVar, Final, NamedTuple
+
+from rlld_agents.baselines.rows import ROWS, Row
+from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.study import cells_of
+from rlld_agents.experiments.study.sweep import results_of, run_missing
+from rlld_agents.reports.results import markdown
+from rlld_agents.runs.folder import CONFIG_NAME, read_config, write_config
+from rlld_gym.errors import InputError
+from rlld_gym.files import write_text
+from rlld_gym.parsing.metrics import SCORE_NAMES
+
+RATES: Final = (1.0, 0.5)
+"""Factors of the recipe's learning rate."""
+EPOCHS: Final = (1.0, 2.0)
+"""Factors of its number of epochs."""
+
+DEFAULT_ROWS: Final = (
+    "weak", "weak+cl", "label_smoothing", "no_visual_speech", "no_visual_speech+cl", "cleanlab", "ma", "ma+cl",
+    "jomold", "jomold+cl", "oracle", "oracle+cl",
+)  # fmt: skip
+SHOWN: Final = ("segment_audio", "segment_visual", "segment_type", "event_visual")
+
+
+class Smoothing(NamedTuple):
+    """A way of smoothing visual labels: options of the method, and the confidence of the recipe's parser."""
+
+    label: str
+    options: Mapping[str, Any]
+    recipe: float = 1.0
+
+
+def smoothings(method: str) -> tuple[Smoothing, Smoothing, Smoothing]:
+    """Return the three ways of smoothing that a row tries: none, and two that its method knows."""
+    if method == "label_smoothing":  # without, it is the row of the weak labels
+        first, second, third = (Smoothing(f"{c}", {"visual_confidence": c}) for c in (0.95, 0.9, 0.8))
+        return first, second, third
+    if method.startswith(("jomold", "ma")):
+        steps = "estimator" if method.startswith("jomold") else "base"
+        options = [
+            {"estimator_confidence": first, "parser_confidence": last}
+            if steps == "estimator"
+            else {"base_confidence": first}
+            for first, last in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))
+        ]
+        final = 1.0 if steps == "estimator" else 0.9
+        return (
+            Smoothing("none", options[0]),
+            Smoothing(f"{steps}-only-0.9", options[1]),
+            Smoothing("all-0.9", options[2], final),
+        )
+    return Smoothing("none", {}), Smoothing("0.95", {}, 0.95), Smoothing("0.9", {}, 0.9)
+
+
+@dataclass(frozen=True)
+class GridConfig(StudyConfig):
+    """A study whose rows are points of the grid, named ROW@SMOOTHING,rateFACTOR,epochsFACTOR."""
+
+    command: ClassVar[str] = "python benchmarks/recipe_grid.py"
+    noun: ClassVar[str] = "grid"
+
+    def row(self, name: str) -> Row:
+        """Return the row of a point; InputError where the grid has no such point."""
+        base, _, point = name.partition("@")
+        if point not in self.points(base):
+            raise InputError(f"{name}: no point of the grid")
+        return self.points(base)[point]
+
+    def points(self, base: str) -> dict[str, Row]:
+        """Return a row at all points by their names, that of the recipe as it is (but for smoothing) first."""
+        row, recipe = ROWS[base], self.setting(self.data, self.data_seed).recipe
+        return {
+            f"{way.label},rate{rate:g},epochs{factor:g}": replace(
+                row,
+                options={**row.options, **way.options},
+                recipe={"visual_confidence": way.recipe, "learning_rate": rate * recipe.learning_rate},
+                study={"parser_epochs": max(1, round(factor * recipe.epochs))},
+            )
+            for way, rate, factor in product(smoothings(row.method), RATES, EPOCHS)
+        }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row's results: per point, those of the seeds that are done."""
+
+    points: dict[str, list[dict[str, Any]]]
+    score: str
+
+    def validation(self, point: str) -> float:
+        """Return the mean validation score by which points are compared."""
+        return mean(result["validation"][self.score] for result in self.points[point])
+
+    @cached_property
+    def chosen(self) -> str:
+        """The point with the highest mean validation score."""
+        return max(self.points, key=self.validation)
+
+    def test(self, point: str, score: str) -> float:
+        """Return a mean test score."""
+        return mean(result["test"][score] for result in self.points[point])
+
+
+def outcomes(config: GridConfig, names: tuple[str, ...], folder: Path, score: str) -> dict[str, Outcome]:
+    """Return what is done, by row; a row counts when all its points have the same seeds."""
+    found: dict[str, Outcome] = {}
+    for base in dict.fromkeys(name.partition("@")[0] for name in names):
+        mine = tuple(name for name in names if name.startswith(f"{base}@"))
+        done = results_of(cells_of(config, mine), folder)
+        if (
+            len(done) == len(mine)
+            and len({tuple(r["seed"] for r in results) for results in done.values()}) == 1
+        ):
+            found[base] = Outcome({name.partition("@")[2]: results for name, results in done.items()}, score)
+    return found
+
+
+def table(found: Mapping[str, Outcome]) -> str:
+    """Return the chosen points and their test scores, beside those of each row's first point."""
+    rows = []
+    for name, outcome in found.items():
+        first, chosen = next(iter(outcome.points)), outcome.chosen
+        cells = [ROWS[name].label, f"{len(outcome.points)} x {len(outcome.points[chosen])}", chosen]
+        cells.append(f"{outcome.validation(chosen):.1f} ({outcome.validation(first):.1f})")
+        cells += [f"{outcome.test(chosen, s):.1f} ({outcome.test(first, s):.1f})" for s in SHOWN]
+        rows.append(cells)
+    head = ["row", "tried", "chosen (first point in brackets)", "validation"]
+    return markdown([*head, *(f"test {score.replace('_', ' ')}" for score in SHOWN)], rows)
+
+
+def report(found: Mapping[str, Outcome], folder: Path) -> None:
+    """Write and print the table; write the validation scores of all points and seeds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "point", "seed", *SCORE_NAMES])
+    for name, outcome in found.items():
+        for point, results in outcome.points.items():
+            for result in results:
+                scores = [round(result["validation"][score], 4) for score in SCORE_NAMES]
+                writer.writerow([name, point, result["seed"], *scores])
+    write_text(folder / "recipe_grid.csv", text.getvalue())
+    write_text(folder / "recipe_grid.md", table(found) + "\n")
+    print(table(found))
+
+
+def note(config: GridConfig, folder: Path) -> None:
+    """Write what the trainings of a folder have in common; InputError if those in it have something else."""
+    store = config.setting().store
+    if (folder / CONFIG_NAME).exists():
+        earlier = read_config(folder, GridConfig.command)["experiment"]
+        config.check_resumes(GridConfig.from_dict(earlier, str(folder / CONFIG_NAME)))
+    data = {"name": store.name, "videos": len(store.split("train"))}
+    write_config(folder, config.as_dict(), shlex.join(config.command_line()), data)
+
+
+def main() -> None:
+    """Train what is missing of what the command line asks for, and report the rows that are complete."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", default="twin-small", help="data set")
+    parser.add_argument("--recipe", help="by default that of the data set")
+    parser.add_argument("--hidden-size", type=int, help="by default that of the data set")
+    parser.add_argument("--methods", nargs="+", choices=ROWS, default=DEFAULT_ROWS, metavar="ROW")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--score", choices=SCORE_NAMES, default="segment_type", help="on the validation split"
+    )
+    parser.add_argument("--workers", type=int, help="processes at a time; one for each core by default")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("runs/recipe_grid"), help="folder")
+    options = parser.parse_args()
+    try:
+        config = GridConfig(
+            data=options.data,
+            recipe=options.recipe,
+            hidden_size=options.hidden_size,
+            seeds=options.seeds,
+            device=options.device,
+        )
+        note(config, options.out)
+        names = tuple(f"{base}@{point}" for base in options.methods for point in config.points(base))
+        failed = run_missing(cells_of(config, names), options.out, workers=options.workers)
+    except InputError as error:
+        sys.exit(f"recipe_grid: {error}")
+    report(outcomes(config, names, options.out, options.score), options.out)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
