@@ -25,6 +25,10 @@ gymnasium.register(
     vector_entry_point="rlld_gym.envs.per_video:PerVideoVectorEnv",
 )
 gymnasium.register(
+    id="rlld/LabelDenoisingRates-v0",
+    entry_point="rlld_gym.envs.rates:LabelDenoisingRatesEnv",
+)
+gymnasium.register(
     id="rlld/PlantedNoise-v0",
     entry_point="rlld_gym.envs.planted_noise:PlantedNoiseEnv",
 )

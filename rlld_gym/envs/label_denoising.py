@@ -15,6 +15,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
+from rlld_gym.denoising.training_evidence import TrainingEvidence, training_evidence
 from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
@@ -312,6 +313,17 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         process = self._process or self._make_process()
         process.set_state(stored, self.np_random)
         return self._begin(process)
+
+    def training_evidence(self) -> TrainingEvidence:
+        """Return the training videos' weak labels and what the parser that episodes start from says of them.
+
+        Raises:
+            ResetNeeded: before the first reset.
+            InputError: episodes start from a new network, which knows nothing.
+        """
+        if self._process is None:
+            raise ResetNeeded("the training videos are unknown before the first reset()")
+        return training_evidence(self._process)
 
     def _make_process(self) -> DenoisingProcess:
         data, data_seed = self._data

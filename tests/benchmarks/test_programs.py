@@ -19,6 +19,7 @@ QUICK = {
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
     "recipe_grid": f"{TINY} --methods jomold --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
+    "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 12 --episode-length 1 --out {out}/figure",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
     "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",

@@ -1,0 +1,78 @@
+"""PPO in one file, in the style of CleanRL, on removal rates: one decision for an episode.
+
+python examples/cleanrl_rates.py [EPISODES]
+"""
+
+import sys
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from torch import nn
+from torch.distributions import Independent, Normal
+
+from rlld_agents.labels.control_returns import control_returns, described
+
+OPTIONS: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8}
+ROLLOUT = 12  # decisions per update
+EPOCHS = 10
+CLIP = 0.2
+
+
+class Agent(nn.Module):
+    """The mean of an action for each observation, and one standard deviation for each of its numbers."""
+
+    def __init__(self, observation_size: int, action_size: int) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(observation_size, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh())
+        self.mean = nn.Linear(64, action_size)
+        self.value = nn.Linear(64, 1)
+        self.log_std = nn.Parameter(torch.full((action_size,), float(np.log(0.3))))
+        nn.init.orthogonal_(self.mean.weight, 0.01)
+        nn.init.zeros_(self.mean.bias)
+
+    def forward(self, observation: torch.Tensor) -> tuple[Independent, torch.Tensor]:
+        """Return the distribution of actions (N, A) and the values (N,) of observations (N, S)."""
+        hidden = self.hidden(observation)
+        return Independent(Normal(self.mean(hidden), self.log_std.exp()), 1), self.value(hidden).squeeze(1)
+
+
+def main(episodes: int) -> None:
+    """Learn and print the curve."""
+    print(described(control_returns(**OPTIONS)), flush=True)
+    torch.manual_seed(0)
+    env = gym.make("rlld_gym:rlld/LabelDenoisingRates-v0", **OPTIONS)
+    assert env.observation_space.shape is not None
+    assert env.action_space.shape is not None
+    agent = Agent(env.observation_space.shape[0], int(np.prod(env.action_space.shape)))
+    optimizer = torch.optim.Adam(agent.parameters(), 3e-3, eps=1e-5)
+    observation, _ = env.reset(seed=0)
+    for done in range(ROLLOUT, episodes + 1, ROLLOUT):
+        rows = []
+        for _ in range(ROLLOUT):
+            state = torch.tensor(observation)
+            with torch.no_grad():
+                action = agent(state[None])[0].sample()[0]
+            paid = env.step(action.numpy())[1]
+            rows.append((state, action, torch.tensor(float(paid))))
+            observation, _ = env.reset()
+        states, actions, returns = (torch.stack(column) for column in zip(*rows, strict=True))
+        print(f"{done:4d} episodes: mean return {returns.mean():.2f}", flush=True)
+        with torch.no_grad():
+            old, values = agent(states)
+            old_log_probs, gains = old.log_prob(actions), returns - values
+        gains = (gains - gains.mean()) / (gains.std() + 1e-8)
+        for _ in range(EPOCHS):
+            policy, values = agent(states)
+            ratio = (policy.log_prob(actions) - old_log_probs).exp()
+            surrogate = torch.min(ratio * gains, ratio.clamp(1 - CLIP, 1 + CLIP) * gains).mean()
+            loss = 0.5 * (values - returns).square().mean() - surrogate
+            optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(agent.parameters(), 0.5)
+            optimizer.step()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 240)
