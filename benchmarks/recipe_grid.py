@@ -214,7 +214,8 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"recipe_grid: {error}")
     report(outcomes(config, names, options.out, options.score), options.out)
-    sys.exit(1 if failed else 0)
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":
