@@ -112,3 +112,11 @@ def test_parsers_trained_together_are_those_trained_alone(data, system):
         data, [labels] * 2, [labels] * 2, recipe, hidden_size=WIDTH, seeds=(0, 1), keep="last"
     )
     assert together.history[0]["loss"] == pytest.approx(alone.history[0]["loss"], rel=1e-3)
+
+
+@pytest.mark.parametrize("system", ["han", "mm_cse"])
+def test_counts_of_segments_train_any_network(data, system):
+    labels = data["train"].labels
+    recipe = short("valor").with_network(system).replace(objective="poisson_binomial", epochs=2)
+    trained = train_parser(data, labels, labels, recipe, hidden_size=WIDTH, seed=0)
+    assert trained.history[1]["loss"] < trained.history[0]["loss"]
