@@ -173,7 +173,7 @@ def test_runs_without_clip_features_and_says_when_there_should_be_none():
     network = CMPAE(audio_size=5, visual_2d_size=6, visual_3d_size=0, num_classes=3, hidden_size=8)
     audio, visual = torch.randn(2, 10, 5), torch.randn(2, 10, 6)
     assert network(audio, visual, torch.zeros(2, 10, 0)).segment.shape == (2, 10, 2, 3)
-    with pytest.raises(InputError, match="0 visual 3D; found .* 4 visual 3D"):
+    with pytest.raises(InputError, match=r"0 \(visual 3D\); found .* 4 \(visual 3D\)"):
         network(audio, visual, torch.zeros(2, 10, 4))
     with pytest.raises(ValueError, match="expected 0"):
         network.encode(audio, visual, torch.zeros(2, 10, 4))

@@ -71,7 +71,9 @@ def test_decoders_of_avsdn_start_from_the_fused_states():
 @SYSTEMS
 def test_features_that_do_not_fit_are_named(system):
     audio, visual_2d, visual_3d = features()
-    with pytest.raises(InputError, match=r"found 5 audio, 6 visual 2D, 3 visual 3D\. .* ResNet-152"):
+    with pytest.raises(
+        InputError, match=r"found 5 \(audio\), 6 \(visual 2D\), 3 \(visual 3D\)\. .* ResNet-152"
+    ):
         system(**SMALL)(audio, visual_2d, visual_3d[..., :3])
 
 

@@ -136,3 +136,11 @@ def test_networks_that_cannot_be_stacked_are_trained_one_by_one_in_stacked_envir
     assert [float(found[number]) for number in (0, 1)] == [float(loss) for loss in expected]
     for one, two in zip(alone, together, strict=True):
         torch.testing.assert_close(one.get_state()["network"], two.get_state()["network"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("system", ["han", "mm_cse"])
+def test_counts_of_segments_train_any_network(data, system):
+    labels = data["train"].labels
+    recipe = short("valor").with_network(system).replace(objective="poisson_binomial", epochs=2)
+    trained = train_parser(data, labels, labels, recipe, hidden_size=WIDTH, seed=0)
+    assert trained.history[1]["loss"] < trained.history[0]["loss"]

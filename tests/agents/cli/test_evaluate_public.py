@@ -22,14 +22,14 @@ def written(path, system, **sizes):
     return ["evaluate", "--checkpoint", str(path), "--system", system]
 
 
-@pytest.mark.parametrize("system", ["valor", "cpsp"])
+@pytest.mark.parametrize("system", ["valor", "cpsp", "cmpae", "mm_cse"])
 def test_scores_are_those_of_the_network(tmp_path, system):
     data, recipe = shared_tensors("twin-tiny", "cpu"), get_recipe(system)
     words = written(tmp_path / "public.pt", system, **feature_sizes(data["train"]), hidden_size=16)
     out = tmp_path / "scores.json"
     assert main([*words, "--data", "twin-tiny", "--split", "val", "--out", str(out)]) == 0
     network = load_public_checkpoint(system, tmp_path / "public.pt", **recipe.network_options)
-    expected = evaluate(network, data["val"], recipe.gate).as_dict()
+    expected = evaluate(network, data["val"], recipe.gate, thresholds=recipe.thresholds).as_dict()
     assert json.loads(out.read_text())["scores"] == pytest.approx(expected)
 
 

@@ -5,7 +5,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from rlld_agents.task_file import TaskNetworkInfo, load_task_network, save_task_network
+from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import make_network
 from rlld_gym.parsing.thresholds import HALVES, Thresholds
