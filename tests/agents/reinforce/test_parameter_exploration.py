@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
+from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
 from rlld_gym.errors import InputError
@@ -142,3 +143,18 @@ def test_branches_are_split_where_their_mean_is_the_reward() -> None:
     assert split(0.5, {"reward_audio": 0.25, "reward_visual": 0.75}) == (0.25, 0.75)
     assert split(0.5, {}) == (0.5, 0.5)
     assert BranchRewards(separate=False)(0.5, {"reward_audio": 0.25, "reward_visual": 0.75}) == (0.5, 0.5)
+
+
+def test_what_was_learned_stays_where_it_earns_more() -> None:
+    policy = LimitPolicy()
+    agent = Reinforce(policy, EvidenceEnv(), config(episodes=160))
+    before = explored_values(agent)
+    agent.learn()
+    learned = policy.limits.detach().clone()
+    assert keep_if_better(agent, before)
+    assert torch.equal(policy.limits, learned)
+    assert not keep_if_better(agent, explored_values(agent)), "no gain"
+    with torch.no_grad():
+        policy.limits.copy_(-learned)
+    assert not keep_if_better(agent, {"limits": learned})
+    assert torch.equal(policy.limits, learned)
