@@ -38,6 +38,7 @@ def test_readme_stays_short() -> None:
         "docs/autoreset.md",
         "docs/compare.md",
         "docs/stacked.md",
+        "docs/systems.md",
     ],
 )
 def test_python_snippets_run(page: str) -> None:
