@@ -73,12 +73,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     first, second = LimitPolicy(), LimitPolicy()
     begun = Reinforce(first, EvidenceEnv(), config(episodes=16)).learn(tmp_path)
     rest = Reinforce(second, EvidenceEnv(), config(episodes=40)).learn(tmp_path, resume=True)
-    assert torch.equal(whole.limits, second.limits)
+    torch.testing.assert_close(whole.limits, second.limits, rtol=0, atol=0)
     timed = ("time/fps",)
     for one, other in zip([*begun, *rest], rows, strict=True):
         assert {k: v for k, v in one.items() if k not in timed} == {
             k: v for k, v in other.items() if k not in timed
         }
+
+
+def test_the_policy_ends_with_the_mean_of_the_later_half() -> None:
+    policy = LimitPolicy()
+    agent = Reinforce(policy, EvidenceEnv(), config(episodes=40))
+    agent.learn()
+    assert agent.exploration is not None
+    later = torch.stack([values["limits"] for values in agent.exploration.trajectory[2:]])
+    assert len(later) == 3
+    torch.testing.assert_close(policy.limits.detach(), later.mean(0))
+    agent.learn()  # nothing is left to do
+    torch.testing.assert_close(policy.limits.detach(), later.mean(0))
 
 
 def test_it_stops_when_the_return_no_longer_rises() -> None:
