@@ -48,7 +48,7 @@ class RatesAgent:
         self.left: NDArray[np.bool_] | None = None
 
     def learn(self, total_steps: int) -> None:
-        """Learn for as many whole episodes (PPO: whole rollouts) as the budget has; then decide without exploring."""
+        """Learn for the whole episodes (PPO: whole rollouts) of the budget; then decide without exploring."""
         import stable_baselines3  # noqa: PLC0415 (an extra)
 
         episodes = max(total_steps // self.episode_length, 1)
