@@ -2,13 +2,13 @@
 
 python benchmarks/recipe_grid.py --data twin-small --seeds 3 --out runs/recipe_grid
 
-Every row is trained with every point of one grid, as often as every other row: three ways of smoothing visual labels
-(`smoothings`), times `RATES` of the recipe's learning rate, times `EPOCHS` of its epochs. Chosen is the point with the
-highest mean validation score (`--score`) over the seeds; of equal ones, the first. Test scores are shown of the chosen
-point only, and of the recipe as it is.
+Every row is trained at every point of one grid, as often as every other row: three ways of smoothing visual labels
+(`smoothings`), times factors of the recipe's learning rate (`--rates`), times factors of its number of epochs
+(`--epochs`). Chosen is the point with the highest mean validation score (`--score`) over the seeds; of equal ones,
+the first. Test scores are shown of the chosen point, and in brackets of the first one.
 
-The folder gets recipe_grid.csv with the validation scores of every row at every point and seed, recipe_grid.md with the
-table, and cells/ with what is done: the same command goes on where it was interrupted.
+The folder gets recipe_grid.csv with the validation scores of every row at every point and seed, recipe_grid.md with
+the table, and cells/ with what is done: the same command goes on where it was interrupted.
 """
 
 import argparse
@@ -33,11 +33,6 @@ from rlld_agents.runs.folder import CONFIG_NAME, read_config, write_config
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 from rlld_gym.parsing.metrics import SCORE_NAMES
-
-RATES: Final = (1.0, 0.5)
-"""Factors of the recipe's learning rate."""
-EPOCHS: Final = (1.0, 2.0)
-"""Factors of its number of epochs."""
 
 DEFAULT_ROWS: Final = (
     "weak", "weak+cl", "label_smoothing", "no_visual_speech", "no_visual_speech+cl", "cleanlab", "ma", "ma+cl",
@@ -82,6 +77,13 @@ class GridConfig(StudyConfig):
 
     command: ClassVar[str] = "python benchmarks/recipe_grid.py"
     noun: ClassVar[str] = "grid"
+    # Points are named by what they are, so a grid may grow.
+    changeable: ClassVar[frozenset[str]] = StudyConfig.changeable | {"rates", "epochs"}
+
+    rates: tuple[float, ...] = (1.0, 0.5)
+    """Factors of the recipe's learning rate."""
+    epochs: tuple[float, ...] = (1.0, 2.0)
+    """Factors of its number of epochs."""
 
     def row(self, name: str) -> Row:
         """Return the row of a point; InputError where the grid has no such point."""
@@ -91,7 +93,7 @@ class GridConfig(StudyConfig):
         return self.points(base)[point]
 
     def points(self, base: str) -> dict[str, Row]:
-        """Return a row at all points by their names, that of the recipe as it is (but for smoothing) first."""
+        """Return a row at all points, by their names."""
         row, recipe = ROWS[base], self.setting(self.data, self.data_seed).recipe
         return {
             f"{way.label},rate{rate:g},epochs{factor:g}": replace(
@@ -100,7 +102,7 @@ class GridConfig(StudyConfig):
                 recipe={"visual_confidence": way.recipe, "learning_rate": rate * recipe.learning_rate},
                 study={"parser_epochs": max(1, round(factor * recipe.epochs))},
             )
-            for way, rate, factor in product(smoothings(row.method), RATES, EPOCHS)
+            for way, rate, factor in product(smoothings(row.method), self.rates, self.epochs)
         }
 
 
@@ -113,7 +115,7 @@ class Outcome:
 
     def validation(self, point: str) -> float:
         """Return the mean validation score by which points are compared."""
-        return mean(result["validation"][self.score] for result in self.points[point])
+        return mean(float(result["validation"][self.score]) for result in self.points[point])
 
     @cached_property
     def chosen(self) -> str:
@@ -122,7 +124,7 @@ class Outcome:
 
     def test(self, point: str, score: str) -> float:
         """Return a mean test score."""
-        return mean(result["test"][score] for result in self.points[point])
+        return mean(float(result["test"][score]) for result in self.points[point])
 
 
 def outcomes(config: GridConfig, names: tuple[str, ...], folder: Path, score: str) -> dict[str, Outcome]:
@@ -148,7 +150,7 @@ def table(found: Mapping[str, Outcome]) -> str:
         cells.append(f"{outcome.validation(chosen):.1f} ({outcome.validation(first):.1f})")
         cells += [f"{outcome.test(chosen, s):.1f} ({outcome.test(first, s):.1f})" for s in SHOWN]
         rows.append(cells)
-    head = ["row", "tried", "chosen (first point in brackets)", "validation"]
+    head = ["row", "tried", "chosen", "validation"]
     return markdown([*head, *(f"test {score.replace('_', ' ')}" for score in SHOWN)], rows)
 
 
@@ -186,6 +188,8 @@ def main() -> None:
     parser.add_argument("--recipe", help="by default that of the data set")
     parser.add_argument("--hidden-size", type=int, help="by default that of the data set")
     parser.add_argument("--methods", nargs="+", choices=ROWS, default=DEFAULT_ROWS, metavar="ROW")
+    parser.add_argument("--rates", nargs="+", type=float, default=GridConfig.rates, metavar="FACTOR")
+    parser.add_argument("--epochs", nargs="+", type=float, default=GridConfig.epochs, metavar="FACTOR")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--score", choices=SCORE_NAMES, default="segment_type", help="on the validation split"
@@ -199,6 +203,8 @@ def main() -> None:
             data=options.data,
             recipe=options.recipe,
             hidden_size=options.hidden_size,
+            rates=tuple(options.rates),
+            epochs=tuple(options.epochs),
             seeds=options.seeds,
             device=options.device,
         )
@@ -208,7 +214,8 @@ def main() -> None:
     except InputError as error:
         sys.exit(f"recipe_grid: {error}")
     report(outcomes(config, names, options.out, options.score), options.out)
-    sys.exit(1 if failed else 0)
+    if failed:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

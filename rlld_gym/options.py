@@ -6,6 +6,7 @@ Constructor, documentation, command line and stored states read the declaration;
 import dataclasses
 import inspect
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -25,7 +26,8 @@ def option(default: Default, help: str, check: Check | None = None, shown: str |
         check: of its value. None: a value of a Literal or a bool must be one; any other is accepted.
         shown: the default as Python that the documentation shows; None: its ``repr``.
     """
-    texts = {"help": help.replace("`", ""), "markdown": help, "shown": shown}  # tyro reads "help"
+    plain = re.sub(r"\[(.+?)\]\(.+?\)", r"\1", help).replace("`", "")  # without links and quotes
+    texts = {"help": plain, "markdown": help, "shown": shown}  # tyro reads "help"
     return dataclasses.field(default=default, metadata={**texts, "check": check})
 
 

@@ -27,7 +27,7 @@ def test_links_between_pages_lead_to_files(page: Path) -> None:
 
 
 def test_readme_stays_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 200
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,7 @@ def test_readme_stays_short() -> None:
         "docs/autoreset.md",
         "docs/compare.md",
         "docs/stacked.md",
+        "docs/systems.md",
     ],
 )
 def test_python_snippets_run(page: str) -> None:

@@ -20,7 +20,7 @@ from tests.envs.rollouts import ID, SMALL
 class Oven:
     """Options of something else."""
 
-    dish: Literal["bread", "cake"] = option("bread", "what is baked")
+    dish: Literal["bread", "cake"] = option("bread", "what is `baked`, see [here](page.md#a)")
     fan: bool = option(True, "whether the fan runs")
     minutes: int | None = option(None, "how long; `None`: until done", or_none(require_count))
     mode: Literal["low", "high"] | None = option(None, "how hot")
@@ -41,12 +41,14 @@ def test_a_declaration_gives_checks_signature_table_and_help(capsys):
             Oven(**wrong)
     assert str(signature(Oven)).startswith("(dish: Literal['bread', 'cake'] = 'bread', *, fan: bool = True")
     assert markdown_table(Oven)[2:4] == [
-        '| `dish` | `"bread"` | what is baked |',
+        '| `dish` | `"bread"` | what is `baked`, see [here](page.md#a) |',
         "| `fan` | `True` | whether the fan runs |",
     ]
     with pytest.raises(SystemExit):
         tyro.cli(Oven, args=["--help"])
-    assert "whether the fan runs" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "whether the fan runs" in shown
+    assert "what is baked, see here (default: bread)" in " ".join(shown.replace("│", " ").split())
 
 
 def test_every_option_reaches_constructor_documentation_and_process():

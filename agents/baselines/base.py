@@ -62,6 +62,7 @@ class Context:
         classes: the C class names.
         progress: called with (epochs done, epochs in all) after every epoch of a network.
         source: name or path and twin seed of the data set, for methods that make the environment on it.
+        recipe_name: name or file of the recipe, for these methods; None: ``recipe`` is one of this package.
     """
 
     data: "StoreTensors"
@@ -71,6 +72,7 @@ class Context:
     classes: tuple[str, ...]
     progress: Callable[[int, int], None] | None = None
     source: tuple[str, int] | None = None
+    recipe_name: str | None = None
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class Context:
             setting.store.classes,
             progress,
             (setting.data, setting.data_seed),
+            setting.recipe_name,
         )
 
 
@@ -114,7 +117,8 @@ def environment_options(context: Context, method: str) -> dict[str, Any]:
     return {
         "data": data,
         "data_seed": data_seed,
-        "recipe": context.recipe.name,
+        "recipe": context.recipe_name or context.recipe.name,
+        "task_network": context.recipe.network,
         "hidden_size": context.hidden_size,
         # As published: RLLD, and what is compared with it, learns beside a new network in each episode.
         "task_start": "fresh",

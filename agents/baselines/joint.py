@@ -68,7 +68,7 @@ class Joint:
             )
         )
         policy, weight = combined_policy(
-            best, context.data, context.recipe, context.hidden_size, context.classes
+            best, environment, context.data, context.hidden_size, context.classes
         )
         details: dict[str, Any] = {
             "policy_parameters": number_of_parameters(policy),

@@ -57,9 +57,7 @@ class RLLD:
         if self.inter_scale is not None:
             environment["inter_scale"] = self.inter_scale
         config = reward_only_config(episodes=self.episodes, class_share=self.class_share, seed=context.seed)
-        policy, agent = make_reward_only(
-            environment, config, context.data, context.recipe, context.hidden_size
-        )
+        policy, agent = make_reward_only(environment, config, context.data, context.hidden_size)
         rows = agent.learn(callback=episode_progress(context, self.episodes))
         agent.env.close()
         revised = denoise(policy, context.data)

@@ -44,7 +44,9 @@ class Denoise:
     """Undo a policy's removals of a video that would lose all its labels, or of a modality that would; None: as in
     its run, else video."""
     recipe: str | None = None
-    """How a method trains its parsers; None: what the data set recommends."""
+    """How a method trains its parsers: a name, or a JSON file; None: what the data set recommends."""
+    task_network: str | None = None
+    """Network that a method trains: a name, or my_module:MyParser; None: the recipe's."""
     epochs: int | None = None
     """Epochs of a method's parsers, the recipe's schedule shrunk to fit; None: the recipe's own."""
     hidden_size: int | None = None
@@ -92,7 +94,7 @@ class Denoise:
         from rlld_gym.devices import choose_device
 
         assert self.checkpoint is not None
-        for option in ("recipe", "epochs", "hidden_size"):
+        for option in ("recipe", "task_network", "epochs", "hidden_size"):
             if getattr(self, option) is not None:
                 raise InputError(f"--{option.replace('_', '-')}: is for --with; a policy trains no parser")
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
@@ -124,6 +126,7 @@ class Denoise:
             self.data,
             seed,
             recipe=self.recipe,
+            task_network=self.task_network,
             hidden_size=self.hidden_size,
             epochs=self.epochs,
             device=self.device,

@@ -11,6 +11,10 @@ from rlld_gym.files import write_json
 
 if TYPE_CHECKING:
     from rlld_agents.labels.removal_rule import RemovalRule
+    from rlld_gym.data import FeatureStore
+    from rlld_gym.parsing.networks import TaskNetwork
+    from rlld_gym.parsing.recipes import Gate
+    from rlld_gym.parsing.thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,8 @@ class Evaluate:
 
     checkpoint: Path
     """A run folder (both are scored), a task.safetensors or a policy.safetensors."""
+    system: str | None = None
+    """The checkpoint is a file that the public code of this system wrote; its recipe: valor, cpsp, mgn, ..."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     split: Literal["val", "test", "train"] = "test"
@@ -41,6 +47,9 @@ class Evaluate:
         from rlld_gym.parsing import task_file
         from rlld_gym.tensor_files import read_metadata
 
+        if self.system is not None:
+            self._write({"scores": self._score_public(self.system)})
+            return 0
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         files = [self.checkpoint]
         if self.checkpoint.is_dir():
@@ -61,29 +70,66 @@ class Evaluate:
                 raise InputError(
                     f"--checkpoint {file}: neither a task network nor a policy that rlld train wrote"
                 )
+        self._write(scores)
+        return 0
+
+    def _write(self, scores: dict[str, Any]) -> None:
         if self.out is not None:
             write_json(self.out, {"checkpoint": str(self.checkpoint), "split": self.split, **scores})
-        return 0
+
+    def _score_public(self, system: str) -> dict[str, float]:
+        """Print and return the ten F-scores of a checkpoint that a published system's own code wrote."""
+        from rlld_gym.data import open_data
+        from rlld_gym.parsing.networks import load_public_checkpoint
+        from rlld_gym.parsing.recipes import get_recipe
+        from rlld_gym.parsing.training import network_options
+
+        if self.data is None:
+            raise InputError("--data: a public checkpoint does not say what to score it on; name a data set")
+        recipe = get_recipe(system)
+        network = load_public_checkpoint(recipe.network, self.checkpoint, **network_options(recipe))
+        store = open_data(self.data, self.seed or 0)
+        network.require_features(store.audio_size, store.visual_2d_size, store.visual_3d_size)
+        return self._print_scores(
+            network, recipe.gate, recipe.thresholds, store, file=self.checkpoint, name=system
+        )
 
     def _score_parser(self, file: Path) -> dict[str, float]:
         """Print and return the ten F-scores of a parser."""
-        from rlld_agents.reports.results import score_table
         from rlld_gym.data import open_data
-        from rlld_gym.devices import choose_device
-        from rlld_gym.parsing.prediction import evaluate
         from rlld_gym.parsing.task_file import check_fits, load_task_network
 
-        device = choose_device(self.device)
-        network, info = load_task_network(file, device)
+        network, info = load_task_network(file)
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(info, store, file)
+        return self._print_scores(
+            network, info.gate, info.thresholds, store, file=file, name=str(info.trained_on.get("labels"))
+        )
+
+    def _print_scores(
+        self,
+        network: "TaskNetwork",
+        gate: "Gate",
+        thresholds: "Thresholds",
+        store: "FeatureStore",
+        *,
+        file: Path,
+        name: str,
+    ) -> dict[str, float]:
+        """Print and return a network's F-scores on the chosen split."""
+        from rlld_agents.reports.results import score_table
+        from rlld_gym.devices import choose_device
+        from rlld_gym.parsing.prediction import evaluate
+
+        device = choose_device(self.device)
         if store.split(self.split).truth() is None:
             raise InputError(
                 f"--split {self.split}: {store.name} has no dense labels there; choose val or test"
             )
-        row = evaluate(network, store.to(device)[self.split], info.gate).as_dict()
+        tensors = store.to(device)[self.split]
+        row = evaluate(network.to(device), tensors, gate, thresholds=thresholds).as_dict()
         print(f"F-scores (%) of {file} on the {self.split} split of {store.name}\n")
-        print(score_table({str(info.trained_on.get("labels")): [row]}), flush=True)
+        print(score_table({name: [row]}), flush=True)
         return row
 
     def _score_policy(self, file: Path, rule: "RemovalRule") -> dict[str, dict[str, float | None]]:

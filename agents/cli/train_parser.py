@@ -29,7 +29,9 @@ class TrainParser:
     labels: Path | None = None
     """The file; None: the weak labels of the data set."""
     recipe: str | None = None
-    """How to train: rlld, han, jomold, ...; None: what the data set recommends."""
+    """How to train: rlld, han, jomold, ..., or a JSON file; None: what the data set recommends."""
+    task_network: str | None = None
+    """Network to train instead of the recipe's: a name, or my_module:MyParser; None: the recipe's."""
     epochs: int | None = None
     """Epochs, the recipe's schedule shrunk to fit; None: the recipe's own."""
     hidden_size: int | None = None
@@ -53,6 +55,7 @@ class TrainParser:
             self.data,
             self.data_seed,
             recipe=self.recipe,
+            task_network=self.task_network,
             hidden_size=self.hidden_size,
             epochs=self.epochs,
             device=self.device,
@@ -104,6 +107,7 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
     """
     from rlld_agents.labels import controls
     from rlld_agents.labels.files import read_labels
+    from rlld_agents.labels.revised import LabelSet
     from rlld_agents.labels.row_lists import COLUMNS, read_row_lists
 
     if path is None:

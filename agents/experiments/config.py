@@ -105,10 +105,11 @@ class ExperimentConfig(SettingOptions):
                     f"--{spelled(name)} {value}: the preset {self.preset} does not use it; leave it away, or use "
                     f"--preset {using}"
                 )
-        if self.preset == "paper" and self.environment.reward == "paper" and self.agent.needs_credit:
+        pays_credit = self.environment.reward in ("credit", "paper+credit")
+        if self.preset == "paper" and not pays_credit and self.agent.needs_credit:
             raise InputError(
                 f"--advantage {self.agent.advantage} --baseline {self.agent.baseline}: needs the credit of labels, "
-                "which --reward paper does not give; add --reward credit"
+                f"which --reward {self.environment.reward} does not give; add --reward credit"
             )
 
     def may_change(self) -> frozenset[str]:

@@ -81,7 +81,7 @@ def train_and_record(
     else:
         trained, revised = train_online(tensors, job.online, recipe, **common)
         _write_revised(job, folder, revised)
-    scores = evaluate(trained.network, tensors["test"], recipe.gate).as_dict()
+    scores = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds).as_dict()
     if job.network_path is not None:
         trained_on = {
             "data": setting.store.name,
@@ -90,7 +90,7 @@ def train_and_record(
             "seed": job.seed,
         }
         sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **network_options(recipe)}
-        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on)
+        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on, recipe.thresholds)
         save_task_network(job.network_path, trained.network, info)
     result = {
         "label_set": job.label_set,

@@ -143,6 +143,7 @@ def joint_rounds(
                 hidden_size=hidden_size,
                 seed=seed,
                 network=recipe.network,
+                options=recipe.network_options,
                 parser=parser,
             ),
             data["val"],

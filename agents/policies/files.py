@@ -68,6 +68,8 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
             # Files of the first make name none.
             policy = _make(metadata.get("kind", HybridAttentionPolicy.kind), json.loads(metadata["sizes"]))
         policy.load_state_dict(tensors)
+    except InputError as error:  # such as a network of a module that is not here
+        raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FORMAT.disagreement(path, error) from error
     return policy.to(device)

@@ -1,5 +1,6 @@
 """Policies of the make that fits a parser: its encoder already knows what events look and sound like."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rlld_agents.policies.base import StartablePolicy
@@ -16,6 +17,7 @@ def startable_policy(
     hidden_size: int,
     seed: int,
     network: str = "han",
+    options: Mapping[str, Any] | None = None,
     parser: TaskNetwork | None = None,
 ) -> StartablePolicy:
     """Return a policy for some data, on their device.
@@ -26,6 +28,7 @@ def startable_policy(
         seed: of the weights; the global random state is left alone.
         network: registered name of the task network whose encoder it takes: "han" gives the paper's
             `HybridAttentionPolicy`, all others a `NetworkPolicy`.
+        options: further arguments of the network's constructor, where it is not "han".
         parser: such a network, trained on the weak or on denoised labels, to start from; it is copied, not shared.
 
     Raises:
@@ -41,7 +44,10 @@ def startable_policy(
     }
     policy: StartablePolicy
     with seeded_random_state(seed):
-        policy = HybridAttentionPolicy(**sizes) if network == "han" else NetworkPolicy(network, **sizes)
+        if network == "han":
+            policy = HybridAttentionPolicy(**sizes)
+        else:
+            policy = NetworkPolicy(network, **sizes, options=options)
     policy.to(split.labels.device)
     if parser is not None:
         policy.start_from(parser)

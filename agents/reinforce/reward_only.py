@@ -12,7 +12,7 @@ from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.starting_parser import starting_parser
 from rlld_gym.environment_ids import LABEL_DENOISING
-from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import network_options
 
 INTER_WEIGHT: Final = 2.0
@@ -35,36 +35,48 @@ def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
     """Return the environment with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
 
     Args:
-        environment: its arguments; an ``inter_scale`` that is given stays.
+        environment: its arguments; an ``inter_scale`` that is given stays. Episodes start from a parser that has
+            seen the weak labels, also where the arguments say "fresh".
     """
     arguments = {**environment, "evidence": "start"}
+    if arguments.get("task_start") == "fresh":
+        arguments["task_start"] = "pretrained"
     if arguments.get("inter_scale") is None:
         arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
     return gymnasium.make(LABEL_DENOISING, **arguments)
 
 
 def make_reward_only(
-    environment: Mapping[str, Any],
-    config: ReinforceConfig,
-    data: StoreTensors,
-    recipe: Recipe,
-    hidden_size: int,
+    environment: Mapping[str, Any], config: ReinforceConfig, data: StoreTensors, hidden_size: int
 ) -> tuple[EvidencePolicy, Reinforce]:
     """Return a policy that reads the starting parser's evidence, and REINFORCE that is ready to train it.
 
     Args:
-        environment: arguments of rlld/LabelDenoising-v0, with ``data`` and ``device``.
+        environment: arguments of rlld/LabelDenoising-v0, with ``data``, ``recipe`` and ``device``.
         config: of REINFORCE.
         data: the same data set on that device.
-        recipe: of the environment's task network.
-        hidden_size: its width.
+        hidden_size: width of the environment's task network.
     """
+    policy = evidence_policy(environment, data, hidden_size)
+    return policy, Reinforce(policy, paid_environment(environment), config)
+
+
+def evidence_policy(environment: Mapping[str, Any], data: StoreTensors, hidden_size: int) -> EvidencePolicy:
+    """Return a policy that reads the evidence of the parser that an environment's episodes start from.
+
+    Args:
+        environment: arguments of rlld/LabelDenoising-v0, with ``recipe``.
+        data: its data set, on the device of the policy.
+        hidden_size: width of its task network.
+    """
+    recipe = get_recipe(environment["recipe"])
+    if environment.get("task_network") is not None:
+        recipe = recipe.with_network(environment["task_network"])
     parser = starting_parser(data, recipe, hidden_size, environment.get("task_start_epochs"))
-    policy = EvidencePolicy.from_parser(
+    return EvidencePolicy.from_parser(
         parser,
         data["train"],
         network=recipe.network,
         hidden_size=hidden_size,
         options=network_options(recipe),
     )
-    return policy, Reinforce(policy, paid_environment(environment), config)

@@ -1,6 +1,7 @@
 """Episodes side by side in processes, each with an environment of its own."""
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -59,10 +60,11 @@ def rollouts_of(
             "gymnasium.make, or use one worker"
         )
     threads = max(1, available_cores() // workers)
-    arguments = (env.spec, policy, branch_rewards.separate, threads)
+    # Pickled here, because torch would let processes share the memory of tensors that it sends.
+    arguments = (env.spec, pickle.dumps(policy), branch_rewards.separate, threads)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, arguments)
     try:
-        yield lambda jobs: list(pool.map(_play_job, jobs))
+        yield lambda jobs: [pickle.loads(found) for found in pool.map(_play_job, map(pickle.dumps, jobs))]
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -75,15 +77,18 @@ def _rollout(
         return play_policy(policy, env, seed, branch_rewards)
 
 
-def _start_worker(spec: EnvSpec, policy: nn.Module, separate_branches: bool, threads: int) -> None:
+def _start_worker(spec: EnvSpec, policy: bytes, separate_branches: bool, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     torch.set_num_threads(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker.update(env=gymnasium.make(spec), policy=policy, rewards=BranchRewards(separate_branches))
+    _worker.update(
+        env=gymnasium.make(spec), policy=pickle.loads(policy), rewards=BranchRewards(separate_branches)
+    )
 
 
-def _play_job(job: Job) -> PolicyRollout:
-    return _rollout(_worker["policy"], _worker["env"], _worker["rewards"], job)
+def _play_job(job: bytes) -> bytes:
+    rollout = _rollout(_worker["policy"], _worker["env"], _worker["rewards"], pickle.loads(job))
+    return pickle.dumps(rollout)
 
 
 def _end_with_parent() -> None:

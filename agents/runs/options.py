@@ -98,7 +98,9 @@ class SettingOptions(Options):
     data_seed: int = 0
     """Seed of a twin; no effect on a file."""
     recipe: str | None = None
-    """Training recipe of task network and parsers; None: what the data set recommends."""
+    """Training recipe of task network and parsers, a name or a JSON file; None: what the data set recommends."""
+    task_network: str | None = None
+    """Task network and parsers: a name, or my_module:MyParser; None: the recipe's."""
     hidden_size: int | None = None
     """Width of task network, parsers and policy; None: what the data set recommends."""
     parser_epochs: int | None = None
@@ -124,6 +126,7 @@ class SettingOptions(Options):
         return Setting(
             *source,
             recipe=self.recipe,
+            task_network=self.task_network,
             hidden_size=self.hidden_size,
             epochs=self.parser_epochs,
             device=self.device,

@@ -9,6 +9,7 @@ from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.devices import choose_device
+from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
 
@@ -21,7 +22,8 @@ class Setting:
     Args:
         data: name or path of the data set.
         data_seed: of a twin; no effect on a file.
-        recipe: how to train, or the name of a recipe; None: what the data set recommends.
+        recipe: how to train, or the name or the file of a recipe; None: what the data set recommends.
+        task_network: the network to train instead of the recipe's, with its own objective; None: the recipe's.
         hidden_size: width of the networks; None: what the data set recommends.
         epochs: of a parser, the recipe's schedule shrunk to fit; None: the recipe's own.
         device: cpu, cuda, cuda:1, ...; auto takes the first GPU there is.
@@ -37,6 +39,7 @@ class Setting:
         data_seed: int = 0,
         *,
         recipe: str | Recipe | None = None,
+        task_network: str | None = None,
         hidden_size: int | None = None,
         epochs: int | None = None,
         device: str = "auto",
@@ -44,6 +47,7 @@ class Setting:
         self.data = data
         self.data_seed = data_seed
         self._given_recipe = recipe
+        self._task_network = task_network
         self._given_hidden_size = hidden_size
         self._epochs = epochs
         self._device_name = device
@@ -80,10 +84,13 @@ class Setting:
         """How parsers are trained.
 
         Raises:
-            InputError: no recipe has that name.
+            InputError: no recipe or no task network has that name.
         """
         given = self._given_recipe
-        recipe = given if isinstance(given, Recipe) else get_recipe(self._recipe_name)
+        recipe = given if isinstance(given, Recipe) else get_recipe(self.recipe_name)
+        if self._task_network is not None:
+            recipe = recipe.with_network(self._task_network)
+        find_network(recipe.network)
         return recipe if self._epochs is None else recipe.shortened(self._epochs)
 
     @property
@@ -101,13 +108,15 @@ class Setting:
         return {
             "data": self.data,
             "data_seed": self.data_seed,
-            "recipe": self._recipe_name,
+            "recipe": self.recipe_name,
+            **({} if self._task_network is None else {"task_network": self._task_network}),
             "hidden_size": self.hidden_size,
             "device": str(self.device),
         }
 
     @property
-    def _recipe_name(self) -> str:
+    def recipe_name(self) -> str:
+        """Name or file of the recipe, before it was given another network or length."""
         given = self._given_recipe
         if isinstance(given, Recipe):
             return given.name

@@ -38,6 +38,21 @@ class SplitTensors:
     def __len__(self) -> int:
         return self.labels.shape[0]
 
+    def rows(self, indices: Tensor) -> "SplitTensors":
+        """Return some of the videos, (B,) int64 rows of this split on its device, as a split of their own."""
+
+        def known(dense: Tensor | None) -> Tensor | None:
+            return None if dense is None else dense.index_select(0, indices)
+
+        return SplitTensors(
+            audio=self.audio.index_select(0, indices),
+            visual=self.visual.index_select(0, indices),
+            labels=self.labels.index_select(0, indices),
+            dense_audio=known(self.dense_audio),
+            dense_visual=known(self.dense_visual),
+            visual_2d_size=self.visual_2d_size,
+        )
+
     def features(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of some videos.
 

@@ -3,16 +3,18 @@
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rlld_gym.denoising.credit import CreditLoss
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.denoising.own_reward import is_own_reward, load_reward
 from rlld_gym.denoising.rewards import INTER_WEIGHTS
 from rlld_gym.errors import InputError
 from rlld_gym.options import (
     check_options,
     option,
     or_none,
+    require_choice,
     require_count,
     require_number,
     require_pair,
@@ -23,6 +25,14 @@ from rlld_gym.parsing.recipes import Recipe, get_recipe
 TaskLifespan = Literal["episode", "run"]
 OverlapLabels = Literal["original", "revised"]
 RewardKind = Literal["paper", "credit", "paper+credit"]
+
+
+def _require_reward(name: str, value: Any) -> None:
+    """Raise InputError where an option is no reward of this package, and no function that can be imported."""
+    if is_own_reward(value):
+        load_reward(value)
+    else:
+        require_choice(name, value, (*get_args(RewardKind), "module:function"))
 
 
 @dataclass(frozen=True)
@@ -73,10 +83,11 @@ class ProcessOptions:
         "validate and pay also after every so many steps; `None`: only after the last",
         or_none(require_count),
     )
-    reward: RewardKind = option(
+    reward: str = option(
         "paper",
         '`"paper"`: inter- and terminal reward (Eq. 9-11); `"credit"`: credit of the removed labels; '
-        '`"paper+credit"`: both',
+        '`"paper+credit"`: both; `"module:function"`: [your own](extending.md#a-reward)',
+        _require_reward,
     )
     credit_loss: CreditLoss = option(
         "segment_f1",
@@ -141,7 +152,7 @@ class ProcessConfig(ProcessOptions):
     @property
     def pays_paper(self) -> bool:
         """Whether the inter- and the terminal reward are part of the reward."""
-        return self.reward != "credit"
+        return self.reward in ("paper", "paper+credit")
 
     @property
     def inter_factor(self) -> float:
@@ -153,7 +164,7 @@ class ProcessConfig(ProcessOptions):
     @property
     def pays_credit(self) -> bool:
         """Whether the credit of the removed labels is part of the reward."""
-        return self.reward != "paper"
+        return self.reward in ("credit", "paper+credit")
 
     def subset_size(self, num_videos: int) -> int:
         """Return how many of ``num_videos`` training videos an episode draws from.

@@ -14,6 +14,7 @@ from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.evidence import EvidenceSource, evidence, known_evidence
 from rlld_gym.denoising.labels import Revision, revise_labels
+from rlld_gym.denoising.own_reward import is_own_reward, load_reward, per_video
 from rlld_gym.denoising.rewards import branch_rewards, credit_rewards, terminal_rewards
 from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import Lesson, TaskLearner
@@ -50,6 +51,8 @@ class StepResult:
             was reverted.
         per_video_credit: (B, 2) float32, what each video and branch earns with the credit of its removed labels;
             None where the reward is the paper's.
+        own_reward: (B, 2) float32, what a reward of the user's own pays each video in either branch; None where the
+            reward is another, and while that function is called with the result.
         removed: (2,) int64, labels removed from the audio and from the visual branch.
         task_loss: scalar, loss of the task network's training step.
         terminal: validation reward of the audio and of the visual branch, 0.0 where none was paid.
@@ -65,6 +68,7 @@ class StepResult:
     revision: Revision
     per_video_reward: Tensor
     per_video_credit: Tensor | None
+    own_reward: Tensor | None
     removed: Tensor
     task_loss: Tensor
     terminal: tuple[float, float]
@@ -111,6 +115,7 @@ class DenoisingProcess:
         self._labels_checksum = zlib.crc32(np.packbits(data["train"].labels.bool().cpu().numpy()).tobytes())
         self._start_fingerprint = start_fingerprint(config)
         self._task = TaskLearner(data, config.recipe, config.hidden_size, start_network(data, config))
+        self._own_reward = load_reward(config.reward) if is_own_reward(config.reward) else None
         self._generator: np.random.Generator | None = None
         self._sampler: OverlapSampler | None = None
         self._state: State | None = None
@@ -224,6 +229,7 @@ class DenoisingProcess:
             revision=revision,
             per_video_reward=branch_rewards(state.original, revision, self.config.inter_weights),
             per_video_credit=self._earned(state, revision, credit),
+            own_reward=None,
             removed=(state.labels & ~revised).sum(dim=(0, 2)),
             task_loss=loss,
             terminal=self._terminal_rewards(scores),
@@ -232,6 +238,10 @@ class DenoisingProcess:
             class_contribution=None if validation is None else validation.class_contribution,
             terminated=self.terminated,
         )
+        if self._own_reward is not None:
+            value = self._own_reward(result)
+            paid = per_video(value, result.per_video_reward, self.config.reward)
+            result = dataclasses.replace(result, own_reward=paid)
         self._state = self._next_state(revised)
         return result
 

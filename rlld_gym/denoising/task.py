@@ -183,7 +183,9 @@ class TaskLearner:
         split = self.data["val"]
         assert split.dense_audio is not None
         assert split.dense_visual is not None
-        tracks = *predict(self.born()[0], split, self.recipe.gate), split.dense_audio, split.dense_visual
+        recipe = self.recipe
+        predicted = predict(self.born()[0], split, recipe.gate, thresholds=recipe.thresholds)
+        tracks = *predicted, split.dense_audio, split.dense_visual
         return Validation(parsing_scores(*tracks).as_dict(), class_contribution(*tracks).float())
 
     def get_state(self) -> dict[str, Any]:

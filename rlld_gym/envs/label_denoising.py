@@ -124,6 +124,9 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
       with methods that use these labels, too. A new network's credit misleads, which `task_lifespan="run"` helps, and a
       step takes almost four times as long ([figures](decisions.md#the-reward-from-credit)).
 
+    `reward="my_module:my_reward"` pays what a [function of your own](extending.md#a-reward) says about the step, and
+    nothing else.
+
     ## Starting State
 
     A reset draws the episode's videos at random (a third of the training set) and a first batch of them, with
@@ -165,7 +168,8 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     | `n_removed_visual` | int            | labels removed from the visual branch                              |
     | `n_reverted`       | int            | videos that got labels back because none would have been left      |
 
-    With credit in the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none; and
+    With a reward of your own also `own_reward`, float32 (B, 2): what each video is paid in either branch. With credit in
+    the reward also `label_credit`, float32 (B, 2, C): of each label shown, 0 where there is none; and
     `per_video_credit`, float32 (B, 2): what each video earns with the credit of its removed labels.
 
     After the last step (and wherever `terminal_every` validates) also the ten validation F-scores in percent:

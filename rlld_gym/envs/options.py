@@ -11,7 +11,7 @@ from rlld_gym.devices import checked_device
 from rlld_gym.envs.observations import ObservationLayout, ObservationMode
 from rlld_gym.errors import InputError
 from rlld_gym.options import option, or_none, require_choice, require_count
-from rlld_gym.parsing.networks import network_names
+from rlld_gym.parsing.networks import find_network, network_names
 from rlld_gym.parsing.recipes import get_recipe
 
 
@@ -19,8 +19,18 @@ def _require_seed(name: str, value: Any) -> None:
     require_count(name, value, lowest=0)
 
 
-def _require_network(name: str, value: Any) -> None:
-    require_choice(name, value, network_names())
+def _require_recipe_or_none(name: str, value: Any) -> None:
+    if value is not None and not isinstance(value, str):
+        raise InputError(f"{name} is {value!r}; expected a name, the path of a JSON file or None")
+
+
+def _require_network_or_none(name: str, value: Any) -> None:
+    """Raise InputError where an option names no task network, or one that cannot be imported."""
+    if value is None:
+        return
+    if not isinstance(value, str) or ":" not in value:
+        require_choice(name, value, (*network_names(), "module:Class", "None"))
+    find_network(value)
 
 
 @dataclass(frozen=True)
@@ -33,15 +43,19 @@ class TaskOptions:
     )
     data_seed: int = option(0, "seed of a twin's generation; ignored for a file", _require_seed)
     recipe: str | None = option(
-        None, "training recipe of the task network; `None`: the data set's recommendation"
+        None,
+        "training recipe of the task network, by name or as the path of a [JSON file](extending.md#a-recipe); "
+        "`None`: the data set's recommendation",
+        _require_recipe_or_none,
     )
     hidden_size: int | None = option(
         None, "width of the task network; `None`: the data set's recommendation", or_none(require_count)
     )
     task_network: str | None = option(
         None,
-        "registered name of the task network, which brings its own objective; `None`: the recipe's",
-        or_none(_require_network),
+        'task network, with its own objective: a registered name, or `"module:Class"` '
+        "([your own](extending.md#a-parser)); `None`: the recipe's",
+        _require_network_or_none,
     )
 
 
@@ -78,6 +92,9 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
     def __post_init__(self) -> None:
         """Check every argument."""
         object.__setattr__(self, "data", os.fspath(self.data))
+        recipe: Any = self.recipe
+        if isinstance(recipe, os.PathLike):
+            object.__setattr__(self, "recipe", os.fspath(recipe))
         super().__post_init__()
         object.__setattr__(self, "device", checked_device(self.device))
         if self.evidence == "start" and self.task_start == "fresh":

@@ -53,8 +53,12 @@ def paid_per_video(info: dict[str, Any], inter_factor: float) -> NDArray[np.floa
         inter_factor: what a step pays per unit of inter-reward; 0 where the reward has none.
 
     Returns:
-        (B, 2): the scaled inter-reward and the credit earned, if there is any.
+        (B, 2): the user's own reward, if there is one; else the scaled inter-reward and the credit earned, if there
+        is any.
     """
+    if "own_reward" in info:
+        own: NDArray[np.float64] = info["own_reward"].astype(np.float64)
+        return own
     paid: NDArray[np.float64] = inter_factor * info["per_video_reward"].astype(np.float64)
     return paid + info["per_video_credit"] if "per_video_credit" in info else paid
 
@@ -66,13 +70,15 @@ def _to_host(
 
     Returns:
         Inter-rewards (B, 2) float32; labels removed from audio, from visual, and videos reverted, (3,) float32;
-        labels (B, 2, C) of the next state, bool; the entries about credit of the last state's labels, if any.
+        labels (B, 2, C) of the next state, bool; the entries about credit and an own reward, if any.
     """
     reverted = result.revision.reverted.any(dim=1).sum()
     counts = torch.cat((result.removed, reverted.unsqueeze(0)))
     parts = {"reward": result.per_video_reward, "counts": counts, "labels": labels}
     if result.credit is not None and result.per_video_credit is not None:
         parts |= {"label_credit": result.credit, "per_video_credit": result.per_video_credit}
+    if result.own_reward is not None:
+        parts["own_reward"] = result.own_reward
     packed = torch.cat([part.flatten().float() for part in parts.values()]).cpu().numpy()
     ends = np.cumsum([part.numel() for part in parts.values()])[:-1]
     # Copied because views of one buffer would share memory with each other.

@@ -115,7 +115,7 @@ def step_infos(
         "n_removed_audio": removed[:, 0].copy(),
         "n_removed_visual": removed[:, 1].copy(),
         "n_reverted": revision.reverted.any(dim=1).numpy().astype(np.int64),
-        **{name: info[name] for name in ("per_video_credit", "label_credit") if name in info},
+        **{name: info[name] for name in ("per_video_credit", "label_credit", "own_reward") if name in info},
         **{name: np.full(num_videos, info[name]) for name in SCORE_NAMES if name in info},
         **{name: np.tile(info[name], (num_videos, 1, 1)) for name in ("class_contribution",) if name in info},
         **state_infos(info),

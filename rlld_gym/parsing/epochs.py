@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from rlld_gym.parsing.metrics import SCORE_NAMES
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.recipe import MEAN
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +30,8 @@ class EpochRecord:
     """What became of a network in each epoch, and its weights in the best one.
 
     Args:
-        selection: the validation score that decides; ties go to the later epoch, as all do without scores.
+        selection: the validation score that decides, or "mean" of the ten; ties go to the later epoch, as all do
+            without scores.
     """
 
     def __init__(self, selection: str) -> None:
@@ -50,9 +53,9 @@ class EpochRecord:
         return TrainedParser(network=network.eval(), best_epoch=self._best_epoch, history=self._history)
 
     def _newest_is_best(self) -> bool:
-        newest, name = self._history[-1], self._selection
-        return (
-            self._best_epoch == 0
-            or name not in newest
-            or newest[name] >= self._history[self._best_epoch - 1][name]
-        )
+        newest, best = self._history[-1], self._history[self._best_epoch - 1]
+        if self._best_epoch == 0:
+            return True
+        if self._selection == MEAN and SCORE_NAMES[0] in newest:
+            return sum(newest[name] for name in SCORE_NAMES) >= sum(best[name] for name in SCORE_NAMES)
+        return self._selection not in newest or newest[self._selection] >= best[self._selection]

@@ -9,9 +9,15 @@ from typing import Any, Literal
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import LossWeights
 from rlld_gym.parsing.metrics import SCORE_NAMES
+from rlld_gym.parsing.thresholds import HALVES, Thresholds
 
-Gate = Literal["global", "modality"]
-"""Which pooled probability admits a class to a track: the video's, or the modality's own."""
+Gate = Literal["global", "modality", "mixed"]
+"""Which pooled probability admits a class to a track: the video's, the modality's own, or the video's to the audio
+track and its own to the visual one."""
+
+
+MEAN = "mean"
+"""As a selection: the mean of the ten scores."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +66,10 @@ class Recipe:
         clamp: pooled probabilities are clamped to [clamp, 1 - clamp] before the cross-entropy.
         precision: of the encoder's matrix products in training. "bfloat16": by autocast; weights, head, loss and
             optimizer stay in float32, and so does everything outside training.
-        gate: which pooled probability must reach 0.5 for a class to be predicted at all.
-        selection: the validation score by which the best epoch is chosen, ties going to the later epoch; "last":
-            the last epoch, whatever the scores.
+        gate: which pooled probability must reach its threshold for a class to be predicted at all.
+        thresholds: that probabilities must reach.
+        selection: the validation score by which the best epoch is chosen, ties going to the later epoch; "mean":
+            the mean of the ten; "last": the last epoch, whatever the scores.
     """
 
     name: str
@@ -99,6 +106,7 @@ class Recipe:
     clamp: float = 1e-7
     precision: Literal["float32", "bfloat16"] = "float32"
     gate: Gate = "modality"
+    thresholds: Thresholds = HALVES
     selection: str = "event_audio"
 
     def __post_init__(self) -> None:
@@ -123,8 +131,8 @@ class Recipe:
             "contrastive": ("jomold", "ma"),
             "video_target": ("union", "original", "audio"),
             "precision": ("float32", "bfloat16"),
-            "gate": ("global", "modality"),
-            "selection": (*SCORE_NAMES, "last"),
+            "gate": ("global", "modality", "mixed"),
+            "selection": (*SCORE_NAMES, MEAN, "last"),
         }
         for option, known in choices.items():
             self._require(option, getattr(self, option) in known, f"one of {', '.join(known)}")

@@ -1,9 +1,11 @@
 """Training recipes of task networks, as data."""
 
+from pathlib import Path
 from typing import Final
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipe import Gate, Recipe
+from rlld_gym.parsing.recipe_file import SUFFIX, read_recipe
 from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
 
 __all__ = ["RECIPES", "Gate", "Recipe", "get_recipe"]
@@ -66,12 +68,23 @@ see ``rlld_gym.parsing.system_recipes``.
 
 
 def get_recipe(name: str) -> Recipe:
-    """Return the recipe called ``name``.
+    """Return the recipe called ``name``, or the one in a file.
+
+    Args:
+        name: a key of `RECIPES`, or the path of a JSON file, see `rlld_gym.parsing.recipe_file`.
 
     Raises:
-        InputError: no recipe has that name.
+        InputError: no recipe has that name, the file holds no recipe, or one with the name of another recipe.
     """
+    if name.endswith(SUFFIX):
+        recipe = read_recipe(Path(name))
+        if recipe.name in RECIPES:
+            raise InputError(
+                f"recipe {name}: its name {recipe.name!r} is that of another recipe; choose a new one"
+            )
+        return recipe
     try:
         return RECIPES[name]
     except KeyError:
-        raise InputError(f"unknown recipe {name!r}; choose from {', '.join(RECIPES)}") from None
+        known = ", ".join(RECIPES)
+        raise InputError(f"unknown recipe {name!r}; choose from {known}, or name a file {SUFFIX}") from None

@@ -100,7 +100,11 @@ def train_parsers(
         for epoch in range(1, recipe.epochs + 1):
             losses = _train_epoch(stack, generators, train, targets, recipe, epoch=epoch, average=average)
             for record, network, loss in zip(records, judged, losses.tolist(), strict=True):
-                scores = evaluate(network, validation, recipe.gate).as_dict() if keep == "best" else {}
+                scores = {}
+                if keep == "best":
+                    scores = evaluate(
+                        network, validation, recipe.gate, thresholds=recipe.thresholds
+                    ).as_dict()
                 record.add(loss, scores, network)
             if progress is not None:
                 progress(epoch, recipe.epochs)

@@ -6,6 +6,7 @@ Ties between epochs go to the later one, also where the published code keeps the
 from typing import Final
 
 from rlld_gym.parsing.recipe import Recipe
+from rlld_gym.parsing.thresholds import Thresholds
 
 _VALOR = Recipe(
     name="valor",
@@ -90,6 +91,60 @@ _DHHN = Recipe(
     selection="segment_type",
 )
 
+_CMPAE = Recipe(
+    name="cmpae",
+    network="cmpae",
+    epochs=20,
+    video_weight=0.6,
+    visual_weight=0.6,
+    contrastive_weight=1.0,
+    visual_confidence=0.9,
+    video_target="original",
+    thresholds=Thresholds(audio=0.45, visual=0.45, segment=0.25),
+    selection="mean",
+)
+_LSLD = Recipe(
+    name="lsld",
+    network="lsld",
+    learning_rate=2e-4,
+    epochs=20,
+    batch_size=32,
+    audio_weight=3.0,
+    video_target="original",
+)
+_MM_CSE = Recipe(
+    name="mm_cse",
+    network="mm_cse",
+    optimizer="adamw",
+    learning_rate=1e-4,
+    weight_decay=1e-3,
+    first_moment_decay=0.5,
+    gradient_clip=1.0,
+    step_size=10,
+    gamma=0.1,
+    epochs=60,
+    batch_size=64,
+    audio_weight=1.0,
+    video_target="original",
+    gate="mixed",
+    selection="segment_type",
+)
+# Ours, as nothing is public of how these two were made to parse: the rates and batches are the publications'.
+_AVE = Recipe(
+    name="ave",
+    network="ave",
+    learning_rate=1e-3,
+    step_size=10,
+    gamma=0.5,
+    epochs=40,
+    batch_size=64,
+    audio_weight=1.0,
+    video_target="original",
+    gate="global",
+    selection="segment_type",
+)
+_AVSDN = _AVE.replace(name="avsdn", network="avsdn", gradient_clip=0.1, step_size=15, epochs=45)
+
 SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     _VALOR,
     _VALOR_PLUS,
@@ -100,6 +155,11 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
         network_options={"threshold": 0.099},
         objective_options={"video_contrast_weight": 0.0},
     ),
+    _CMPAE,
+    _LSLD,
+    _MM_CSE,
+    _AVE,
+    _AVSDN,
     _MGN,
     _MM_PYRAMID,
     _CVCMS,
@@ -124,4 +184,8 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
 - "dhhn": Jiang et al., ACM MM 2022, on weak labels; "dhhn-retrain": on denoised ones, an audio label that is
   removed counting as removed from the video, as in the released code. The published system keeps one checkpoint for
   each modality and scores each track with its own; here one network is kept, that of the best Type.
+- "cmpae": Gao et al., CVPR 2023, without its removal of labels, which is JoMoLD's.
+- "lsld": Fan et al., NeurIPS 2023.
+- "mm_cse": Zhao et al., AAAI 2025, released defaults; among equal epochs the published code keeps the earlier one.
+- "ave", "avsdn": ours, see the networks.
 """

@@ -2,8 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, cast, get_args
 
 import torch
 
@@ -11,6 +11,7 @@ from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.recipes import Gate
+from rlld_gym.parsing.thresholds import HALVES, Thresholds
 from rlld_gym.tensor_files import TensorFormat
 
 NAME = "task.safetensors"
@@ -28,12 +29,14 @@ class TaskNetworkInfo:
         sizes: arguments of its constructor.
         gate: which pooled probability admits a class when it predicts.
         trained_on: data set, labels, recipe and seed, for people.
+        thresholds: that its probabilities must reach.
     """
 
     network: str
     sizes: dict[str, Any]
     gate: Gate
     trained_on: dict[str, Any]
+    thresholds: Thresholds = HALVES
 
 
 def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: TaskNetworkInfo) -> None:
@@ -43,6 +46,7 @@ def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: 
         "sizes": info.sizes,
         "gate": info.gate,
         "trained_on": info.trained_on,
+        "thresholds": asdict(info.thresholds),
     }
     FORMAT.write(path, network.state_dict(), about)
 
@@ -62,14 +66,13 @@ def load_task_network(
     Raises:
         InputError: if the file is missing, damaged, of a newer version, or something else.
     """
-    info = read_info(path)
+    info, tensors = read_info(path), FORMAT.read_tensors(path)
     try:
-        tensors = FORMAT.read_tensors(path)
         with torch.random.fork_rng(devices=[]):
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
-    except InputError:
-        raise
+    except InputError as error:  # such as a network of a module that is not here
+        raise InputError(f"{path}: {error}") from error
     except (TypeError, ValueError, RuntimeError) as error:
         raise FORMAT.disagreement(path, error) from error
     return network.to(device), info
@@ -86,11 +89,18 @@ def read_info(path: str | os.PathLike[str]) -> TaskNetworkInfo:
         return TaskNetworkInfo(
             metadata["network"],
             json.loads(metadata["sizes"]),
-            "global" if metadata["gate"] == "global" else "modality",
+            _gate(metadata["gate"]),
             json.loads(metadata["trained_on"]),
+            Thresholds(**json.loads(metadata.get("thresholds", "{}"))),
         )
     except (KeyError, ValueError) as error:
         raise FORMAT.disagreement(path, error) from error
+
+
+def _gate(name: str) -> Gate:
+    if name not in get_args(Gate):
+        raise ValueError(f"gate {name!r}")
+    return cast(Gate, name)
 
 
 def check_fits(info: TaskNetworkInfo, store: FeatureStore, source: str | os.PathLike[str]) -> None:

@@ -248,6 +248,8 @@ def train_parser(
             seed=seed,
             device=data.device,
         )
+    sizes = feature_sizes(train)
+    network.require_features(sizes["audio_size"], sizes["visual_2d_size"], sizes["visual_3d_size"])
     optimizer = make_optimizer(network, recipe)
     objective = make_objective(recipe)
     average = averaged(network, recipe)
@@ -267,7 +269,9 @@ def train_parser(
                 average=average,
                 revise_targets=revise_targets,
             )
-            scores = evaluate(judged, validation, recipe.gate).as_dict() if keep == "best" else {}
+            scores = {}
+            if keep == "best":
+                scores = evaluate(judged, validation, recipe.gate, thresholds=recipe.thresholds).as_dict()
             record.add(float(loss), scores, judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)

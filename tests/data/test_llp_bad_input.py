@@ -126,6 +126,6 @@ def test_harmless_variations(tmp_path: Path, change: str) -> None:
 
 
 def test_reading_annotations_does_not_import_torch(tmp_path: Path) -> None:
-    code = "import sys; from rlld_gym.data.llp import load_annotations; load_annotations(sys.argv[1]); "
+    code = "import sys; from rlld_gym.data import load_annotations; load_annotations(sys.argv[1]); "
     command = [sys.executable, "-c", code + "sys.exit('torch' in sys.modules)", str(small_folder(tmp_path))]
     assert subprocess.run(command, check=False).returncode == 0

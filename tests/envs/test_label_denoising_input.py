@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -71,7 +72,11 @@ def test_actions_that_are_refused(action, message):
         ({"subset": 2}, "subset is 2"),
         ({"recipe": "cake"}, "cake"),
         ({"hidden_size": 0}, "hidden_size is 0"),
+        ({"recipe": 3}, "recipe is 3; expected a name, the path of a JSON file or None"),
+        ({"recipe": Path("no/such.json")}, "recipe no/such.json: cannot read it"),
         ({"task_network": "none"}, "task_network is 'none'"),
+        ({"task_network": "no_such_module:Parser"}, "no module 'no_such_module' here or installed$"),
+        ({"reward": "no_such_module:reward"}, "no module 'no_such_module' here or installed"),
         ({"task_lifespan": "long"}, "expected one of episode, run"),
         (
             {"task_start": "old"},

@@ -106,7 +106,7 @@ def test_states_stored_before_there_was_a_choice_are_of_fresh_networks_and_sums(
     env = make(task_start="fresh", inter_scale=1.0)
     env.reset(seed=0)
     state = env.unwrapped.get_state()
-    for name in ("task_start", "task_start_epochs", "inter_scale", "evidence"):
+    for name in ("task_start", "task_start_epochs", "inter_scale"):
         del state["process"]["config"][name]
     env.unwrapped.set_state(state)
     with pytest.raises(InputError, match="task_start 'fresh', here 'pretrained'"):

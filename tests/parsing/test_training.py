@@ -126,7 +126,7 @@ def test_ties_go_to_the_later_epoch_and_its_weights_are_kept(data, recipe, monke
         def as_dict(self):
             return dict.fromkeys(SCORE_NAMES, remaining.pop(0))
 
-    def fake_evaluate(network, split, gate):
+    def fake_evaluate(network, split, gate, thresholds):
         weights.append({name: weight.clone() for name, weight in network.state_dict().items()})
         return Scores()
 

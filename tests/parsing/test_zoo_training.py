@@ -11,11 +11,15 @@ from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.credit import label_credit, validation_gradient
+from rlld_gym.denoising.labels import Revision
+from rlld_gym.denoising.stacked import LearnerStack
+from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked_training import train_parsers
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 
 SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", "mm_pyramid", "cvcms", "dhhn")
+SYSTEMS += ("cmpae", "lsld", "mm_cse", "ave", "avsdn")
 WIDTH = 16
 
 
@@ -55,6 +59,7 @@ def test_trains_in_the_environment(system):
         episode_length=2,
         hidden_size=WIDTH,
         task_network=system,
+        task_start="fresh",
         reward="paper+credit",
         credit_videos=16,
         device="cpu",
@@ -110,3 +115,32 @@ def test_parsers_trained_together_are_those_trained_alone(data, system):
         data, [labels] * 2, [labels] * 2, recipe, hidden_size=WIDTH, seeds=(0, 1), keep="last"
     )
     assert together.history[0]["loss"] == pytest.approx(alone.history[0]["loss"], rel=1e-3)
+
+
+def test_networks_that_cannot_be_stacked_are_trained_one_by_one_in_stacked_environments(data):
+    videos = torch.arange(16)
+    features, labels = data["train"].batch(videos), data["train"].labels[:16]
+
+    def learners():
+        made = [TaskLearner(data, short("dhhn"), WIDTH) for _ in range(2)]
+        revision = Revision(labels.bool(), labels.bool(), torch.zeros(16, 2, dtype=torch.bool))
+        for seed, learner in enumerate(made):
+            learner.renew(seed)
+        lessons = [learner.lesson(features, revision, labels, 7) for learner in made]
+        return made, dict(enumerate(lessons))
+
+    alone, lessons = learners()
+    expected = [learner.train(lessons[number]) for number, learner in enumerate(alone)]
+    together, lessons = learners()
+    found = LearnerStack().train(together, lessons)
+    assert [float(found[number]) for number in (0, 1)] == [float(loss) for loss in expected]
+    for one, two in zip(alone, together, strict=True):
+        torch.testing.assert_close(one.get_state()["network"], two.get_state()["network"], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("system", ["han", "mm_cse"])
+def test_counts_of_segments_train_any_network(data, system):
+    labels = data["train"].labels
+    recipe = short("valor").with_network(system).replace(objective="poisson_binomial", epochs=2)
+    trained = train_parser(data, labels, labels, recipe, hidden_size=WIDTH, seed=0)
+    assert trained.history[1]["loss"] < trained.history[0]["loss"]

@@ -38,6 +38,7 @@ def warm_start_in(
         hidden_size=context.hidden_size,
         seed=context.seed,
         network=context.recipe.network,
+        options=context.recipe.network_options,
         parser=parser,
     )
     return warm_start(

@@ -55,7 +55,7 @@ class JointPreset:
         setting = self.setting
         best = self.imitation.best_round(folder / LOG_FOLDER, progress)
         policy, weight = combined_policy(
-            best, setting.tensors, setting.recipe, setting.hidden_size, setting.store.classes
+            best, self.environment, setting.tensors, setting.hidden_size, setting.store.classes
         )
         estimate = {**self.imitation.estimate(best), "evidence_weight": weight}
         write_json(folder / ESTIMATE_NAME, estimate)

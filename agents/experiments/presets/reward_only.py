@@ -25,7 +25,7 @@ class RewardOnlyPreset:
         environment = {**setting.environment_arguments(), **dataclasses.asdict(config.environment)}
         self.config = reward_only_config(config.agent)
         self.policy, self.agent = make_reward_only(
-            environment, self.config, setting.tensors, setting.recipe, setting.hidden_size
+            environment, self.config, setting.tensors, setting.hidden_size
         )
 
     def describe(self) -> str:

@@ -82,7 +82,11 @@ class StudyCell:
             network = train_and_record(job, setting, folder)[0]
         seconds = time.perf_counter() - started
         gate, data = setting.recipe.gate, setting.tensors
-        scores = {name: evaluate(network, data[name], gate).as_dict() for name in ("test", "val")}
+        thresholds = setting.recipe.thresholds
+        scores = {
+            name: evaluate(network, data[name], gate, thresholds=thresholds).as_dict()
+            for name in ("test", "val")
+        }
         names, classes = train.filenames, setting.store.classes
         write_labels(folder / LABELS_FOLDER / f"{stem}.csv", names, classes, denoised.audio, denoised.visual)
         return {

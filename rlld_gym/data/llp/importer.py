@@ -26,8 +26,9 @@ from rlld_gym.data.llp.npy_scan import (
     scan_headers,
     video_files,
 )
-from rlld_gym.data.store.feature_store import DEFAULT_ATTRIBUTES, FeatureStore, StoreHeader
-from rlld_gym.data.store.partial import PartialStore
+from rlld_gym.data.llp.partial import PartialStore
+from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
 from rlld_gym.errors import InputError
 
 BLOCK_VIDEOS: Final = 64

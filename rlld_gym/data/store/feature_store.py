@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.header import StoreHeader, header_of
 from rlld_gym.profiling import timed_part
 
 __all__ = ["FeatureStore", "Split", "StoreHeader"]
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import torch
 
     from rlld_gym.data.tensors import StoreTensors
-
-DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
-"""What a store says about itself where its maker said nothing."""
 
 
 class FeatureStore:
@@ -60,7 +57,7 @@ class FeatureStore:
             ValueError: a split is missing or empty, or shapes or dtypes do not agree.
         """
         self.path = path
-        self.header = _header_of(splits, tuple(classes), visual_2d_size, attributes, name)
+        self.header = header_of(splits, tuple(classes), visual_2d_size, attributes, name)
         self._splits: Mapping[str, Split] | None = dict(splits)
         self._memory_map = False
 
@@ -162,39 +159,3 @@ class FeatureStore:
         counts = "/".join(str(count) for count in self.header.counts.values())
         sizes = f"{self.audio_size} + {self.visual_2d_size} + {self.visual_3d_size}"
         return f"FeatureStore({self.name!r}, {counts} videos, {len(self.classes)} classes, sizes {sizes})"
-
-
-def _header_of(
-    splits: Mapping[str, Split],
-    classes: tuple[str, ...],
-    visual_2d_size: int,
-    attributes: Mapping[str, Any],
-    name: str,
-) -> StoreHeader:
-    """Return the header of three splits; ValueError where they do not fit together."""
-    if set(splits) != set(SPLITS):
-        raise ValueError(f"splits {sorted(splits)}: expected exactly {', '.join(SPLITS)}")
-    train = splits["train"]
-    for key in SPLITS:
-        split = splits[key]
-        if split.name != key:
-            raise ValueError(f"the split given as {key!r} calls itself {split.name!r}")
-        if len(split) == 0:
-            raise ValueError(f"split {key!r} is empty; every split needs at least one video")
-        found = (split.audio.shape[-1], split.visual.shape[-1], split.labels.shape[-1], split.audio.dtype)
-        if found != (train.audio.shape[-1], train.visual.shape[-1], len(classes), train.audio.dtype):
-            raise ValueError(
-                f"split {key!r}: sizes, classes or dtype {found} differ from the training split's"
-            )
-    if not 0 < visual_2d_size <= train.visual.shape[-1]:
-        raise ValueError(f"visual_2d_size {visual_2d_size}: expected 1 to {train.visual.shape[-1]}")
-    return StoreHeader(
-        name=name,
-        classes=classes,
-        counts={key: len(splits[key]) for key in SPLITS},
-        dtype=train.audio.dtype.name,
-        audio_size=train.audio.shape[-1],
-        visual_2d_size=visual_2d_size,
-        visual_3d_size=train.visual.shape[-1] - visual_2d_size,
-        attributes={**DEFAULT_ATTRIBUTES, **attributes},
-    )

@@ -1,8 +1,14 @@
-"""What is known of a feature store without reading its arrays."""
+"""What is known of a feature store without its arrays: sizes, classes, counts and attributes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.split import Split
+
+DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
+"""What a store says about itself where its maker said nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,3 +42,39 @@ class StoreHeader:
             "visual_3d_size": self.visual_3d_size,
             "num_classes": len(self.classes),
         }
+
+
+def header_of(
+    splits: Mapping[str, Split],
+    classes: tuple[str, ...],
+    visual_2d_size: int,
+    attributes: Mapping[str, Any],
+    name: str,
+) -> StoreHeader:
+    """Return the header of three splits; ValueError where they do not fit together."""
+    if set(splits) != set(SPLITS):
+        raise ValueError(f"splits {sorted(splits)}: expected exactly {', '.join(SPLITS)}")
+    train = splits["train"]
+    for key in SPLITS:
+        split = splits[key]
+        if split.name != key:
+            raise ValueError(f"the split given as {key!r} calls itself {split.name!r}")
+        if len(split) == 0:
+            raise ValueError(f"split {key!r} is empty; every split needs at least one video")
+        found = (split.audio.shape[-1], split.visual.shape[-1], split.labels.shape[-1], split.audio.dtype)
+        if found != (train.audio.shape[-1], train.visual.shape[-1], len(classes), train.audio.dtype):
+            raise ValueError(
+                f"split {key!r}: sizes, classes or dtype {found} differ from the training split's"
+            )
+    if not 0 < visual_2d_size <= train.visual.shape[-1]:
+        raise ValueError(f"visual_2d_size {visual_2d_size}: expected 1 to {train.visual.shape[-1]}")
+    return StoreHeader(
+        name=name,
+        classes=classes,
+        counts={key: len(splits[key]) for key in SPLITS},
+        dtype=train.audio.dtype.name,
+        audio_size=train.audio.shape[-1],
+        visual_2d_size=visual_2d_size,
+        visual_3d_size=train.visual.shape[-1] - visual_2d_size,
+        attributes={**DEFAULT_ATTRIBUTES, **attributes},
+    )

@@ -1,13 +1,18 @@
 """What every task network returns and offers, and the registry that finds one by name."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
+from rlld_gym.plugins import Group, is_plugin, load_plugin, plugin_names
+
+GROUP: Final[Group] = "rlld.task_networks"
+"""Entry points of other packages' task networks."""
 
 
 class ParsingOutput(NamedTuple):
@@ -25,6 +30,9 @@ class ParsingOutput(NamedTuple):
     audio: Tensor
     visual: Tensor
     segment: Tensor
+
+
+_STREAMS = ("(audio)", "(visual 2D)", "(visual 3D)")
 
 
 class TaskNetwork(nn.Module, ABC):
@@ -71,6 +79,24 @@ class TaskNetwork(nn.Module, ABC):
         """
         return torch.logit(self.head(audio_sequence, visual_sequence).segment, eps=1e-6)
 
+    def feature_widths(self) -> tuple[int, int, int] | None:
+        """Return the widths of the audio, visual 2D and visual 3D features that it reads; None: not known."""
+        widths: tuple[int, int, int] | None = getattr(getattr(self, "stem", None), "widths", None)
+        return widths
+
+    def require_features(self, audio_size: int, visual_2d_size: int, visual_3d_size: int) -> None:
+        """Raise InputError where features do not fit, with what the network and its published system read."""
+        widths, found = self.feature_widths(), (audio_size, visual_2d_size, visual_3d_size)
+        if widths is not None and widths != found:
+            read, given = (
+                ", ".join(f"{size} {name}" for size, name in zip(sizes, _STREAMS, strict=True))
+                for sizes in (widths, found)
+            )
+            raise InputError(
+                f"{type(self).__name__} reads features of widths {read}; found {given}. The published system reads "
+                f"{self.published_features}: use a data set with these, or a network that was made for the data"
+            )
+
     def learning_rate_factors(self) -> dict[str, float]:
         """Return factors of the recipe's learning rate for submodules that need another one, by name."""
         return {}
@@ -78,7 +104,12 @@ class TaskNetwork(nn.Module, ABC):
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> ParsingOutput:
-        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``."""
+        """Parse a batch: ``head(*encode(...))``, with the arguments of ``encode``.
+
+        Raises:
+            InputError: features of other widths than the network reads.
+        """
+        self.require_features(audio.shape[-1], visual_2d.shape[-1], visual_3d.shape[-1])
         return self.head(*self.encode(audio, visual_2d, visual_3d, cross_attention))
 
 
@@ -109,15 +140,40 @@ def register_network(name: str) -> Callable[[Factory], Factory]:
 
 
 def network_names() -> tuple[str, ...]:
-    """Return the registered names, sorted."""
-    return tuple(sorted(_REGISTRY))
+    """Return the registered names, sorted, then those of other installed packages' entry points."""
+    return (*sorted(_REGISTRY), *plugin_names(GROUP))
+
+
+def find_network(name: str) -> Callable[..., TaskNetwork]:
+    """Return what builds a task network.
+
+    Args:
+        name: a registered name, e.g. "han"; "module:Class", a subclass of `TaskNetwork` in a module that is in the
+            working directory or installed; or an entry point of the group "rlld.task_networks".
+
+    Raises:
+        InputError: for an unknown name, listing the known ones; where there is no such module or class, or the
+            class is no task network.
+    """
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    if not is_plugin(name, GROUP):
+        known = ", ".join(network_names())
+        raise InputError(f"unknown task network {name!r}: expected one of {known}, or module:Class")
+    found = load_plugin(name, "task network", GROUP)
+    # Names also come from the metadata of files: nothing but a network is called because a file says so.
+    if not (isinstance(found, type) and issubclass(found, TaskNetwork)):
+        raise InputError(
+            f"task network {name}: {found!r} is no subclass of rlld_gym.parsing.networks.TaskNetwork"
+        )
+    return found
 
 
 def make_network(name: str, **sizes: object) -> TaskNetwork:
-    """Build the task network registered under ``name``.
+    """Build a task network.
 
     Args:
-        name: a registered name, e.g. "han".
+        name: as for `find_network`.
         **sizes: passed to its constructor; every network takes at least ``audio_size``, ``visual_2d_size``,
             ``visual_3d_size``, ``num_classes`` and ``hidden_size``.
 
@@ -125,9 +181,20 @@ def make_network(name: str, **sizes: object) -> TaskNetwork:
         The network, freshly initialised from torch's global random state, in training mode.
 
     Raises:
-        InputError: for an unknown name, listing the known ones.
+        InputError: no such network, or its constructor does not take these arguments, or lacks methods.
     """
+    factory = find_network(name)
     if name not in _REGISTRY:
-        known = ", ".join(network_names())
-        raise InputError(f"unknown task network {name!r}: expected one of {known}")
-    return _REGISTRY[name](**sizes)
+        _check_plugin(name, factory, sizes)
+    return factory(**sizes)
+
+
+def _check_plugin(name: str, factory: Callable[..., TaskNetwork], sizes: dict[str, object]) -> None:
+    missing = sorted(getattr(factory, "__abstractmethods__", ()))
+    if missing:
+        raise InputError(f"task network {name}: has no method {' and no '.join(missing)}")
+    try:
+        inspect.signature(factory).bind(**sizes)
+    except TypeError as error:
+        taken = ", ".join(sizes)
+        raise InputError(f"task network {name}: its constructor must take {taken} ({error})") from error

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
-from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, run_together
+from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, require_even, run_together
 
 _EPSILON = 1e-8
 
@@ -85,10 +84,7 @@ class CPSP(TaskNetwork):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if hidden_size % 2:
-            raise InputError(
-                f"hidden_size is {hidden_size}: expected an even number, half of it a direction of the LSTM"
-            )
+        require_even(hidden_size)
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         self.audio_lstm = BidirectionalLSTM(hidden_size, hidden_size // 2)
         self.visual_lstm = BidirectionalLSTM(hidden_size, hidden_size // 2)

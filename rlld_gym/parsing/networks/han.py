@@ -148,6 +148,22 @@ class HANLayer(nn.Module):
         return dropout(values, self.dropout, self.training)
 
 
+def attentive_pooling(class_logits: Tensor, time_logits: Tensor, modality_logits: Tensor) -> ParsingOutput:
+    """Pool segment probabilities by attention over time and over modalities.
+
+    Args:
+        class_logits: (B, T, 2, C) float; modality 0 is audio, 1 is visual.
+        time_logits: (B, T, 2, C), of the softmax over time.
+        modality_logits: (B, T, 2, C), of the softmax over modalities.
+    """
+    segment = class_logits.sigmoid()
+    audio, visual = (segment * time_logits.softmax(1)).unbind(2)
+    # A softmax over two modalities is the logistic function of the difference.
+    audio_logits, visual_logits = modality_logits.unbind(2)
+    video = torch.lerp(visual, audio, (audio_logits - visual_logits).sigmoid())
+    return ParsingOutput(video.sum(1), audio.sum(1), visual.sum(1), segment)
+
+
 class AttentivePooling(nn.Module):
     """Attentive multimodal multiple-instance pooling, the head "MMIL" (Tian et al., ECCV 2020, section 4.3).
 
@@ -171,13 +187,7 @@ class AttentivePooling(nn.Module):
         logits = functional.linear(torch.stack((audio_sequence, visual_sequence), 2), weight, bias)
         # One copy into three tensors: what follows is slow on slices.
         logits = logits.view(*logits.shape[:-1], 3, -1).movedim(-2, 0).contiguous()
-        class_logits, time_logits, modality_logits = logits.unbind()
-        segment = class_logits.sigmoid()
-        audio, visual = (segment * time_logits.softmax(1)).unbind(2)
-        # A softmax over two modalities is the logistic function of the difference.
-        audio_logits, visual_logits = modality_logits.unbind(2)
-        video = torch.lerp(visual, audio, (audio_logits - visual_logits).sigmoid())
-        return ParsingOutput(video.sum(1), audio.sum(1), visual.sum(1), segment)
+        return attentive_pooling(*logits.unbind())
 
 
 @register_network("han")

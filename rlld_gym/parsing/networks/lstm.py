@@ -6,7 +6,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from rlld_gym.errors import InputError
+
 _DIRECTIONS = ("", "_reverse")
+
+States = tuple[Tensor, Tensor]
+"""Hidden and cell states of both directions, (2, B, hidden_size) each."""
 
 
 class BidirectionalLSTM(nn.Module):
@@ -32,6 +37,11 @@ class BidirectionalLSTM(nn.Module):
         """Read (B, T, input_size) from both ends; return (B, T, 2 hidden_size), the forward direction first."""
         return run_together((self,), (sequence,))[0]
 
+    def with_states(self, sequence: Tensor, start: States | None = None) -> tuple[Tensor, States]:
+        """Read a sequence from given states, or zeros; return what ``forward`` does, and the last states."""
+        outputs, states = _run((self,), (sequence,), start)
+        return outputs[0], states
+
     def part(self, name: str) -> Tensor:
         """Return a parameter of both directions, e.g. "weight_ih": (2, 4 hidden_size, input_size)."""
         return torch.stack([getattr(self, f"{name}_l0{direction}") for direction in _DIRECTIONS])
@@ -43,6 +53,13 @@ def run_together(layers: Sequence[BidirectionalLSTM], sequences: Sequence[Tensor
     Returns:
         K sequences (B, T, 2 hidden_size).
     """
+    return _run(layers, sequences, None)[0]
+
+
+def _run(
+    layers: Sequence[BidirectionalLSTM], sequences: Sequence[Tensor], start: States | None
+) -> tuple[list[Tensor], States]:
+    """Return K output sequences and the states (2 K, B, hidden_size) after the last step, from given ones."""
     parts = {
         name: torch.cat([layer.part(name) for layer in layers])
         for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
@@ -53,7 +70,8 @@ def run_together(layers: Sequence[BidirectionalLSTM], sequences: Sequence[Tensor
     projected = torch.baddbmm(bias, inputs.flatten(1, 2), parts["weight_ih"].mT).view(
         count, batch, length, -1
     )
-    hidden = cell = inputs.new_zeros(count, batch, parts["weight_hh"].shape[-1])
+    zeros = inputs.new_zeros(count, batch, parts["weight_hh"].shape[-1])
+    hidden, cell = (zeros, zeros) if start is None else start
     steps = []
     for step in projected.unbind(2):
         gates = torch.baddbmm(step, hidden, parts["weight_hh"].mT).chunk(4, -1)
@@ -62,6 +80,15 @@ def run_together(layers: Sequence[BidirectionalLSTM], sequences: Sequence[Tensor
         hidden = leave.sigmoid() * cell.tanh()
         steps.append(hidden)
     outputs = torch.stack(steps, 2)
-    return [
+    read = [
         torch.cat((outputs[2 * number], outputs[2 * number + 1].flip(1)), -1) for number in range(len(layers))
     ]
+    return read, (hidden, cell)
+
+
+def require_even(hidden_size: int) -> None:
+    """Raise InputError where a width has no half for each direction."""
+    if hidden_size < 2 or hidden_size % 2:
+        raise InputError(
+            f"hidden_size is {hidden_size}: expected an even number, half of it a direction of the LSTM"
+        )

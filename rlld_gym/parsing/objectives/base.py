@@ -86,6 +86,7 @@ _REGISTRY: dict[str, Callable[..., Objective]] = {}
 _OWN: dict[str, str] = {}
 
 Factory = TypeVar("Factory", bound=Callable[..., Objective])
+Kind = TypeVar("Kind", bound=TaskNetwork)
 
 
 def register_objective(name: str, networks: Sequence[str] = ()) -> Callable[[Factory], Factory]:
@@ -149,10 +150,11 @@ def encoded(network: TaskNetwork, batch: Batch, recipe: Recipe) -> tuple[Tensor,
     return audio_sequence.to(batch[0].dtype), visual_sequence.to(batch[0].dtype)
 
 
-def require_network(objective: Objective, network: TaskNetwork, kind: type[TaskNetwork]) -> None:
-    """Raise InputError where an objective is given another network than the kind that it is about."""
+def require_network(objective: Objective, network: TaskNetwork, kind: type[Kind]) -> Kind:
+    """Return the network; raise InputError where it is another kind than the one that the objective is about."""
     if not isinstance(network, kind):
         raise InputError(
             f"{type(objective).__name__} trains a {kind.__name__}, found a {type(network).__name__}: "
             f"name another objective in recipe {objective.recipe.name!r}, or its network"
         )
+    return network

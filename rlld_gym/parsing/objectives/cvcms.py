@@ -48,20 +48,19 @@ class CVCMSObjective(Objective):
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
-        require_network(self, network, CVCMS)
-        assert isinstance(network, CVCMS)
+        cvcms = require_network(self, network, CVCMS)
         count = len(batch[0])
         contrasts = context.epoch > self.first_epochs and count > 1
         partners = draw_partners(count, batch[0].device) if contrasts else None
-        sequences = encoded(network, batch if partners is None else with_mixed(batch, partners), self.recipe)
-        output = network.head(*(sequence[:count] for sequence in sequences))
+        sequences = encoded(cvcms, batch if partners is None else with_mixed(batch, partners), self.recipe)
+        output = cvcms.head(*(sequence[:count] for sequence in sequences))
         loss = self.pooled(output, targets, context.epoch)
         if partners is None:
             return loss
         present = torch.stack((targets.audio, targets.visual)) > 0.5
         audio_labels = torch.cat((present[0], present[0]))
         visual_labels = torch.cat((present[1], present[1][partners]))
-        audio, visual = network.summaries(sequences, audio_labels, visual_labels)
+        audio, visual = cvcms.summaries(sequences, audio_labels, visual_labels)
         similarity = audio @ visual.mT / self.temperature
         return loss + self.cross_modal_weight * cross_modal_loss(similarity, audio_labels, visual_labels)
 

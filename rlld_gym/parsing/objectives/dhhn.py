@@ -53,10 +53,9 @@ class DHHNObjective(Objective):
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
-        require_network(self, network, DHHN)
-        assert isinstance(network, DHHN)
-        output = network.head(*encoded(network, batch, self.recipe))
-        audio_guide, visual_guide = network.guide_outputs(*batch)
+        dhhn = require_network(self, network, DHHN)
+        output = dhhn.head(*encoded(dhhn, batch, self.recipe))
+        audio_guide, visual_guide = dhhn.guide_outputs(*batch)
         terms = dhhn_terms(
             output,
             (audio_guide.pooled, visual_guide.pooled),

@@ -27,12 +27,11 @@ class MGNObjective(Objective):
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
-        require_network(self, network, MGN)
-        assert isinstance(network, MGN)
-        sequences = encoded(network, batch, self.recipe)
-        output = network.head(*sequences)
-        pooled = pooled_terms(network, batch, output, sequences, targets=targets, recipe=self.recipe)
-        return pooled + token_loss(network.token_logits())
+        mgn = require_network(self, network, MGN)
+        sequences = encoded(mgn, batch, self.recipe)
+        output = mgn.head(*sequences)
+        pooled = pooled_terms(mgn, batch, output, sequences, targets=targets, recipe=self.recipe)
+        return pooled + token_loss(mgn.token_logits())
 
 
 def token_loss(token_logits: Sequence[Tensor]) -> Tensor:

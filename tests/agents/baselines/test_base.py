@@ -20,6 +20,8 @@ MINE = (
     "oracle",
     "jomold",
     "jomold+cl",
+    "jomold-as-published",
+    "no_visual_speech+cl",
     "ma",
     "ma+cl",
 )

@@ -32,6 +32,22 @@ def test_label_smoothing_trains_towards_smoothed_visual_targets() -> None:
         assert weight.equal(expected.state_dict()[name])
 
 
+@pytest.mark.parametrize("name", ["weak", "no_visual_speech", "oracle"])
+def test_controls_with_the_contrastive_loss_train_their_parser_on_the_same_labels(name: str) -> None:
+    context = small_context()
+    plain, denoised = make(name).denoise(context), make(f"{name}+cl").denoise(context)
+    np.testing.assert_array_equal(denoised.audio, plain.audio)
+    np.testing.assert_array_equal(denoised.visual, plain.visual)
+    recipe = context.recipe.replace(contrastive_weight=1.0)
+    labels = plain.audio, plain.visual
+    expected = train_parser(context.data, *labels, recipe, hidden_size=8, seed=context.seed).network
+    assert plain.network is None
+    assert denoised.network is not None
+    for key, weight in denoised.network.state_dict().items():
+        assert weight.equal(expected.state_dict()[key])
+    assert "epoch of the parser" in denoised.validation_labels
+
+
 def test_no_visual_speech_removes_one_column_wherever_it_is() -> None:
     context = small_context()
     moved = with_classes(context, (*context.classes[1:], "Speech"))

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from rlld_agents.baselines import make
 from rlld_agents.baselines.base import weak_labels
 from rlld_agents.baselines.jomold import JoMoLD, denoise_epoch, estimate_noise_ratios
+from rlld_agents.baselines.parts.jomold_rule import NoiseRatios, jomold_removals, noise_ratios
 from rlld_agents.baselines.parts.unimodal import Unimodal, pooled_probabilities
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import HAN
+from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import train_parser
 from tests.agents.baselines.contexts import small_context
 from tests.agents.baselines.naive_jomold import naive_epoch, naive_ratios
@@ -118,11 +120,70 @@ def test_shapes_are_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"warm_up": "ramp"}, {"audio_threshold": 0.0}, {"visual_threshold": -1.0}]
+    "options",
+    [
+        {"warm_up": "ramp"},
+        {"audio_threshold": 0.0},
+        {"visual_threshold": -1.0},
+        {"estimator_confidence": 0.0},
+        {"parser_confidence": 1.1},
+    ],
 )
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(InputError, match=next(iter(options))):
         make("jomold", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "expected"),
+    [
+        ("jomold", "compact", (1.0, 1.0)),
+        ("jomold+cl", "compact-tiny", (1.0, 1.0)),
+        ("jomold", "rlld", (0.9, 0.9)),
+        ("jomold-as-published", "compact", (0.9, 0.9)),
+        ("jomold-as-published+cl", "compact", (0.9, 0.9)),
+    ],
+)
+def test_smoothing_is_as_published_where_the_recipe_bears_it(
+    name: str, recipe: str, expected: tuple[float, float]
+) -> None:
+    method, context = make(name), get_recipe(recipe)
+    assert isinstance(method, JoMoLD)
+    trainings = method.recipe_of_estimator(context), method.recipe_of_parser(context)
+    assert tuple(training.visual_confidence for training in trainings) == expected
+    assert [training.audio_weight for training in trainings] == [1.0, 2.0]
+
+
+def test_estimator_and_parser_are_smoothed_independently() -> None:
+    context = small_context(videos=96, epochs=1)
+    plain = make("jomold").denoise(context)
+    estimator = make("jomold", estimator_confidence=0.9).denoise(context)
+    parser = make("jomold", parser_confidence=0.9).denoise(context)
+    # In the first epoch nothing is removed, so that the parser does not depend on the estimator's ratios.
+    assert estimator.details["validation"] == plain.details["validation"]
+    assert estimator.details["estimator"] != plain.details["estimator"]
+    assert parser.details["estimator"] == plain.details["estimator"]
+    assert parser.details["validation"] != plain.details["validation"]
+
+
+def test_rule_judges_by_the_targets_of_the_training() -> None:
+    audio, visual, labels = (torch.from_numpy(values) for values in case(3, 60))
+    thresholds = {"batch_size": 20, "audio_threshold": 0.6}
+    smoothed = noise_ratios(audio, visual, labels, visual_threshold=0.95, **thresholds)
+    plain = noise_ratios(audio, visual, labels, visual_threshold=1.0, visual_confidence=1.0, **thresholds)
+    assert smoothed.visual.equal(plain.visual)
+    assert plain.visual.any()
+    # Towards 0.95 a probability of 0.99 is worse than one of 0.95; towards 1 it is better.
+    sure = torch.tensor([[0.99], [0.95]])
+    half = NoiseRatios(torch.tensor([0.0]), torch.tensor([0.5]))
+    chosen = [
+        jomold_removals(
+            torch.tensor([[0.5], [0.5]]), sure, torch.ones(2, 1), half, visual_confidence=confidence
+        )
+        for confidence in (0.9, 1.0)
+    ]
+    assert chosen[0].visual.ravel().tolist() == [True, False]
+    assert chosen[1].visual_share.ravel().tolist() == [1.0, 1.0]
 
 
 def test_unimodal_network_does_not_see_the_other_modality() -> None:

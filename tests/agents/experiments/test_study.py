@@ -13,8 +13,8 @@ from rlld_agents.experiments.study import config as config_module
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.config import BenchmarkConfig, CompareConfig
 from rlld_agents.labels.files import read_labels
-from rlld_agents.runs.environment_options import EnvironmentOptions
 from rlld_gym.data import open_data
+from rlld_gym.envs.options import EnvironmentOptions
 
 OWN = "tests.agents.experiments.own_denoisers:DropLast"
 AGENT = "tests.agents.experiments.own_agents:RemoveFirst"

@@ -91,7 +91,7 @@ def test_it_stops_when_the_return_no_longer_rises() -> None:
 def test_policies_and_environments_that_cannot_do_it_are_refused() -> None:
     with pytest.raises(InputError, match=r"names no parameters .* explored_parameters\(\)"):
         Reinforce(torch.nn.Linear(1, 1), EvidenceEnv(), config())
-    with pytest.raises(InputError, match='does not say what a class contributes.*use advantage "episode"'):
+    with pytest.raises(InputError, match=r'does not say what a class contributes.*use advantage "episode"'):
         learned_limits(EvidenceEnv(says_classes=False), episodes=8)
     assert len(learned_limits(EvidenceEnv(says_classes=False), episodes=8, advantage="episode")[1]) == 1
 

@@ -57,18 +57,17 @@ class PublicLayout:
 
     Attributes:
         names: pairs of a regular expression and its replacement, all applied in turn (``re.sub``) to each name of
-            our state dictionary; the result is the public name. Anchor those that are to match a beginning.
+            our state dictionary; the result is the public name. Anchor those that are to match a beginning. A name
+            with ``{row}`` in it stands for as many entries as our tensor has rows, which become those rows.
         sizes: from the shapes to the constructor's arguments that they determine; options override them.
         spare: regular expressions of public names that no forward pass reads; such entries may be there or not.
         absent: regular expressions of our names that checkpoints do not have; these keep their initial values.
-        transforms: from a regular expression of our names to a function that turns the public tensor into ours.
     """
 
     names: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
     sizes: Callable[[Shapes], dict[str, Any]]
     spare: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    transforms: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = ()
 
     def public_name(self, ours: str) -> str:
         """Return the public name of one of our weights."""
@@ -101,6 +100,9 @@ LAYER = (
     (r"\bfeedforward_norm\.", "norm2."),
 )
 """Public names inside a HAN layer; with ``layers.N`` to be prefixed by the system's encoder."""
+
+ROW = "{row}"
+"""Placeholder in a public name, see ``PublicLayout``."""
 
 _REGISTRY: dict[str, PublicLayout] = {}
 
@@ -137,16 +139,40 @@ def load_public_checkpoint(system: str, path_or_state_dict: Checkpoint, **option
         InputError: for a system without public checkpoints, an unreadable file, and by name for unknown or missing
             entries, wrong shapes and values that are not finite.
     """
-    if system not in _REGISTRY:
-        known = ", ".join(checkpoint_systems())
-        raise InputError(f"no public checkpoint layout of {system!r} is known: expected one of {known}")
-    layout = _REGISTRY[system]
+    layout = _layout_of(system)
     entries, source = read_entries(path_or_state_dict)
     arguments = layout.sizes(Shapes(entries, source)) | options
     with torch.random.fork_rng(devices=[]):  # initial weights are overwritten
         network = make_network(system, **arguments)
     network.load_state_dict(mapped_state(network.state_dict(), entries, layout, f"{source} ({system})"))
     return network.eval()
+
+
+def public_state(system: str, network: TaskNetwork) -> dict[str, Tensor]:
+    """Return a network's weights under the names that the public code of its system gives them.
+
+    Entries that no forward pass reads are missing, so the public code itself may want more.
+
+    Raises:
+        InputError: the system has no public checkpoints.
+    """
+    layout = _layout_of(system)
+    absent = [re.compile(pattern) for pattern in layout.absent]
+    state: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        if any(pattern.fullmatch(name) for pattern in absent):
+            continue
+        key = layout.public_name(name)
+        parts = value.unbind() if ROW in key else (value,)
+        state |= dict(zip(_keys(key, len(parts)), parts, strict=True))
+    return state
+
+
+def _layout_of(system: str) -> PublicLayout:
+    if system not in _REGISTRY:
+        known = ", ".join(checkpoint_systems())
+        raise InputError(f"no public checkpoint layout of {system!r} is known: expected one of {known}")
+    return _REGISTRY[system]
 
 
 def mapped_state(
@@ -165,7 +191,9 @@ def mapped_state(
     """
     absent = {name for name in own if any(re.fullmatch(pattern, name) for pattern in layout.absent)}
     public = {name: layout.public_name(name) for name in own if name not in absent}
-    used = set(public.values())
+    used = {
+        key for name, key in public.items() for key in _keys(key, len(own[name]) if own[name].ndim else 0)
+    }
     unknown = [
         key
         for key in entries
@@ -178,10 +206,7 @@ def mapped_state(
         raise InputError(f"{source}: missing entries {listed(missing)}: expected a whole checkpoint")
     state = {name: own[name] for name in absent}
     for name, key in public.items():
-        value = entries[key]
-        for pattern, transform in layout.transforms:
-            if re.fullmatch(pattern, name):
-                value = transform(value)
+        value = _value(entries, key, own[name], source)
         if value.shape != own[name].shape:
             expected = tuple(own[name].shape)
             raise InputError(f"{source}: {key} has shape {tuple(value.shape)}: expected {expected}")
@@ -189,3 +214,22 @@ def mapped_state(
             raise InputError(f"{source}: {key} holds values that are not finite: the checkpoint is damaged")
         state[name] = value
     return state
+
+
+def _keys(key: str, rows: int) -> list[str]:
+    """Return the names of the entries that one of our tensors with that many rows comes from."""
+    return [key.format(row=row) for row in range(rows)] if ROW in key else [key]
+
+
+def _value(entries: Mapping[str, Tensor], key: str, own: Tensor, source: str) -> Tensor:
+    """Return the public tensor, or the stacked ones, for one of our tensors."""
+    if ROW not in key:
+        return entries[key]
+    names = _keys(key, len(own))
+    parts = [entries[name] for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if part.shape != parts[0].shape:
+            raise InputError(
+                f"{source}: {name} has shape {tuple(part.shape)}: expected {tuple(parts[0].shape)}, the others'"
+            )
+    return torch.stack(parts)
