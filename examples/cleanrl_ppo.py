@@ -77,4 +77,4 @@ def train(args: Args) -> tuple[HybridAttentionActorCritic, list[float]]:
 
 
 if __name__ == "__main__":
-    train(Args())
+    train(Args(env_options={**Args().env_options, "reward": "credit"}, gamma=0.0))

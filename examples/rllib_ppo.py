@@ -72,6 +72,7 @@ if __name__ == "__main__":
     local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": 2 + remote, "include_dashboard": False}
     ray.init(log_to_driver=False, **local)
     options: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8, "observation": "indices"}
+    options |= {"reward": "credit", "gamma": 0.0}
     ppo = make(**options, workers=remote, steps=128 * max(remote, 1), policy={"data": "twin-tiny"})
     train(ppo, 8)
     ppo.stop()

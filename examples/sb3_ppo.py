@@ -1,4 +1,4 @@
-"""PPO of Stable-Baselines3 on the per-video environment, with index observations.
+"""PPO of Stable-Baselines3 on the per-video environment, with index observations, paid by credit.
 
 python examples/sb3_ppo.py
 """
@@ -40,7 +40,8 @@ class LearningCurve(BaseCallback):
 
 def make_envs() -> VecMonitor:
     """Return the videos of one batch as environments."""
-    videos = PerVideoVecEnv(NUM_VIDEOS, data=DATA, episode_length=EPISODE_LENGTH, observation="indices")
+    options = {"data": DATA, "episode_length": EPISODE_LENGTH, "observation": "indices"}
+    videos = PerVideoVecEnv(NUM_VIDEOS, reward="credit", **options)
     return VecMonitor(videos, info_keywords=("segment_audio",))
 
 
@@ -53,7 +54,7 @@ def main() -> None:
         n_steps=EPISODE_LENGTH,
         batch_size=NUM_VIDEOS * EPISODE_LENGTH,
         n_epochs=4,
-        gamma=0.5,
+        gamma=0.0,  # a place in the batch shows another video in every step
         stats_window_size=NUM_VIDEOS,
         policy_kwargs={"data": DATA},  # where the network finds the features
         seed=0,

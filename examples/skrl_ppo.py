@@ -61,8 +61,11 @@ def train(
 
 def main() -> None:
     """Train on the tiny twin, 16 videos at a time."""
-    options: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8, "autoreset_mode": "SameStep"}
-    train(gym.make_vec("rlld_gym:rlld/LabelDenoisingPerVideo-v0", num_envs=16, **options))
+    options: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8, "reward": "credit"}
+    envs = gym.make_vec(
+        "rlld_gym:rlld/LabelDenoisingPerVideo-v0", num_envs=16, autoreset_mode="SameStep", **options
+    )
+    train(envs, gamma=0.0)
 
 
 if __name__ == "__main__":

@@ -8,54 +8,18 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import torch
 from skrl.agents.torch.ppo import PPO, PPO_CFG
 from skrl.envs.wrappers.torch import wrap_env
 from skrl.memories.torch import RandomMemory
-from skrl.models.torch import DeterministicMixin, GaussianMixin, Model
 from skrl.trainers.torch import SequentialTrainer
 from skrl.utils import set_seed
-from torch import nn
+from skrl.utils.model_instantiators.torch import deterministic_model, gaussian_model
 
 from rlld_agents.labels.control_returns import control_returns, described
 
 OPTIONS: dict[str, Any] = {"data": "twin-tiny", "episode_length": 8}
 ROLLOUT = 12
-
-
-def network(inputs: int, outputs: int) -> nn.Sequential:
-    """Return two hidden layers and an output that is close to 0 at first."""
-    last = nn.Linear(64, outputs)
-    nn.init.orthogonal_(last.weight, 0.01)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(inputs, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), last)
-
-
-class Policy(GaussianMixin, Model):  # type: ignore[misc]
-    """The mean of an action, and one standard deviation for each of its numbers."""
-
-    def __init__(self, **spaces: Any) -> None:
-        Model.__init__(self, **spaces)
-        GaussianMixin.__init__(self, clip_actions=False)
-        self.net = network(self.num_observations, self.num_actions)
-        self.log_std_parameter = nn.Parameter(torch.full((self.num_actions,), float(np.log(0.3))))
-
-    def compute(self, inputs: dict[str, Any], role: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
-        """Return means and log standard deviations."""
-        return self.net(inputs["observations"]), {"log_std": self.log_std_parameter}
-
-
-class Value(DeterministicMixin, Model):  # type: ignore[misc]
-    """The return to expect."""
-
-    def __init__(self, **spaces: Any) -> None:
-        Model.__init__(self, **spaces)
-        DeterministicMixin.__init__(self)
-        self.net = network(self.num_observations, 1)
-
-    def compute(self, inputs: dict[str, Any], role: str = "") -> tuple[torch.Tensor, dict[str, Any]]:
-        """Return values."""
-        return self.net(inputs["observations"]), {}
+NETWORK = [{"name": "net", "input": "OBSERVATIONS", "layers": [64, 64], "activations": "tanh"}]
 
 
 def main(episodes: int) -> None:
@@ -72,7 +36,16 @@ def main(episodes: int) -> None:
         "device": env.device,
     }
     agent = PPO(
-        models={"policy": Policy(**sizes), "value": Value(**sizes)},
+        models={
+            "policy": gaussian_model(
+                network=NETWORK,
+                output="ACTIONS",
+                clip_actions=False,
+                initial_log_std=float(np.log(0.3)),  # actions are within -1 and 1
+                **sizes,
+            ),
+            "value": deterministic_model(network=NETWORK, output="ONE", **sizes),
+        },
         memory=RandomMemory(memory_size=ROLLOUT, num_envs=1, device=env.device),
         cfg=PPO_CFG(
             rollouts=ROLLOUT,

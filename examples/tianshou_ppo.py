@@ -69,7 +69,7 @@ def train(
 
 def main() -> None:
     """Train on the tiny twin, 16 videos at a time."""
-    train(per_video(num_envs=16, data="twin-tiny", episode_length=8))
+    train(per_video(num_envs=16, data="twin-tiny", episode_length=8, reward="credit"), gamma=0.0)
 
 
 if __name__ == "__main__":

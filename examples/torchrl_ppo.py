@@ -77,4 +77,4 @@ def train(
 
 
 if __name__ == "__main__":
-    train(*per_video(num_envs=16, data="twin-tiny", episode_length=8))
+    train(*per_video(num_envs=16, data="twin-tiny", episode_length=8, reward="credit"), gamma=0.0)

@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 
 
-def test_environment_page_is_that_of_the_class_docstring() -> None:
+@pytest.mark.parametrize("page", ["environment", "rates"])
+def test_environment_pages_are_those_of_the_class_docstrings(page: str) -> None:
     module = runpy.run_path(str(ROOT / "docs" / "make_environment_page.py"))
-    assert (ROOT / "docs" / "environment.md").read_text(encoding="utf-8") == module["environment_page"]()
+    assert (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8") == module[f"{page}_page"]()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -34,6 +35,8 @@ def test_readme_stays_short() -> None:
     [
         "README.md",
         "docs/environment.md",
+        "docs/rates.md",
+        "docs/which_form.md",
         "docs/planted_noise.md",
         "docs/autoreset.md",
         "docs/compare.md",

@@ -126,6 +126,8 @@ AGENTS: Final[dict[str, Method]] = {
     "a2c": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="a2c"),
     "maskable-ppo": Method(_AGENT, extra="sb3", library="sb3_contrib", agent="maskable-ppo"),
     "trpo": Method(_AGENT, extra="sb3", library="sb3_contrib", agent="trpo"),
+    "ppo-rates": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="ppo-rates"),
+    "sac-rates": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="sac-rates"),
 }
 """Agents as methods: they learn by acting. "agent" is any, by its option of that name."""
 

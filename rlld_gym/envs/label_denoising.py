@@ -189,7 +189,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
     ## Vectorized environment
 
     `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies that share the data set; as `rlld/LabelDenoisingStacked-v0` they [train their task networks together](stacked.md). In processes, start them afresh
-    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md).
+    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md). One decision for an episode: [rlld/LabelDenoisingRates-v0](rates.md).
 
     ## Version History
 

@@ -29,7 +29,8 @@ class LabelDenoisingRatesEnv(gymnasium.Env[Vector, Rates], EzPickle):
     label of a batch; single bits average out, and an agent learns little from some hundred episodes. Here an action has
     one number for each class and modality, about 50, and moves the reward visibly in one episode. Which labels
     are removed is decided by the parser that episodes start from: those for which it finds the least evidence in
-    the modality itself. Agents learn it in some hundred episodes. Start here.
+    the modality itself. Agents of any library learn it in some hundred episodes: the place to start
+    ([which form for which agent](which_form.md)).
 
     ```python
     import gymnasium as gym

@@ -1,4 +1,4 @@
-"""The agents that come along: REINFORCE, and four algorithms of Stable-Baselines3 and sb3-contrib."""
+"""The agents that come along: REINFORCE, and algorithms of Stable-Baselines3 and sb3-contrib."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rlld_agents.baselines.agents.protocol import Agent, EpisodeReports, Task
+from rlld_agents.baselines.agents.rates import RatesAgent
 from rlld_agents.policies.files import HybridAttentionPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.paper import make_reinforce
@@ -30,7 +31,8 @@ ON_POLICY: Mapping[str, Mapping[str, Any]] = {
         "target_kl": 0.1,
     },
 }
-"""What differs from the library's defaults, beside a rollout of one episode (A2C: a quarter) and gamma = 0.99."""
+"""What differs from the library's defaults, beside a rollout of one episode (A2C: a quarter) and gamma = 0: a place
+in the batch shows another video in every step."""
 
 
 class PolicyAgent:
@@ -83,7 +85,10 @@ class ReinforceAgent(PolicyAgent):
 
 
 class StableBaselinesAgent(PolicyAgent):
-    """An on-policy algorithm on the per-video environment, with index observations.
+    """An on-policy algorithm on the per-video environment, with index observations, paid by credit.
+
+    Where the task's reward is the paper's, it is replaced by credit, which says of every label of a video whether
+    removing it helps; one validation score for all videos teaches none of them anything within the budget.
 
     Args:
         task: what to learn on.
@@ -96,6 +101,12 @@ class StableBaselinesAgent(PolicyAgent):
         self.task = task
         environment = {**task.environment, "device": task.device}
         self.num_videos = int(environment.pop("batch_size"))
+        self.length = int(environment["episode_length"])
+        inter_scale = environment.get("inter_scale")
+        self.inter_factor = 1 / self.length if inter_scale is None else float(inter_scale)
+        self.terminal_scale = float(environment.get("terminal_scale", 0.1))
+        if environment.get("reward", "paper") == "paper":
+            environment["reward"] = "credit"
         self.env = PerVideoVecEnv(
             self.num_videos,
             observation="indices",
@@ -104,7 +115,6 @@ class StableBaselinesAgent(PolicyAgent):
         )
         self.env.seed(task.seed)
         algorithm, policy = _classes(name)
-        episode_length = int(environment["episode_length"])
         network = {
             "data": environment["data"],
             "data_seed": environment.get("data_seed", 0),
@@ -115,13 +125,13 @@ class StableBaselinesAgent(PolicyAgent):
         self.model = algorithm(
             policy,
             self.env,
-            n_steps=_quarter(episode_length) if name == "a2c" else episode_length,
-            gamma=0.99,
+            n_steps=_quarter(self.length) if name == "a2c" else self.length,
+            gamma=0.0,
             seed=task.seed,
             device=task.device,
             policy_kwargs=network,
             stats_window_size=self.num_videos,
-            **_fitting(ON_POLICY[name], episode_length * self.num_videos),
+            **_fitting(ON_POLICY[name], self.length * self.num_videos),
         )
         super().__init__(self.model.policy.actor_critic.policy)
 
@@ -129,7 +139,13 @@ class StableBaselinesAgent(PolicyAgent):
         """Learn; one environment step is a step of every video."""
         from rlld_agents.baselines.agents.callback import EpisodeCallback  # noqa: PLC0415 (an extra)
 
-        callback = EpisodeCallback(self.task.report, self.num_videos, SCORE_NAMES)
+        callback = EpisodeCallback(
+            self.task.report,
+            self.num_videos,
+            SCORE_NAMES,
+            inter_factor=self.inter_factor,
+            terminal_scale=self.terminal_scale,
+        )
         self.model.learn(total_steps * self.num_videos, callback=callback)
         self.env.close()
 
@@ -167,5 +183,7 @@ AGENTS: Mapping[str, Callable[[Task], Agent]] = {
     "a2c": lambda task: StableBaselinesAgent(task, "a2c"),
     "maskable-ppo": lambda task: StableBaselinesAgent(task, "maskable-ppo"),
     "trpo": lambda task: StableBaselinesAgent(task, "trpo"),
+    "ppo-rates": lambda task: RatesAgent(task, "ppo"),
+    "sac-rates": lambda task: RatesAgent(task, "sac"),
 }
 """Bundled agents by name; the registry knows which library each needs."""

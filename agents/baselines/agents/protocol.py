@@ -82,21 +82,25 @@ class EpisodeReports(gymnasium.Wrapper[Any, Any, Any, Any]):
         self._steps = 0
         self._rewards: list[float] = []
         self._removed = 0
+        self._episode_steps = 0
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
         """Begin an episode."""
-        self._rewards, self._removed = [], 0
+        self._rewards, self._removed, self._episode_steps = [], 0, 0
         return self.env.reset(**options)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Pass an action on."""
         result = self.env.step(action)
         _, reward, terminated, truncated, info = result
-        self._steps += 1
+        # A decision of rlld/LabelDenoisingRates-v0 holds for many steps.
+        taken = int(info.get("n_steps", 1))
+        self._steps += taken
+        self._episode_steps += taken
         self._rewards.append(float(reward))
         self._removed += int(info["n_removed_audio"]) + int(info["n_removed_visual"])
         if terminated or truncated:
             row = {"steps": self._steps, "return": sum(self._rewards)}
-            row["removed_per_step"] = self._removed / len(self._rewards)
+            row["removed_per_step"] = self._removed / self._episode_steps
             self._report(row | {name: float(info[name]) for name in SCORE_NAMES if name in info})
         return result

@@ -20,7 +20,9 @@ from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
 
-AgentName = Literal["reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo"]
+AgentName = Literal[
+    "reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo", "ppo-rates", "sac-rates"
+]
 ControlName = Literal["keep-all", "weak", "random", "no-visual-speech", "no_visual_speech", "oracle"]
 Backend = Literal["process", "ray"]
 
