@@ -17,7 +17,7 @@ from tianshou.env import DummyVectorEnv
 from tianshou.utils.net.common import Net
 from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
 from tianshou.utils.torch_utils import policy_within_training_step
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from rlld_agents.labels.control_returns import control_returns, described
 
@@ -26,7 +26,7 @@ ROLLOUT = 12
 EPOCHS = 10
 
 
-def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Independent:
+def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Distribution:
     """Return independent Gaussians of the numbers of an action."""
     return Independent(Normal(*parameters), 1)
 
