@@ -36,7 +36,7 @@ class ExperimentConfig(SettingOptions):
         }
     )
 
-    preset: PresetName = "joint"
+    preset: PresetName = "imitation"
     """How the policy learns. "rlld": from the reward alone, REINFORCE over parameters in the environment; dense
     labels count through validation F-scores only. "imitation": from the validation videos' dense labels, in rounds
     with a parser. "joint": imitation, then rewards. "paper": as published, REINFORCE over actions, new parsers."""

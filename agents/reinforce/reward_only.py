@@ -32,7 +32,12 @@ def reward_only_config(config: ReinforceConfig | None = None, **changes: Any) ->
 
 
 def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
-    """Return the environment with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
+    """Return the environment with `paid_arguments`."""
+    return gymnasium.make(LABEL_DENOISING, **paid_arguments(environment))
+
+
+def paid_arguments(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment's arguments with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
 
     Args:
         environment: its arguments; an ``inter_scale`` that is given stays. Episodes start from a parser that has
@@ -43,7 +48,7 @@ def paid_environment(environment: Mapping[str, Any]) -> gymnasium.Env[Any, Any]:
         arguments["task_start"] = "pretrained"
     if arguments.get("inter_scale") is None:
         arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
-    return gymnasium.make(LABEL_DENOISING, **arguments)
+    return arguments
 
 
 def make_reward_only(

@@ -1,5 +1,6 @@
 """Figures and tables of the main experiment."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 
 from rlld_agents.labels.removal import RemovalQuality
 from rlld_agents.reports import figures, results
+from rlld_agents.reports.learning_curve import plot_learning_curve
+from rlld_agents.runs.folder import CONTROLS_NAME
 from rlld_agents.runs.log import read_rows
 from rlld_gym.data import FeatureStore
 from rlld_gym.parsing.metrics import SCORE_NAMES
@@ -22,6 +25,11 @@ def draw_figures(
     rows = read_rows(folder / "metrics.jsonl")
     rows = [row for row in rows if all(f"env/{name}" in row for name in SCORE_NAMES)]
     title = f"{store.name}, seed {seed}"
+    controls = folder / CONTROLS_NAME
+    if rows and controls.is_file():
+        returns = json.loads(controls.read_text(encoding="utf-8"))
+        text = f"REINFORCE over parameters ({title})"
+        plot_learning_curve(folder / "figures" / "learning.png", rows, returns, text)
     if rows:
         curves = {name: np.array([row[f"env/{name}"] for row in rows]) for name in SCORE_NAMES}
         text = f"Task network on validation videos during REINFORCE ({title})"

@@ -15,6 +15,8 @@ from rlld_gym.files import write_json
 
 CONFIG_NAME = "config.json"
 RESULT_NAME = "result.json"
+CONTROLS_NAME = "control_returns.json"
+"""What fixed ways of removing labels earn in the run's environment."""
 SECONDS_NAME = "seconds.json"
 FORMAT = "rlld-run"
 VERSION = 1

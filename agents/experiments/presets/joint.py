@@ -7,6 +7,7 @@ from pathlib import Path
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.presets.base import Learned
 from rlld_agents.experiments.presets.imitation import ESTIMATE_NAME, ImitationPreset
+from rlld_agents.experiments.presets.reward_only import write_control_returns
 from rlld_agents.imitation.rewarded import combined_policy
 from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.policies.files import POLICY_NAME, load_policy, save_policy
@@ -50,6 +51,7 @@ class JointPreset:
         agent = Reinforce(policy, paid_environment(self.environment), self.agent_config)
         before = explored_values(agent)
         agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
+        write_control_returns(folder, self.environment)
         estimate["rewards_kept"] = keep_if_better(agent, before)
         write_json(folder / ESTIMATE_NAME, estimate)
         save_policy(policy, folder / POLICY_NAME)

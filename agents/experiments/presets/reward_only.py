@@ -1,14 +1,28 @@
 """The preset "rlld": the policy learns from the reward alone."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.presets.base import Learned
-from rlld_agents.reinforce.reward_only import make_reward_only, reward_only_config
+from rlld_agents.labels.control_returns import control_returns
+from rlld_agents.reinforce.reward_only import make_reward_only, paid_arguments, reward_only_config
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
+from rlld_agents.runs.folder import CONTROLS_NAME
 from rlld_agents.runs.setting import Setting
 from rlld_gym.errors import InputError
+from rlld_gym.files import write_json
+
+
+def write_control_returns(folder: Path, environment: Mapping[str, Any]) -> None:
+    """Play an episode with each of the fixed ways of removing labels, and leave their returns in the run folder."""
+    path = folder / CONTROLS_NAME
+    if not path.exists():
+        arguments = paid_arguments(environment)
+        del arguments["evidence"]
+        write_json(path, control_returns(**arguments, episodes=1))
 
 
 class RewardOnlyPreset:
@@ -22,7 +36,10 @@ class RewardOnlyPreset:
                 f"--preset rlld: the validation videos of {setting.store.name} have no dense labels, and their "
                 "F-score is the reward; 'rlld denoise --with jomold' needs none"
             )
-        environment = {**setting.environment_arguments(), **dataclasses.asdict(config.environment)}
+        self.environment = environment = {
+            **setting.environment_arguments(),
+            **dataclasses.asdict(config.environment),
+        }
         self.config = reward_only_config(config.agent)
         self.policy, self.agent = make_reward_only(
             environment, self.config, setting.tensors, setting.hidden_size
@@ -35,4 +52,5 @@ class RewardOnlyPreset:
     def learn(self, folder: Path, progress: bool) -> Learned:
         """Play the episodes, from the folder's checkpoint on if there is one."""
         self.agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
+        write_control_returns(folder, self.environment)
         return Learned(self.policy)

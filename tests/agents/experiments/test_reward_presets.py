@@ -39,6 +39,9 @@ def test_the_run_leaves_policy_log_and_labels(run: tuple[str, Path]) -> None:
     result = json.loads((folder / "result.json").read_text())
     assert set(result["test"]) == {"weak", "denoised"}
     assert 0 < result["removal"]["visual"]["precision"] <= 1
+    controls = json.loads((folder / "control_returns.json").read_text())
+    assert list(controls) == ["keep all", "no visual Speech", "truth"]
+    assert (folder / "figures" / "learning.png").stat().st_size > 10_000
     assert ("removal_estimate" in result) == (preset == "joint")
 
 
