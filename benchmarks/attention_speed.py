@@ -29,9 +29,9 @@ from rlld_agents.reports.results import markdown
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import HAN, TaskNetwork
-from rlld_gym.parsing.networks.attention import Attention
-from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import HANLayer
+from rlld_gym.parsing.networks.parts.attention import Attention
+from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 from rlld_gym.parsing.targets import training_targets

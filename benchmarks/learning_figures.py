@@ -20,7 +20,11 @@ from rlld_agents.reports.figures import COLOURS, new_figure, save_figure, style_
 Results = dict[str, list[dict[str, str]]]
 
 V = "test_segment_visual"
+FORMERLY = {"joint": "imitation+rounds", "joint+label": "imitation+rounds+label"}
+"""What rows were called when the runs were made, and are now."""
+
 LABELS = {name: row.label for name, row in {**ROWS, **LEARNING}.items()}
+LABELS |= {old: LABELS[new] for old, new in FORMERLY.items()}
 LINES = ("weak", "no_visual_speech", "oracle")
 CURVES = {"imitation": "o", "imitation+label": "s", "imitation+recombined": "D", "joint": "^"}
 

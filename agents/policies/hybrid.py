@@ -14,8 +14,8 @@ from rlld_agents.policies.base import (
     sizes_differ,
 )
 from rlld_gym.parsing.networks import HAN, TaskNetwork
-from rlld_gym.parsing.networks.attention import Attention
 from rlld_gym.parsing.networks.han import HANLayer, HANStem
+from rlld_gym.parsing.networks.parts.attention import Attention
 
 
 class HybridAttentionPolicy(StartablePolicy):

@@ -16,7 +16,7 @@ from rlld_agents.policies.base import (
 from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork, make_network
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.dropout import dropout
 
 LARGEST_EVIDENCE = 1e-4
 """Probabilities of the network are kept this far from 0 and 1, so that their log-odds stay finite."""

@@ -9,9 +9,13 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipe import Recipe
+from rlld_gym.parsing.thresholds import Thresholds
 
 SUFFIX: Final = ".json"
 """What the name of a recipe file ends in; a recipe's name never does."""
+
+THRESHOLDS: Final = get_type_hints(Thresholds)
+"""Fields of a recipe's thresholds, and what each takes: a number, or a list with one for each class."""
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -46,6 +50,8 @@ def read_recipe(path: Path) -> Recipe:
             raise InputError(f"recipe {path}: {name} is {value!r}, expected {_in_words(hints[name])}")
     given: dict[str, Any] = {"name": path.stem} | values
     try:
+        if "thresholds" in given:
+            given["thresholds"] = Thresholds(**given["thresholds"])
         return Recipe(**given)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
@@ -61,10 +67,14 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, option) for option in get_args(hint))
     if get_origin(hint) is Literal:
         return value in get_args(hint)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is Thresholds:
+        return isinstance(value, dict) and all(
+            name in THRESHOLDS and _fits(part, THRESHOLDS[name]) for name, part in value.items()
+        )
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_fits(part, get_args(hint)[0]) for part in value)
+    if hint in (int, float):
+        return isinstance(value, (int, float) if hint is float else int) and not isinstance(value, bool)
     return isinstance(value, get_origin(hint) or hint)
 
 
@@ -74,5 +84,7 @@ def _in_words(hint: Any) -> str:
         return " or ".join(_in_words(option) for option in get_args(hint))
     if get_origin(hint) is Literal:
         return f"one of {', '.join(map(str, get_args(hint)))}"
+    if hint is Thresholds:
+        return f"an object of {', '.join(THRESHOLDS)}"
     words = {float: "a number", int: "an integer", str: "a text", Mapping: "an object", type(None): "null"}
     return words[get_origin(hint) or hint]

@@ -17,7 +17,7 @@ from torch.func import functional_call, vmap
 
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.networks.dropout import member_generators
+from rlld_gym.parsing.networks.parts.dropout import member_generators
 from rlld_gym.parsing.objectives import Batch
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import task_loss
@@ -113,7 +113,7 @@ class NetworkStack:
             batch: features of each member's videos, (M, B, T, D) each.
             targets: (M, B, C) each.
             generators: each member's own, for its dropout masks on a CPU. On other devices, and for networks that
-                do not use `rlld_gym.parsing.networks.dropout`, masks come from the global one.
+                do not use `rlld_gym.parsing.networks.parts.dropout`, masks come from the global one.
             members: distinct; None: all K, in order.
 
         Returns:

@@ -38,6 +38,7 @@ SLOW = (
     "robust_training",
     "scaling",
     "store_memory",
+    "system_speed",
     "train_speed",
 )
 """Programs that no options make as quick: only their start is tried."""

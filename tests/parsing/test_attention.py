@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from rlld_gym.parsing.networks.attention import Attention, attend
-from rlld_gym.parsing.networks.products import cheaper_order
+from rlld_gym.parsing.networks.parts.attention import Attention, attend
+from rlld_gym.parsing.networks.parts.products import cheaper_order
 
 
 class PlainAttention(nn.Module):
@@ -50,7 +50,9 @@ def attention(size: int, dropout: float = 0.0) -> Attention:
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 def test_equals_the_textbook_and_so_do_its_gradients(batch, size, own, dropout, monkeypatch):
     kept = (torch.rand(batch, 4, 7) < 1 - dropout).double() / (1 - dropout)
-    monkeypatch.setattr("rlld_gym.parsing.networks.attention.dropout", lambda weights, *_: weights * kept.mT)
+    monkeypatch.setattr(
+        "rlld_gym.parsing.networks.parts.attention.dropout", lambda weights, *_: weights * kept.mT
+    )
     ours = attention(size, dropout)
     context = torch.randn(batch, 7, size, dtype=torch.float64)
     query = context[:, :4] if own else torch.randn(batch, 4, size, dtype=torch.float64)

@@ -12,8 +12,8 @@ from rlld_gym.parsing.losses import (
     smooth_labels,
 )
 from rlld_gym.parsing.networks import CMPAE, HAN, ParsingOutput
-from rlld_gym.parsing.networks import evidence as evidence_module
 from rlld_gym.parsing.networks.cmpae import Uncertainty
+from rlld_gym.parsing.networks.parts import evidence as evidence_module
 from rlld_gym.parsing.objectives import StepContext, make_objective
 from rlld_gym.parsing.objectives.cmpae import mutual_loss
 from rlld_gym.parsing.recipes import get_recipe

@@ -13,7 +13,7 @@ from rlld_gym.parsing.losses import (
     smooth_labels,
 )
 from rlld_gym.parsing.networks import ParsingOutput, make_network
-from rlld_gym.parsing.networks.lstm import BidirectionalLSTM
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM
 from rlld_gym.parsing.objectives.cpsp import video_contrast, video_features
 from tests.parsing.golden_networks import fill
 from tests.parsing.golden_zoo import (

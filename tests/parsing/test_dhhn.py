@@ -8,7 +8,7 @@ from rlld_gym.parsing.losses import LossWeights, Targets, smooth_labels
 from rlld_gym.parsing.networks import ParsingOutput, make_network
 from rlld_gym.parsing.networks.checkpoints.dhhn import GUIDE_LAYOUT
 from rlld_gym.parsing.networks.checkpoints.layout import mapped_state
-from rlld_gym.parsing.networks.guides import AudioGuide, VisualGuide
+from rlld_gym.parsing.networks.parts.guides import AudioGuide, VisualGuide
 from rlld_gym.parsing.objectives.dhhn import dhhn_terms
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import make_optimizer, make_task_network, set_learning_rate

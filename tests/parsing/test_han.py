@@ -19,8 +19,8 @@ from rlld_gym.parsing.networks import (
     network_names,
     register_network,
 )
-from rlld_gym.parsing.networks.attention import Attention
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.attention import Attention
+from rlld_gym.parsing.networks.parts.dropout import dropout
 from tests.parsing.golden_networks import public_inputs, public_state
 from tests.shared_files import shared_path
 

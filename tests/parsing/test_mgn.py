@@ -6,7 +6,7 @@ import torch
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import LossWeights, Targets, pooled_loss, smooth_labels
 from rlld_gym.parsing.networks import ParsingOutput, make_network
-from rlld_gym.parsing.networks.grouping import Grouping
+from rlld_gym.parsing.networks.parts.grouping import Grouping
 from rlld_gym.parsing.objectives.mgn import token_loss
 from tests.parsing.golden_networks import fill
 from tests.parsing.golden_zoo import (

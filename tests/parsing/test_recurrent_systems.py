@@ -5,7 +5,7 @@ import torch
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import AVE, AVSDN
-from rlld_gym.parsing.networks.lstm import BidirectionalLSTM
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM
 
 SYSTEMS = pytest.mark.parametrize("system", [AVE, AVSDN])
 SMALL = {"audio_size": 5, "visual_2d_size": 6, "visual_3d_size": 4, "num_classes": 3, "hidden_size": 8}

@@ -6,7 +6,7 @@ import torch
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import make_network
-from rlld_gym.parsing.networks.clap import pool_clap_map
+from rlld_gym.parsing.networks.parts.clap import pool_clap_map
 from rlld_gym.parsing.objectives import StepContext
 from rlld_gym.parsing.objectives.valor import segment_label_loss, segment_targets
 from tests.parsing.golden_networks import fill

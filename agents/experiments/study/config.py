@@ -156,7 +156,16 @@ class CompareConfig(StudyConfig):
     noun: ClassVar[str] = "comparison"
     first: ClassVar[Mapping[str, Row]] = CONTROL_ROWS
 
-    agents: tuple[AgentName, ...] = ("reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo")
+    agents: tuple[AgentName, ...] = (
+        "reinforce",
+        "reinforce-baseline",
+        "ppo",
+        "a2c",
+        "maskable-ppo",
+        "trpo",
+        "ppo-rates",
+        "sac-rates",
+    )
     """Bundled agents to compare."""
     controls: tuple[ControlName, ...] = ("keep-all", "random", "no-visual-speech", "oracle")
     """Label sets without an agent; those that the data cannot offer are left out."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.han import pooled_frames
-from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, States, require_even
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, States, require_even
 
 
 class StateFusion(nn.Module):

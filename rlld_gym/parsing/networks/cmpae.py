@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.evidence import LEAK, EvidencePooling, evidence
 from rlld_gym.parsing.networks.han import HANLayer, HANStem, pooled_frames
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.evidence import LEAK, EvidencePooling, evidence
 
 
 class Uncertainty(NamedTuple):

@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
-from rlld_gym.parsing.networks.lstm import BidirectionalLSTM, require_even, run_together
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, require_even, run_together
 
 _EPSILON = 1e-8
 

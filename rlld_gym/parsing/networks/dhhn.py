@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.guides import AudioGuide, GuideOutput, VisualGuide
 from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.parts.guides import AudioGuide, GuideOutput, VisualGuide
 
 _SCALES = ((1, 1, 0), (3, 2, 1), (5, 5, 2))
 """Kernel size, stride and padding of each scale's convolution."""

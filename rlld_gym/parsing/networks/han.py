@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.attention import Attention, attend
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
-from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.products import cheaper_order
+from rlld_gym.parsing.networks.parts.attention import Attention, attend
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.products import cheaper_order
 
 Flavour = Literal["han", "jomold"]
 FRAMES_PER_SEGMENT = 8

@@ -7,16 +7,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
-from rlld_gym.parsing.networks.class_decoupling import (
+from rlld_gym.parsing.networks.han import HANStem
+from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
+from rlld_gym.parsing.networks.parts.class_decoupling import (
     ClassDecoupling,
     Reconstruction,
     background_cosine,
     background_cosines,
 )
-from rlld_gym.parsing.networks.class_enhancement import ClassEnhancement, ClassMaps, Pair
-from rlld_gym.parsing.networks.classwise import ClasswisePooling
-from rlld_gym.parsing.networks.han import HANStem
+from rlld_gym.parsing.networks.parts.class_enhancement import ClassEnhancement, ClassMaps, Pair
+from rlld_gym.parsing.networks.parts.classwise import ClasswisePooling
 
 
 class SemanticOutput(NamedTuple):

@@ -8,7 +8,12 @@ from torch import Tensor, nn
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
-from rlld_gym.parsing.networks.pyramid import LevelFusion, PyramidFeedForward, PyramidLayer, PyramidLevel
+from rlld_gym.parsing.networks.parts.pyramid import (
+    LevelFusion,
+    PyramidFeedForward,
+    PyramidLayer,
+    PyramidLevel,
+)
 
 
 @register_network("mm_pyramid")

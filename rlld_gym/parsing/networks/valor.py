@@ -12,10 +12,10 @@ from torch.nn import functional
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
-from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
-from rlld_gym.parsing.networks.multihead import MultiHeadAttention
+from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
 
 
 class VALORLayer(nn.Module):
@@ -151,7 +151,7 @@ class VALORPlusPlus(VALORPlus):
     """VALOR++: VALOR+ on CLAP's and CLIP's features, published with widths 768, 768 and 512; see `VALOR`.
 
     Audio features are CLAP maps (B, 64, audio_size), or such maps brought to segments, (B, T, audio_size), as
-    `rlld_gym.parsing.networks.clap.pool_clap_map` does.
+    `rlld_gym.parsing.networks.parts.clap.pool_clap_map` does.
     """
 
     published_features: ClassVar[str] = (

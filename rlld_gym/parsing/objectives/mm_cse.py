@@ -5,8 +5,8 @@ from torch.nn import functional
 
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.networks.class_enhancement import ClassMaps
 from rlld_gym.parsing.networks.mm_cse import MMCSE, SemanticOutput
+from rlld_gym.parsing.networks.parts.class_enhancement import ClassMaps
 from rlld_gym.parsing.objectives.base import (
     Batch,
     Objective,

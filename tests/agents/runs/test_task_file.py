@@ -5,9 +5,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from rlld_agents.runs.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import make_network
+from rlld_gym.parsing.task_file import TaskNetworkInfo, load_task_network, save_task_network
 from rlld_gym.parsing.thresholds import HALVES, Thresholds
 
 SIZES = {"audio_size": 5, "visual_2d_size": 6, "visual_3d_size": 4, "num_classes": 3, "hidden_size": 8}

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.multihead import attend_heads, require_heads
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.multihead import attend_heads, require_heads
 
 _MLP_RATIO = 4
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import pooled_frames
-from rlld_gym.parsing.networks.multihead import MultiHeadAttention
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
 
 
 class GuideOutput(NamedTuple):

@@ -5,8 +5,8 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.classwise import ClassAttention
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.classwise import ClassAttention
+from rlld_gym.parsing.networks.parts.dropout import dropout
 
 Pair = tuple[Tensor, Tensor]
 """Audio and visual class features, (B, T, C, size) each."""

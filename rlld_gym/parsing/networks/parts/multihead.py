@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.dropout import dropout
 
 
 class MultiHeadAttention(nn.Module):
     """Scaled dot-product attention (Vaswani et al., NeurIPS 2017) with the parameters of torch's module.
 
-    For one head `rlld_gym.parsing.networks.attention.Attention` is cheaper.
+    For one head `rlld_gym.parsing.networks.parts.attention.Attention` is cheaper.
 
     Args:
         size: width of queries, keys, values and output.

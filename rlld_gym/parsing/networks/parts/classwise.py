@@ -5,9 +5,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput
-from rlld_gym.parsing.networks.dropout import dropout
 from rlld_gym.parsing.networks.han import attentive_pooling
-from rlld_gym.parsing.networks.multihead import MultiHeadAttention
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
 
 
 class ClasswiseLinear(nn.Module):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from rlld_gym.parsing.networks.dropout import dropout
-from rlld_gym.parsing.networks.products import cheaper_order
+from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.products import cheaper_order
 
 
 class Attention(nn.Module):

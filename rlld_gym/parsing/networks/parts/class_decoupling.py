@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.classwise import ClasswiseLinear
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.classwise import ClasswiseLinear
+from rlld_gym.parsing.networks.parts.dropout import dropout
 
 
 class ClassDecoupling(nn.Module):

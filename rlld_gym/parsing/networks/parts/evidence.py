@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.dropout import dropout
+from rlld_gym.parsing.networks.parts.dropout import dropout
 
 EVIDENCE_TEMPERATURE = 0.8
 """Logits are divided by it before the exponential."""

@@ -1,0 +1,1 @@
+"""What several task networks are built of, or one of them in a file of its own."""
