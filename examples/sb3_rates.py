@@ -24,7 +24,8 @@ class LearningCurve(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        returns = self.model.rollout_buffer.rewards  # type: ignore[attr-defined]  (an episode is one step)
+        model: Any = self.model
+        returns = model.rollout_buffer.rewards  # an episode is one step
         print(f"{self.num_timesteps:4d} episodes: mean return {returns.mean():.2f}", flush=True)
 
 

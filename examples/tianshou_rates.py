@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from tianshou.algorithm import PPO
+from tianshou.algorithm.modelfree.ppo import PPO
 from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
 from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Collector, VectorReplayBuffer
@@ -26,7 +26,7 @@ ROLLOUT = 12
 EPOCHS = 10
 
 
-def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Independent:
+def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Any:
     """Return independent Gaussians of the numbers of an action."""
     return Independent(Normal(*parameters), 1)
 
@@ -43,8 +43,9 @@ def main(episodes: int) -> None:
     ]
     actor = ContinuousActorProbabilistic(preprocess_net=networks[0], action_shape=(size,), unbounded=True)
     torch.nn.init.constant_(actor.sigma_param, float(np.log(0.3)))
-    torch.nn.init.orthogonal_(actor.mu.model[-1].weight, 0.01)
-    torch.nn.init.zeros_(actor.mu.model[-1].bias)
+    last: Any = actor.mu.model[-1]
+    torch.nn.init.orthogonal_(last.weight, 0.01)
+    torch.nn.init.zeros_(last.bias)
     policy = ProbabilisticActorPolicy(
         actor=actor,
         dist_fn=gaussian,
@@ -61,7 +62,7 @@ def main(episodes: int) -> None:
         max_grad_norm=0.5,
         advantage_normalization=True,
     )
-    collector = Collector(ppo, envs, VectorReplayBuffer(ROLLOUT, 1))
+    collector: Any = Collector(ppo, envs, VectorReplayBuffer(ROLLOUT, 1))
     envs.seed(0)
     collector.reset()
     for done in range(ROLLOUT, episodes + 1, ROLLOUT):

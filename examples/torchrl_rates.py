@@ -24,7 +24,7 @@ ROLLOUT = 12
 EPOCHS = 10
 
 
-def matrix_normal(loc: torch.Tensor, scale: torch.Tensor) -> Independent:
+def matrix_normal(loc: torch.Tensor, scale: torch.Tensor) -> Any:
     """Return independent Gaussians of the numbers of an action (2, C)."""
     return Independent(Normal(loc, scale), 2)
 
