@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from torch import nn
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from rlld_agents.labels.control_returns import control_returns, described
 
@@ -32,7 +32,7 @@ class Agent(nn.Module):
         nn.init.orthogonal_(self.mean.weight, 0.01)
         nn.init.zeros_(self.mean.bias)
 
-    def forward(self, observation: torch.Tensor) -> tuple[Any, torch.Tensor]:
+    def forward(self, observation: torch.Tensor) -> tuple[Distribution, torch.Tensor]:
         """Return the distribution of actions (N, A) and the values (N,) of observations (N, S)."""
         hidden = self.hidden(observation)
         return Independent(Normal(self.mean(hidden), self.log_std.exp()), 1), self.value(hidden).squeeze(1)

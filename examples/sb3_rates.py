@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from rlld_agents.labels.control_returns import control_returns, described
 
@@ -24,8 +25,8 @@ class LearningCurve(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        model: Any = self.model
-        returns = model.rollout_buffer.rewards  # an episode is one step
+        assert isinstance(self.model, OnPolicyAlgorithm)
+        returns = self.model.rollout_buffer.rewards  # an episode is one step
         print(f"{self.num_timesteps:4d} episodes: mean return {returns.mean():.2f}", flush=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from tianshou.algorithm.modelfree.ppo import PPO
+from tianshou.algorithm import PPO
 from tianshou.algorithm.modelfree.reinforce import ProbabilisticActorPolicy
 from tianshou.algorithm.optim import AdamOptimizerFactory
 from tianshou.data import Collector, VectorReplayBuffer
@@ -17,7 +17,7 @@ from tianshou.env import DummyVectorEnv
 from tianshou.utils.net.common import Net
 from tianshou.utils.net.continuous import ContinuousActorProbabilistic, ContinuousCritic
 from tianshou.utils.torch_utils import policy_within_training_step
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 
 from rlld_agents.labels.control_returns import control_returns, described
 
@@ -26,7 +26,7 @@ ROLLOUT = 12
 EPOCHS = 10
 
 
-def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Any:
+def gaussian(parameters: tuple[torch.Tensor, torch.Tensor]) -> Distribution:
     """Return independent Gaussians of the numbers of an action."""
     return Independent(Normal(*parameters), 1)
 
@@ -43,9 +43,8 @@ def main(episodes: int) -> None:
     ]
     actor = ContinuousActorProbabilistic(preprocess_net=networks[0], action_shape=(size,), unbounded=True)
     torch.nn.init.constant_(actor.sigma_param, float(np.log(0.3)))
-    last: Any = actor.mu.model[-1]
-    torch.nn.init.orthogonal_(last.weight, 0.01)
-    torch.nn.init.zeros_(last.bias)
+    torch.nn.init.orthogonal_(actor.mu.model[-1].weight, 0.01)
+    torch.nn.init.zeros_(actor.mu.model[-1].bias)
     policy = ProbabilisticActorPolicy(
         actor=actor,
         dist_fn=gaussian,
@@ -62,7 +61,7 @@ def main(episodes: int) -> None:
         max_grad_norm=0.5,
         advantage_normalization=True,
     )
-    collector: Any = Collector(ppo, envs, VectorReplayBuffer(ROLLOUT, 1))
+    collector = Collector(ppo, envs, VectorReplayBuffer(ROLLOUT, 1))
     envs.seed(0)
     collector.reset()
     for done in range(ROLLOUT, episodes + 1, ROLLOUT):

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from tensordict.nn import AddStateIndependentNormalScale, TensorDictModule, TensorDictSequential
-from torch.distributions import Independent, Normal
+from torch.distributions import Distribution, Independent, Normal
 from torchrl.collectors import Collector
 from torchrl.envs import GymWrapper
 from torchrl.modules import MLP, ProbabilisticActor, ValueOperator
@@ -24,7 +24,7 @@ ROLLOUT = 12
 EPOCHS = 10
 
 
-def matrix_normal(loc: torch.Tensor, scale: torch.Tensor) -> Any:
+def matrix_normal(loc: torch.Tensor, scale: torch.Tensor) -> Distribution:
     """Return independent Gaussians of the numbers of an action (2, C)."""
     return Independent(Normal(loc, scale), 2)
 

@@ -16,6 +16,7 @@ from rlld_agents.imitation.joint import JointConfig, best_round, joint_rounds
 from rlld_agents.imitation.rewarded import combined_policy
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.online import OnlinePlan
+from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_agents.reinforce.reward_only import paid_environment, reward_only_config
@@ -24,7 +25,10 @@ from rlld_gym.errors import InputError
 
 @dataclass(frozen=True)
 class Joint:
-    """Imitates the validation videos' dense labels, adds a parser's evidence, lets the reward move the shifts."""
+    """Imitates the validation videos' dense labels, adds a parser's evidence, lets the reward move the shifts.
+
+    What the reward has moved stays where it earns more (`rlld_agents.reinforce.acceptance`).
+    """
 
     config: JointConfig = field(default_factory=JointConfig)
     """Options of the imitation."""
@@ -78,7 +82,9 @@ class Joint:
         if self.episodes:
             config = reward_only_config(episodes=self.episodes, seed=context.seed)
             agent = Reinforce(policy, paid_environment(environment), config)
+            before = explored_values(agent)
             rows = agent.learn(callback=episode_progress(context, self.episodes))
+            details["rewards_kept"] = keep_if_better(agent, before)
             agent.env.close()
             details["curve"] = {
                 "episode": [row["episode"] for row in rows],

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters
+from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters, set_parameters
 from rlld_agents.reinforce.rollout_pool import Play
 from rlld_gym.errors import InputError
 
@@ -56,13 +56,13 @@ class ParameterExploration:
     def __init__(self, policy: nn.Module, config: ReinforceConfig) -> None:
         self.config = config
         self.parameters = explored_parameters(policy)
-        self.updates = 0
         self.returns: list[float] = []
+        self.trajectory: list[dict[str, Tensor]] = []
 
     @property
     def scale(self) -> float:
         """What the step size is multiplied with by now."""
-        return float(self.config.decay**self.updates)
+        return float(self.config.decay ** len(self.trajectory))
 
     @property
     def converged(self) -> bool:
@@ -124,7 +124,7 @@ class ParameterExploration:
             step = self.config.step_size * self.scale * gradient
             value.add_(step.to(value))
             moved += float(step.square().sum())
-        self.updates += 1
+        self.trajectory.append({name: value.clone() for name, value in self.parameters.items()})
         mean = torch.stack([(plus.returns + minus.returns) / 2 for plus, minus in pairs]).mean(0)
         self.returns.append(float(mean.mean()))
         return {
@@ -135,11 +135,25 @@ class ParameterExploration:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next updates depend on, beside the policy."""
-        return {"updates": self.updates, "returns": list(self.returns)}
+        return {"returns": list(self.returns), "trajectory": [dict(values) for values in self.trajectory]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
-        self.updates, self.returns = int(state["updates"]), [float(value) for value in state["returns"]]
+        self.returns = [float(value) for value in state["returns"]]
+        self.trajectory = [
+            {name: value.to(self.parameters[name]) for name, value in values.items()}
+            for values in state["trajectory"]
+        ]
+
+    def settle(self) -> None:
+        """Give the parameters the mean of what they were after the later half of the updates.
+
+        Updates go on to fluctuate about where they lead to (Polyak and Juditsky, 1992).
+        """
+        later = self.trajectory[len(self.trajectory) // 2 :]
+        if later:
+            means = {name: torch.stack([values[name] for values in later]).mean(0) for name in later[0]}
+            set_parameters(self.parameters, means)
 
     def _correlation(self, drawn: Tensor, branch: Tensor, classes: Tensor | None) -> Tensor:
         """Return the correlation of perturbations (P, ...) with what they earned, of a parameter's shape."""

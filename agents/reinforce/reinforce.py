@@ -172,6 +172,10 @@ class Reinforce:
             except KeyboardInterrupt:
                 self._save(folder, complete)
                 raise
+        if self.exploration is not None:
+            self.exploration.settle()  # a checkpoint keeps the last parameters
+            if folder is not None and isinstance(self.policy, RemovalPolicy):
+                save_policy(self.policy, folder / POLICY_NAME)
         return rows
 
     @property

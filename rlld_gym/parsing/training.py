@@ -258,7 +258,9 @@ def train_parser(
     with seeded_random_state(seed, data.device):
         for epoch in range(1, recipe.epochs + 1):
             if relabel is not None:
-                targets = _relabelled(relabel, network, epoch, train, targets, recipe)
+                with torch.no_grad():
+                    labels = relabel(network, epoch)
+                targets = targets if labels is None else label_targets(train, *labels, recipe)
             loss = _train_epoch(
                 network,
                 optimizer,
@@ -276,20 +278,6 @@ def train_parser(
             if progress is not None:
                 progress(epoch, recipe.epochs)
     return record.parser(network)
-
-
-@torch.no_grad()
-def _relabelled(
-    relabel: Relabelling,
-    network: TaskNetwork,
-    epoch: int,
-    train: SplitTensors,
-    targets: Targets,
-    recipe: Recipe,
-) -> Targets:
-    """Return the targets (N, C) of an epoch."""
-    labels = relabel(network, epoch)
-    return targets if labels is None else label_targets(train, *labels, recipe)
 
 
 @timed_part("task training")

@@ -9,7 +9,8 @@ from rlld_agents.experiments.presets.base import Learned
 from rlld_agents.experiments.presets.imitation import ESTIMATE_NAME, ImitationPreset
 from rlld_agents.imitation.rewarded import combined_policy
 from rlld_agents.policies.combined import CombinedPolicy
-from rlld_agents.policies.files import load_policy, save_policy
+from rlld_agents.policies.files import POLICY_NAME, load_policy, save_policy
+from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
 from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_agents.reinforce.reward_only import paid_environment, reward_only_config
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
@@ -47,7 +48,11 @@ class JointPreset:
         assert isinstance(policy, CombinedPolicy)
         estimate = json.loads((folder / ESTIMATE_NAME).read_text(encoding="utf-8"))
         agent = Reinforce(policy, paid_environment(self.environment), self.agent_config)
+        before = explored_values(agent)
         agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
+        estimate["rewards_kept"] = keep_if_better(agent, before)
+        write_json(folder / ESTIMATE_NAME, estimate)
+        save_policy(policy, folder / POLICY_NAME)
         return Learned(policy, estimate, evidence_weight=estimate["evidence_weight"])
 
     def _imitate(self, folder: Path, progress: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from rlld_agents.reinforce import Reinforce, ReinforceConfig
+from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
 from rlld_gym.errors import InputError
@@ -72,12 +73,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     first, second = LimitPolicy(), LimitPolicy()
     begun = Reinforce(first, EvidenceEnv(), config(episodes=16)).learn(tmp_path)
     rest = Reinforce(second, EvidenceEnv(), config(episodes=40)).learn(tmp_path, resume=True)
-    assert torch.equal(whole.limits, second.limits)
+    torch.testing.assert_close(whole.limits, second.limits, rtol=0, atol=0)
     timed = ("time/fps",)
     for one, other in zip([*begun, *rest], rows, strict=True):
         assert {k: v for k, v in one.items() if k not in timed} == {
             k: v for k, v in other.items() if k not in timed
         }
+
+
+def test_the_policy_ends_with_the_mean_of_the_later_half() -> None:
+    policy = LimitPolicy()
+    agent = Reinforce(policy, EvidenceEnv(), config(episodes=40))
+    agent.learn()
+    assert agent.exploration is not None
+    later = torch.stack([values["limits"] for values in agent.exploration.trajectory[2:]])
+    assert len(later) == 3
+    torch.testing.assert_close(policy.limits.detach(), later.mean(0))
+    agent.learn()  # nothing is left to do
+    torch.testing.assert_close(policy.limits.detach(), later.mean(0))
 
 
 def test_it_stops_when_the_return_no_longer_rises() -> None:
@@ -142,3 +155,18 @@ def test_branches_are_split_where_their_mean_is_the_reward() -> None:
     assert split(0.5, {"reward_audio": 0.25, "reward_visual": 0.75}) == (0.25, 0.75)
     assert split(0.5, {}) == (0.5, 0.5)
     assert BranchRewards(separate=False)(0.5, {"reward_audio": 0.25, "reward_visual": 0.75}) == (0.5, 0.5)
+
+
+def test_what_was_learned_stays_where_it_earns_more() -> None:
+    policy = LimitPolicy()
+    agent = Reinforce(policy, EvidenceEnv(), config(episodes=160))
+    before = explored_values(agent)
+    agent.learn()
+    learned = policy.limits.detach().clone()
+    assert keep_if_better(agent, before)
+    assert torch.equal(policy.limits, learned)
+    assert not keep_if_better(agent, explored_values(agent)), "no gain"
+    with torch.no_grad():
+        policy.limits.copy_(-learned)
+    assert not keep_if_better(agent, {"limits": learned})
+    assert torch.equal(policy.limits, learned)
