@@ -40,7 +40,7 @@ class LearningCurve(BaseCallback):
 
 def make_envs() -> VecMonitor:
     """Return the videos of one batch as environments."""
-    options = {"data": DATA, "episode_length": EPISODE_LENGTH, "observation": "indices"}
+    options: dict[str, Any] = {"data": DATA, "episode_length": EPISODE_LENGTH, "observation": "indices"}
     videos = PerVideoVecEnv(NUM_VIDEOS, reward="credit", **options)
     return VecMonitor(videos, info_keywords=("segment_audio",))
 

@@ -81,4 +81,5 @@ class RatesAgent:
         """
         if self.left is None:
             raise RuntimeError("the agent has no rates yet: call learn() first")
-        return (~self.left[info["indices"]]).astype(np.int8)
+        removed: NDArray[np.bool_] = ~self.left[info["indices"]]
+        return removed.astype(np.int8)
