@@ -6,8 +6,8 @@ import torch
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import MMCSE, ParsingOutput, load_public_checkpoint
-from rlld_gym.parsing.networks.parts import class_enhancement as enhancement
 from rlld_gym.parsing.networks.mm_cse import SemanticOutput
+from rlld_gym.parsing.networks.parts import class_enhancement as enhancement
 from rlld_gym.parsing.networks.parts.class_enhancement import ClassMaps
 from rlld_gym.parsing.objectives import StepContext, make_objective
 from rlld_gym.parsing.objectives.valor import segment_label_loss
