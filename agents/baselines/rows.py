@@ -96,6 +96,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
     "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
     "rlld": Row("RLLD, reward only", "rlld", published="RLLD"),
+    "rlld-frozen": Row("RLLD, reward only, frozen labels", "rlld", {"final": "frozen"}, published="RLLD"),
     "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", published="RLLD + CL"),
     "supervised": Row("supervised on validation", "supervised"),
     "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
