@@ -11,7 +11,7 @@ from rlld_agents.baselines.base import (
     episode_progress,
     number_of_parameters,
 )
-from rlld_agents.baselines.parts.outcome import parsed_labels, parsed_online
+from rlld_agents.baselines.parts.outcome import check_final, learning_curve, parsed_with
 from rlld_agents.imitation.joint import JointConfig, best_round, joint_rounds
 from rlld_agents.imitation.rewarded import combined_policy
 from rlld_agents.policies.denoising import denoise
@@ -43,8 +43,7 @@ class Joint:
         """Check the options (InputError)."""
         if self.episodes < 0:
             raise InputError(f"episodes is {self.episodes}, expected at least 0")
-        if self.final not in ("frozen", "online"):
-            raise InputError(f"final is {self.final!r}, expected frozen or online")
+        check_final(self.final)
 
     @property
     def name(self) -> str:
@@ -86,12 +85,14 @@ class Joint:
             rows = agent.learn(callback=episode_progress(context, self.episodes))
             details["rewards_kept"] = keep_if_better(agent, before)
             agent.env.close()
-            details["curve"] = {
-                "episode": [row["episode"] for row in rows],
-                "return": [row["rollout/ep_rew_mean"] for row in rows],
-            }
-        revised = denoise(policy, context.data)
+            details["curve"] = learning_curve(rows)
+        plan = OnlinePlan(denoise(policy, context.data), weight)
         used = "dense, to fit the policies, as the reward, and to choose epochs, round and weight of the evidence"
-        if self.final == "frozen":
-            return parsed_labels(revised, context, self.contrastive_weight, used, details)
-        return parsed_online(OnlinePlan(revised, weight), context, self.contrastive_weight, used, details)
+        return parsed_with(
+            plan,
+            context,
+            final=self.final,
+            contrastive_weight=self.contrastive_weight,
+            used=used,
+            details=details,
+        )

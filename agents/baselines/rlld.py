@@ -11,7 +11,7 @@ from rlld_agents.baselines.base import (
     episode_progress,
     number_of_parameters,
 )
-from rlld_agents.baselines.parts.outcome import parsed_labels, parsed_online
+from rlld_agents.baselines.parts.outcome import check_final, learning_curve, parsed_with
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reinforce.config import ReinforceConfig
@@ -38,8 +38,7 @@ class RLLD:
         """Check the options (InputError)."""
         if self.episodes < 1:
             raise InputError(f"episodes is {self.episodes}, expected at least 1")
-        if self.final not in ("frozen", "online"):
-            raise InputError(f"final is {self.final!r}, expected frozen or online")
+        check_final(self.final)
 
     @property
     def name(self) -> str:
@@ -60,15 +59,17 @@ class RLLD:
         policy, agent = make_reward_only(environment, config, context.data, context.hidden_size)
         rows = agent.learn(callback=episode_progress(context, self.episodes))
         agent.env.close()
-        revised = denoise(policy, context.data)
+        plan = OnlinePlan(denoise(policy, context.data))
         details = {
             "policy_parameters": number_of_parameters(policy),
-            "curve": {
-                "episode": [row["episode"] for row in rows],
-                "return": [row["rollout/ep_rew_mean"] for row in rows],
-            },
+            "curve": learning_curve(rows),
         }
         used = "dense, as the reward and to choose the epoch of the parser"
-        if self.final == "frozen":
-            return parsed_labels(revised, context, self.contrastive_weight, used, details)
-        return parsed_online(OnlinePlan(revised), context, self.contrastive_weight, used, details)
+        return parsed_with(
+            plan,
+            context,
+            final=self.final,
+            contrastive_weight=self.contrastive_weight,
+            used=used,
+            details=details,
+        )

@@ -12,15 +12,13 @@ import torch
 
 from rlld_agents.imitation.joint import JointRound
 from rlld_agents.labels.estimate import estimate_removals
+from rlld_agents.labels.log_odds import log_odds
 from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.reinforce.reward_only import evidence_policy
 from rlld_gym.data.tensors import StoreTensors
 
 WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 """How much a deviation of evidence may count, in log-odds."""
-
-LARGEST_LOGIT: Final = 1e-4
-"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
 
 def combined_policy(
@@ -45,7 +43,7 @@ def combined_policy(
     validation = data["val"]
     evidence = evidence_policy(environment, data, hidden_size)
     policy = CombinedPolicy(outcome.policy, evidence)
-    imitated = torch.logit(outcome.warm.probability, eps=LARGEST_LOGIT)
+    imitated = log_odds(outcome.warm.probability)
     needed = (evidence.centre - evidence.evidence_of(validation)) / evidence.spread
     present = validation.labels.unsqueeze(1)
 

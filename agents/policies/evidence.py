@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rlld_agents.policies.base import RemovalHead, RemovalPolicy
 from rlld_gym.data.tensors import SplitTensors
-from rlld_gym.denoising.evidence import evidence, modality_evidence
+from rlld_gym.denoising.evidence import evidence, known_evidence, modality_evidence
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 
 SMALLEST_SPREAD = 0.1
@@ -128,14 +128,22 @@ class EvidencePolicy(RemovalPolicy):
             options=options,
         ).to(split.labels.device)
         policy.network.load_state_dict(parser.state_dict())
-        policy.fit_units(split)
-        policy.remove_shares(split, torch.tensor(initial_removal)[:, None].expand(2, policy.num_classes))
+        found = known_evidence(parser, split)
+        policy.fit_units(split, found)
+        policy.remove_shares(
+            split, found, torch.tensor(initial_removal)[:, None].expand(2, policy.num_classes)
+        )
         return policy
 
     @torch.no_grad()
-    def fit_units(self, split: SplitTensors) -> None:
-        """Set centre and spread of each class's evidence from the videos that carry its label."""
-        found, present = self.evidence_of(split), (split.labels > 0).unsqueeze(1)
+    def fit_units(self, split: SplitTensors, found: Tensor) -> None:
+        """Set centre and spread of each class's evidence from the videos that carry its label.
+
+        Args:
+            split: N videos.
+            found: (N, 2, C) float32, their evidence.
+        """
+        present = (split.labels > 0).unsqueeze(1)
         number = present.sum(0).clamp(min=1)
         mean = (found * present).sum(0) / number
         variance = ((found - mean).square() * present).sum(0) / number
@@ -143,14 +151,15 @@ class EvidencePolicy(RemovalPolicy):
         self.spread.copy_(variance.sqrt().clamp(min=SMALLEST_SPREAD))
 
     @torch.no_grad()
-    def remove_shares(self, split: SplitTensors, shares: Tensor) -> None:
+    def remove_shares(self, split: SplitTensors, found: Tensor, shares: Tensor) -> None:
         """Set the shifts so that a share of each class's labels in a split is removed.
 
         Args:
             split: N videos.
+            found: (N, 2, C) float32, their evidence.
             shares: (2, C) in [0, 1].
         """
-        needed = self.gain * (self.evidence_of(split) - self.centre) / self.spread
+        needed = self.gain * (found - self.centre) / self.spread
         for modality, label in ((m, c) for m in range(2) for c in range(self.num_classes)):
             known = needed[split.labels[:, label] > 0, modality, label]
             if len(known):

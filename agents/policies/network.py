@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlld_agents.labels.log_odds import log_odds
 from rlld_agents.policies.base import (
     REMOVAL_PER_EVIDENCE,
     RemovalHead,
@@ -17,9 +18,6 @@ from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.networks.parts.dropout import dropout
-
-LARGEST_EVIDENCE = 1e-4
-"""Probabilities of the network are kept this far from 0 and 1, so that their log-odds stay finite."""
 
 
 class NetworkPolicy(StartablePolicy):
@@ -109,7 +107,7 @@ class NetworkPolicy(StartablePolicy):
             visual[..., : self._visual_2d_size],
             visual[..., self._visual_2d_size : self.visual_size],
         )
-        found = torch.logit(self.network.head(*sequences).segment, eps=LARGEST_EVIDENCE)
+        found = log_odds(self.network.head(*sequences).segment)
         labels = (audio[..., self.audio_size :], visual[..., self.visual_size :])
         segments, pooled = [], []
         for modality, head in enumerate((self.audio_head, self.visual_head)):

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlld_agents.labels.log_odds import log_odds
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.evidence import evidence
@@ -26,9 +27,6 @@ from rlld_gym.parsing.training import train_parser
 
 WARM_UP: float = 0.25
 """Share of a training's epochs in which the first decision holds: a new parser knows nothing yet."""
-
-LARGEST_LOGIT = 1e-4
-"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ class OnlineRevision:
         if self.plan.evidence_weight is None:
             return needed
         probability = torch.from_numpy(self.plan.first.removal_probability).to(found)
-        return torch.logit(probability, eps=LARGEST_LOGIT) + self.plan.evidence_weight * needed
+        return log_odds(probability) + self.plan.evidence_weight * needed
 
     def _as_many(self, score: Tensor) -> Tensor:
         """Return (N, 2, C) bool, of each class and modality as many labels as the policy removed, highest first."""
