@@ -122,6 +122,7 @@ AGENTS: Final[dict[str, Method]] = {
     "agent": Method(_AGENT),
     "reinforce": Method(_AGENT, agent="reinforce"),
     "reinforce-baseline": Method(_AGENT, agent="reinforce-baseline"),
+    "reinforce-parameters": Method(_AGENT, agent="reinforce-parameters"),
     "ppo": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="ppo"),
     "a2c": Method(_AGENT, extra="sb3", library="stable_baselines3", agent="a2c"),
     "maskable-ppo": Method(_AGENT, extra="sb3", library="sb3_contrib", agent="maskable-ppo"),

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from rlld_agents.baselines.agents.protocol import Agent, EpisodeReports, Task
 from rlld_agents.baselines.agents.rates import RatesAgent
-from rlld_agents.policies.files import HybridAttentionPolicy
+from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.paper import make_reinforce
-from rlld_gym.parsing.metrics import SCORE_NAMES
+from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_agents.reinforce.reward_only import evidence_policy, paid_environment, reward_only_config
+from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.errors import InputError
 
 BASELINE: Mapping[str, Any] = {"baseline": "ema", "reward_to_go": True, "learning_rate": 1e-3}
 """REINFORCE with what its textbook form has and the paper does not mention."""
@@ -36,13 +39,13 @@ in the batch shows another video in every step."""
 
 
 class PolicyAgent:
-    """Acts with a `HybridAttentionPolicy`; how it learns is a subclass's matter.
+    """Acts with a `RemovalPolicy`; how it learns is a subclass's matter.
 
     Args:
         policy: the policy.
     """
 
-    def __init__(self, policy: HybridAttentionPolicy) -> None:
+    def __init__(self, policy: RemovalPolicy) -> None:
         self.policy = policy
 
     def removal_probability(self, observation: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -72,7 +75,7 @@ class ReinforceAgent(PolicyAgent):
             ReinforceConfig(seed=task.seed, **options),
             hidden_size=task.hidden_size,
             visual_3d_size=task.visual_3d_size,
-            wrap=lambda env: EpisodeReports(env, task.report),
+            wrap=lambda env: EpisodeReports(env, task),
         )
         super().__init__(policy)
 
@@ -80,6 +83,43 @@ class ReinforceAgent(PolicyAgent):
         """Learn for as many whole episodes as the budget has."""
         episodes = max(total_steps // self.episode_length, 1)
         self.reinforce.config = replace(self.reinforce.config, episodes=episodes)
+        self.reinforce.learn()
+        self.reinforce.env.close()
+
+
+class ParameterAgent(PolicyAgent):
+    """REINFORCE over the parameters of a policy that reads a parser's evidence, as in the preset "rlld".
+
+    It is paid twice the task's inter-reward (`rlld_agents.reinforce.reward_only.INTER_WEIGHT`); what it reports is
+    the task's own return.
+
+    Args:
+        task: what to learn on.
+    """
+
+    def __init__(self, task: Task) -> None:
+        environment = {**task.environment, "device": task.device}
+        self.episode_length = int(environment["episode_length"])
+        data = shared_tensors(environment["data"], task.device, environment.get("data_seed", 0))
+        policy = evidence_policy(environment, data, task.hidden_size)
+        env = EpisodeReports(paid_environment(environment), task)
+        self.reinforce = Reinforce(policy, env, reward_only_config(seed=task.seed))
+        super().__init__(policy)
+
+    def learn(self, total_steps: int) -> None:
+        """Learn for as many whole updates as the budget has.
+
+        Raises:
+            InputError: it has none.
+        """
+        update = 2 * self.reinforce.config.pairs
+        updates = total_steps // (self.episode_length * update)
+        if not updates:
+            raise InputError(
+                f"reinforce-parameters: {total_steps} environment steps, expected at least "
+                f"{self.episode_length * update}, the {update} episodes of an update; raise --steps"
+            )
+        self.reinforce.config = replace(self.reinforce.config, episodes=updates * update)
         self.reinforce.learn()
         self.reinforce.env.close()
 
@@ -102,9 +142,6 @@ class StableBaselinesAgent(PolicyAgent):
         environment = {**task.environment, "device": task.device}
         self.num_videos = int(environment.pop("batch_size"))
         self.length = int(environment["episode_length"])
-        inter_scale = environment.get("inter_scale")
-        self.inter_factor = 1 / self.length if inter_scale is None else float(inter_scale)
-        self.terminal_scale = float(environment.get("terminal_scale", 0.1))
         if environment.get("reward", "paper") == "paper":
             environment["reward"] = "credit"
         self.env = PerVideoVecEnv(
@@ -139,13 +176,7 @@ class StableBaselinesAgent(PolicyAgent):
         """Learn; one environment step is a step of every video."""
         from rlld_agents.baselines.agents.callback import EpisodeCallback  # noqa: PLC0415 (an extra)
 
-        callback = EpisodeCallback(
-            self.task.report,
-            self.num_videos,
-            SCORE_NAMES,
-            inter_factor=self.inter_factor,
-            terminal_scale=self.terminal_scale,
-        )
+        callback = EpisodeCallback(self.task, self.num_videos)
         self.model.learn(total_steps * self.num_videos, callback=callback)
         self.env.close()
 
@@ -179,6 +210,7 @@ def _classes(name: str) -> tuple[Any, Any]:
 AGENTS: Mapping[str, Callable[[Task], Agent]] = {
     "reinforce": ReinforceAgent,
     "reinforce-baseline": lambda task: ReinforceAgent(task, **BASELINE),
+    "reinforce-parameters": ParameterAgent,
     "ppo": lambda task: StableBaselinesAgent(task, "ppo"),
     "a2c": lambda task: StableBaselinesAgent(task, "a2c"),
     "maskable-ppo": lambda task: StableBaselinesAgent(task, "maskable-ppo"),

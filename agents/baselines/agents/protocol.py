@@ -7,8 +7,8 @@ from typing import Any, Protocol, runtime_checkable
 import gymnasium
 from numpy.typing import NDArray
 
+from rlld_agents.baselines.agents.episode_sums import EpisodeSums
 from rlld_gym.environment_ids import LABEL_DENOISING
-from rlld_gym.parsing.metrics import SCORE_NAMES
 
 ReportEpisode = Callable[[dict[str, float]], None]
 """Takes the numbers of an episode that has ended."""
@@ -42,7 +42,7 @@ class Task:
             **changes: other ways to show the same process: ``observation``, ``time_feature``.
         """
         env = gymnasium.make(LABEL_DENOISING, **{**self.environment, "device": self.device, **changes})
-        return EpisodeReports(env, self.report)
+        return EpisodeReports(env, self)
 
 
 @runtime_checkable
@@ -73,34 +73,29 @@ class EpisodeReports(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     Args:
         env: the environment.
-        report: called at the end of every episode.
+        task: whose ``report`` is called at the end of every episode.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], report: ReportEpisode) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], task: Task) -> None:
         super().__init__(env)
-        self._report = report
+        self._report = task.report
+        self._sums = EpisodeSums(task.environment)
         self._steps = 0
-        self._rewards: list[float] = []
-        self._removed = 0
-        self._episode_steps = 0
 
     def reset(self, **options: Any) -> tuple[Any, dict[str, Any]]:
         """Begin an episode."""
-        self._rewards, self._removed, self._episode_steps = [], 0, 0
+        self._sums.restart()
         return self.env.reset(**options)
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """Pass an action on."""
         result = self.env.step(action)
-        _, reward, terminated, truncated, info = result
+        _, _, terminated, truncated, info = result
         # A decision of rlld/LabelDenoisingRates-v0 holds for many steps.
         taken = int(info.get("n_steps", 1))
         self._steps += taken
-        self._episode_steps += taken
-        self._rewards.append(float(reward))
-        self._removed += int(info["n_removed_audio"]) + int(info["n_removed_visual"])
+        removed = int(info["n_removed_audio"]) + int(info["n_removed_visual"])
+        self._sums.add(taken, float(info["inter_reward"]), removed, info)
         if terminated or truncated:
-            row = {"steps": self._steps, "return": sum(self._rewards)}
-            row["removed_per_step"] = self._removed / self._episode_steps
-            self._report(row | {name: float(info[name]) for name in SCORE_NAMES if name in info})
+            self._report(self._sums.row(self._steps, info))
         return result

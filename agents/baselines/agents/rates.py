@@ -44,7 +44,7 @@ class RatesAgent:
         environment = {key: value for key, value in task.environment.items() if key != "initialized_labels"}
         self.episode_length = int(environment["episode_length"])
         rates = gymnasium.make(LABEL_DENOISING_RATES, **environment, device=task.device)
-        self.env = EpisodeReports(rates, task.report)
+        self.env = EpisodeReports(rates, task)
         self.left: NDArray[np.bool_] | None = None
 
     def learn(self, total_steps: int) -> None:

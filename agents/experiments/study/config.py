@@ -59,7 +59,7 @@ class StudyConfig(SettingOptions):
     """Label sets that nobody has to learn; those that the data cannot offer are left out."""
     seeds: int = 5
     """Seeds 0, 1, ... of every row and its parser."""
-    steps: int = 640
+    steps: int = 2048
     """Environment steps that every agent may learn for."""
     rlld_episodes: int = ReinforceConfig.episodes
     """Episodes of REINFORCE in the rows of RLLD."""
@@ -158,11 +158,9 @@ class CompareConfig(StudyConfig):
 
     agents: tuple[AgentName, ...] = (
         "reinforce",
-        "reinforce-baseline",
+        "reinforce-parameters",
         "ppo",
         "a2c",
-        "maskable-ppo",
-        "trpo",
         "ppo-rates",
         "sac-rates",
     )

@@ -53,6 +53,26 @@ def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path:
     assert result["curve"] != result_of(tmp_path / "other", name, 1)["curve"]
 
 
+def test_reinforce_over_parameters_learns_in_whole_updates_and_reports_what_the_task_pays() -> None:
+    rows: list[dict[str, float]] = []
+    environment = {
+        "data": "twin-tiny",
+        "recipe": "compact-tiny",
+        "hidden_size": 16,
+        **dataclasses.asdict(ENVIRONMENT),
+    }
+    agent: Any = AGENTS["reinforce-parameters"](
+        Task(environment, 3, "cpu", 16, open_data("twin-tiny").visual_3d_size, rows.append)
+    )
+    with pytest.raises(InputError, match="expected at least 16"):
+        agent.learn(15)
+    agent.learn(20)
+    assert [row["steps"] for row in rows] == list(range(2, 17, 2))
+    # The agent is paid twice the inter-reward; the return that is reported has it once.
+    paid = rows[-1]["segment_audio"] + rows[-1]["event_visual"]
+    assert 0.05 * paid < rows[-1]["return"] < 0.05 * paid + 1
+
+
 @pytest.mark.parametrize("name", ["ppo-rates", "sac-rates"])
 def test_agents_on_removal_rates_stay_within_the_budget_and_leave_labels_by_their_rates(name: str) -> None:
     pytest.importorskip("stable_baselines3")
