@@ -14,6 +14,7 @@ QUICK = {
     "attention_speed": "--size twin-tiny 8 16 --videos 16 --turns 1",
     "batch_drawing": "--videos 500 --episodes 1",
     "credit_variance": "--data twin-tiny --warm-up 1 --batches 2 --samples 2 --out {out}/figure",
+    "device_check": "--seconds 0 --device cpu --quick --out {out}/check",
     "environment_overhead": f"{TINY} --steps 2 --turns 1",
     "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",

@@ -32,7 +32,7 @@ def data() -> StoreTensors:
     return open_data("twin-tiny").to("cpu")
 
 
-@pytest.mark.parametrize("recipe", ["rlld+cl", *SYSTEM_RECIPES])
+@pytest.mark.parametrize("recipe", ["rlld+cl", *(recipe.name for recipe in SYSTEM_RECIPES)])
 def test_steps_of_every_recipe(recipe: str, data: StoreTensors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Revision, rewards, credit, training, the next state and evidence."""
     config = ProcessConfig(

@@ -119,7 +119,7 @@ def test_a_gpu_that_is_not_there():
         env.reset(seed=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.gpu
 def test_on_a_gpu_rollouts_are_deterministic_and_global_state_is_left_alone():
     before = torch.cuda.get_rng_state()
     first, second = (rollout(make(device="cuda"), steps=5, seed=0) for _ in range(2))

@@ -138,7 +138,7 @@ def test_mixed_strided_and_read_only_inputs():
             np.testing.assert_array_equal(parsing_scores(*mixed).table, expected)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.gpu
 def test_tensors_on_a_gpu_give_the_same_scores():
     tracks = list(np.random.default_rng(3).random((4, 5, 15, 3)) < 0.4)
     expected = parsing_scores(*tracks)

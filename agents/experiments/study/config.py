@@ -21,7 +21,15 @@ from rlld_gym.errors import InputError
 from rlld_gym.plugins import is_plugin, load_plugin
 
 AgentName = Literal[
-    "reinforce", "reinforce-baseline", "ppo", "a2c", "maskable-ppo", "trpo", "ppo-rates", "sac-rates"
+    "reinforce",
+    "reinforce-baseline",
+    "reinforce-parameters",
+    "ppo",
+    "a2c",
+    "maskable-ppo",
+    "trpo",
+    "ppo-rates",
+    "sac-rates",
 ]
 ControlName = Literal["keep-all", "weak", "random", "no-visual-speech", "no_visual_speech", "oracle"]
 Backend = Literal["process", "ray"]

@@ -108,7 +108,7 @@ def test_from_a_store_file(tmp_path):
     assert torch.equal(from_file["audio"], from_twin["audio"])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.gpu
 def test_on_a_gpu_the_environments_copy_is_used():
     observation = tensors(make(observation="indices", device="cuda").reset(seed=0)[0])
     gather = FeatureGathering("twin-tiny")

@@ -82,7 +82,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_in_label_denoising(tmp_path: 
     )
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_resumed_run_equals_an_uninterrupted_one_on_a_gpu(tmp_path: Path) -> None:
     def make(config: ReinforceConfig) -> Reinforce:
         env = PlantedNoiseEnv()

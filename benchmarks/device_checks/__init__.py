@@ -1,0 +1,1 @@
+"""Checks of `benchmarks/device_check.py`, a file for each question."""
