@@ -1,4 +1,4 @@
-"""The command ``rlld``: rlld train | evaluate | compare | denoise | data import, check, info, twin.
+"""The command ``rlld``: rlld train | evaluate | compare | denoise | report | data import, check, info, twin.
 
 A command's module is imported only when the command is called, and imports torch, h5py and what needs them inside
 its functions: ``rlld --help``, usage errors and completion do not wait for them.
@@ -36,6 +36,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "rlld_agents.cli.denoise",
         "Denoise",
         "let a policy or another method revise the labels of a data set",
+    ),
+    "report": (
+        "rlld_agents.cli.report",
+        "Report",
+        "a finished run as one HTML page",
     ),
     "train-parser": ("rlld_agents.cli.train_parser", "TrainParser", "train parsers on labels from a file"),
 }

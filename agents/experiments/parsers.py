@@ -101,13 +101,13 @@ def train_and_record(
         "seconds": round(time.perf_counter() - start, 3),
         "digest": _digest(job, setting),
     }
-    write_json(_result_path(job, folder), result)
+    write_json(result_path(folder, job.label_set, job.seed), result)
     return trained.network, scores
 
 
 def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, float] | None:
     """Return the test scores of exactly this job if the run folder holds them, and its network if it is wanted."""
-    path = _result_path(job, folder)
+    path = result_path(folder, job.label_set, job.seed)
     wanted = [path, job.network_path, None if job.online is None else path.with_suffix(LABELS_SUFFIX)]
     if not all(part is None or part.is_file() for part in wanted):
         return None
@@ -117,14 +117,29 @@ def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, fl
 
 def decided_labels(job: ParserJob, folder: Path) -> RevisedLabels:
     """Return the labels that a job with a policy in the loop has come to; it must be done."""
-    parts = load_file(_result_path(job, folder).with_suffix(LABELS_SUFFIX))
+    return read_decided_labels(decided_labels_path(folder, job.label_set, job.seed))
+
+
+def decided_labels_path(folder: Path, label_set: str, seed: int) -> Path:
+    """Return the file of the labels that a policy in the loop has come to; there is none where they stayed."""
+    return result_path(folder, label_set, seed).with_suffix(LABELS_SUFFIX)
+
+
+def read_decided_labels(path: Path) -> RevisedLabels:
+    """Return the labels in a file of `decided_labels_path`."""
+    parts = load_file(path)
     audio, visual = (parts[name].astype(np.bool_) for name in ("audio", "visual"))
     return RevisedLabels(audio, visual, parts["removal_probability"])
 
 
+def result_path(folder: Path, label_set: str, seed: int) -> Path:
+    """Return where the result of a parser is in a run folder."""
+    return folder / FOLDER_NAME / f"{label_set}-seed{seed}.json"
+
+
 def _write_revised(job: ParserJob, folder: Path, revised: RevisedLabels) -> None:
     """Keep the labels that a policy in the loop has come to, beside the job's result."""
-    path = _result_path(job, folder).with_suffix(LABELS_SUFFIX)
+    path = decided_labels_path(folder, job.label_set, job.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     parts: dict[str, NDArray[Any]] = {
         "audio": revised.audio.astype(np.uint8),
@@ -133,10 +148,6 @@ def _write_revised(job: ParserJob, folder: Path, revised: RevisedLabels) -> None
     }
     with atomic_path(path) as temporary:
         save_file(parts, temporary)
-
-
-def _result_path(job: ParserJob, folder: Path) -> Path:
-    return folder / FOLDER_NAME / f"{job.label_set}-seed{job.seed}.json"
 
 
 def _recipe(job: ParserJob, setting: Setting) -> Recipe:

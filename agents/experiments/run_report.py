@@ -1,0 +1,189 @@
+"""From a run folder of ``rlld train`` to its report page.
+
+Training leaves labels, policy and parser. What the page shows of each video follows from them: removal
+probabilities by the policy, segments by the parser. So training keeps no more, and older runs have a page, too.
+"""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.experiment import DATA_NAME, LABELS_NAME
+from rlld_agents.experiments.learning_charts import learning_charts
+from rlld_agents.experiments.parsers import decided_labels_path, read_decided_labels
+from rlld_agents.labels.files import read_labels
+from rlld_agents.labels.removal import removal_quality
+from rlld_agents.policies import files as policy_files
+from rlld_agents.policies.denoising import denoise
+from rlld_agents.reports.page.content import Page, Videos, prediction_codes, separating_scores
+from rlld_agents.reports.page.document import write_page
+from rlld_agents.runs.folder import RESULT_NAME, read_config
+from rlld_agents.runs.setting import Setting
+from rlld_gym.errors import InputError
+from rlld_gym.parsing import task_file
+from rlld_gym.parsing.prediction import gated_tracks, outputs_of
+
+PAGE_NAME = "report.html"
+
+FIGURES: Final = {
+    "scores.png": "Test F-scores of the parsers",
+    "removal.png": "Share of labels removed, per class",
+    "learning.png": "Returns of the policy's episodes",
+    "convergence.png": "Validation F-scores of the task network during REINFORCE",
+}
+"""What the pictures in a run's folder of figures show."""
+
+CLIP_ENDINGS: Final = (".mp4", ".webm", ".m4v", ".mov", ".mkv", ".ogv")
+
+
+def write_report(
+    folder: Path,
+    path: Path | None = None,
+    *,
+    clips: Path | None = None,
+    data: str | None = None,
+    device: str | None = None,
+) -> Path:
+    """Write the report page of a finished run.
+
+    Args:
+        folder: the run folder.
+        path: the HTML file; None: report.html in the folder.
+        clips: folder of the videos' clips, to link them; None: none.
+        data: where the data set is now; None: where it was.
+        device: where to compute; None: where the run did.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no run, one that is not finished, other data than the run's, or a folder without a clip of any
+            video.
+    """
+    path = folder / PAGE_NAME if path is None else path
+    config = ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / "config.json"))
+    for name in (RESULT_NAME, LABELS_NAME):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"{folder}: the run is not finished, {name} is missing; finish it: rlld train --resume {folder}"
+            )
+    own_data = folder / DATA_NAME
+    data = data or (str(own_data) if own_data.is_file() else config.data)
+    setting = dataclasses.replace(config, data=data, device=device or config.device).setting()
+    setting.check()
+    write_page(run_page(folder, config, setting, path.parent, clips), path)
+    return path
+
+
+def run_page(
+    folder: Path, config: ExperimentConfig, setting: Setting, page_folder: Path, clips: Path | None
+) -> Page:
+    """Return what a run's page shows; arguments as `write_report`."""
+    store, train = setting.store, setting.store.split("train")
+    left = read_labels(folder / LABELS_NAME, store.classes, train.filenames, train.labels)
+    removed = train.labels[:, None] & ~np.stack(left, axis=1)
+    scores, boundary = _scores(folder, config, setting, removed)
+    dense = None
+    if train.dense_audio is not None and train.dense_visual is not None:
+        dense = np.stack((train.dense_audio, train.dense_visual), axis=2)
+    videos = Videos(
+        names=train.filenames,
+        classes=store.classes,
+        weak=train.labels,
+        removed=removed,
+        scores=scores,
+        boundary=boundary,
+        scores_are_probabilities=config.final_way == "frozen",
+        predicted=_predictions(folder, setting),
+        dense=dense,
+        clips=() if clips is None else clip_addresses(clips, train.filenames, page_folder),
+    )
+    figures = {
+        text: (folder / "figures" / name).read_bytes()
+        for name, text in FIGURES.items()
+        if (folder / "figures" / name).is_file()
+    }
+    return Page(
+        title=f"{store.name}: {config.preset}, seed {config.agent.seed}",
+        facts=_facts(folder, config, setting),
+        tables=(folder / "results.md").read_text(encoding="utf-8"),
+        charts=learning_charts(folder, config.label_sets, config.agent.seed),
+        figures=figures,
+        quality=removal_quality(train.labels, *left, train.truth(), scores),
+        videos=videos,
+    )
+
+
+def clip_addresses(folder: Path, names: tuple[str, ...], page_folder: Path) -> list[str]:
+    """Return for each video the address of its clip as seen from the page's folder, "" where there is none.
+
+    A clip is a file that is called as the video is, or as the video's id is (the name without ``_START_END``).
+
+    Raises:
+        InputError: no folder, or it holds no clip of any of the videos.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--videos {folder}: not a folder; name the folder of the clips")
+    stems = {file.stem: file.name for file in sorted(folder.iterdir()) if file.suffix.lower() in CLIP_ENDINGS}
+    found = [stems.get(name) or stems.get(name.rsplit("_", 2)[0]) for name in names]
+    if not any(found):
+        raise InputError(
+            f"--videos {folder}: holds no clip of a training video; expected files such as {names[0]}.mp4 or "
+            f"{names[0].rsplit('_', 2)[0]}.mp4"
+        )
+    base = Path(os.path.relpath(folder.resolve(), page_folder.resolve())).as_posix()
+    return ["" if name is None else quote(f"{base}/{name}") for name in found]
+
+
+def _scores(
+    folder: Path, config: ExperimentConfig, setting: Setting, removed: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32] | None, NDArray[np.float64] | None]:
+    """Return the removal scores (N, 2, C) behind a run's labels and what separates them, (2, C), where known."""
+    weak = setting.store.split("train").labels
+    decided = decided_labels_path(folder, "denoised", config.agent.seed)
+    if decided.is_file():
+        scores = read_decided_labels(decided).removal_probability
+        return scores, separating_scores(scores, removed, weak)
+    file = folder / policy_files.POLICY_NAME
+    if not file.is_file():
+        return None, None
+    policy, store = policy_files.load_policy(file, setting.device), setting.store
+    policy_files.check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
+    scores = denoise(policy, setting.tensors).removal_probability
+    return scores, np.full(removed.shape[1:], config.threshold)
+
+
+def _predictions(folder: Path, setting: Setting) -> NDArray[np.uint8] | None:
+    """Return what the parser of the denoised labels says of the training videos, as bytes (N, T, 2, C)."""
+    file = folder / task_file.NAME
+    if not file.is_file():
+        return None
+    network, info = task_file.load_task_network(file, setting.device)
+    task_file.check_fits(info, setting.store, file)
+    codes = []
+    for output in outputs_of(network, setting.tensors["train"]):
+        tracks = np.stack([t.cpu().numpy() for t in gated_tracks(output, info.gate, info.thresholds)], axis=2)
+        codes.append(prediction_codes(output.segment.float().cpu().numpy(), tracks))
+    return np.concatenate(codes)
+
+
+def _facts(folder: Path, config: ExperimentConfig, setting: Setting) -> dict[str, str]:
+    """Return what a run was, for people."""
+    described: dict[str, Any] = read_config(folder)
+    seconds = json.loads((folder / RESULT_NAME).read_text(encoding="utf-8"))["seconds"]["total"]
+    counts = setting.store.header.counts
+    return {
+        "data": f"{setting.store.name}, {len(setting.store.classes)} classes",
+        "videos": ", ".join(f"{name} {count}" for name, count in counts.items()),
+        "policy": f"preset {config.preset}, seed {config.agent.seed}",
+        "parsers": f"recipe {setting.recipe.name}, width {setting.hidden_size}",
+        "time": f"{seconds:.0f} seconds",
+        "command": str(described.get("command", "")),
+    }
