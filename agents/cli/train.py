@@ -2,6 +2,8 @@
 
 import dataclasses
 import shlex
+import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +29,8 @@ class Train:
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
     """A small data set for a check in half a minute: twin-tiny."""
+    report: bool = True
+    """Write report.html at the end: the run as one page, with a browser over its videos ('rlld report')."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     """Options of the experiment."""
 
@@ -54,6 +58,8 @@ class Train:
             folder = self.resume
             self.experiment.check_resumes(_config_of(folder))
         Experiment(self.experiment, folder, cores=available_cores()).run()
+        if self.report:
+            _report(folder)
         return 0
 
     def resume_hint(self) -> str | None:
@@ -68,6 +74,17 @@ class Train:
         data = self.experiment.data
         name = data if not Path(data).suffix else Path(data).stem
         return Path("runs") / f"{name}-seed{self.experiment.agent.seed}"
+
+
+def _report(folder: Path) -> None:
+    """Write the report page of a finished run; a run whose page fails has not failed."""
+    from rlld_agents.experiments.run_report import write_report
+
+    try:
+        print(f"report: {write_report(folder)}", file=sys.stderr)
+    except Exception as error:
+        again = f"rlld report {shlex.quote(str(folder))}"
+        warnings.warn(f"no report page ({type(error).__name__}: {error}); try again: {again}", stacklevel=2)
 
 
 def _config_of(folder: Path) -> ExperimentConfig:

@@ -113,7 +113,8 @@ def run_page(
     return Page(
         title=f"{store.name}: {config.preset}, seed {config.agent.seed}",
         facts=_facts(folder, config, setting),
-        tables=(folder / "results.md").read_text(encoding="utf-8"),
+        # The command stands among the facts.
+        tables=(folder / "results.md").read_text(encoding="utf-8").partition("\n\nMade with\n\n")[0],
         charts=learning_charts(folder, config.label_sets, config.agent.seed),
         figures=figures,
         quality=removal_quality(train.labels, *left, train.truth(), scores),

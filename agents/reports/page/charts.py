@@ -64,7 +64,9 @@ def ticks(low: float, high: float, *, whole: bool = False, most: int = 6) -> lis
         whole: only whole numbers.
         most: the most steps.
     """
-    span = (high - low) or abs(high) or 1.0
+    if low == high:
+        low, high = low - 1, high + 1
+    span = high - low
     exponent = math.floor(math.log10(span / most))
     sizes = (factor * 10.0**power for power in (exponent, exponent + 1) for factor in (1, 2, 5))
     for step in sizes:

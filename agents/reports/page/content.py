@@ -74,7 +74,7 @@ class Videos:
             return None
         number = self.weak.sum(axis=0).astype(np.float64)
         total = np.where(self.weak[:, None], self.scores, 0).sum(axis=0, dtype=np.float64)
-        return total / np.where(number > 0, number, np.nan)
+        return np.asarray(total / np.where(number > 0, number, np.nan))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,5 +128,5 @@ def prediction_codes(probability: NDArray[np.floating], track: NDArray[np.bool_]
         probability: in [0, 1], any shape.
         track: of the same shape, whether the parser finds the event there.
     """
-    levels: NDArray[np.uint8] = np.rint(np.clip(probability, 0, 1) * 63).astype(np.uint8)
-    return (levels << 2) | (track.astype(np.uint8) << 1)
+    levels = np.rint(np.clip(probability, 0, 1) * 63).astype(np.uint8)
+    return np.asarray((levels << 2) | (track.astype(np.uint8) << 1), dtype=np.uint8)

@@ -18,16 +18,15 @@ class VideoList {
 
   get video() { return this.shown[this.place]; }
 
-  /** Shows other videos; the chosen one stays chosen if it is among them. */
+  /** Shows other videos and chooses the first. */
   show(videos) {
     const before = this.video;
     this.shown = videos;
     this.rows.style.height = `${videos.length * LINE}px`;
-    const place = videos.indexOf(before);
-    this.place = -1;
-    if (videos.length === 0) this.choose(undefined);
-    this.go(Math.max(place, 0));
+    this.place = videos.length ? 0 : -1;
+    this.box.scrollTop = 0;
     this.draw();
+    if (this.video !== before || before === undefined) this.choose(this.video);
   }
 
   /** Chooses the video at a place of the list and brings it into view. */
@@ -56,9 +55,16 @@ class VideoList {
 
   #line(place) {
     const { content, label } = this.describe(this.shown[place]);
-    const line = element("div", { class: "line", id: `line-${place}`, role: "option", "aria-label": label,
-      "aria-selected": String(place === this.place), "aria-setsize": this.shown.length, "aria-posinset": place + 1 }, ...content);
-    line.dataset.place = place;
+    const line = element("div", {
+      class: "line",
+      id: `line-${place}`,
+      role: "option",
+      "aria-label": label,
+      "aria-selected": String(place === this.place),
+      "aria-setsize": this.shown.length,
+      "aria-posinset": place + 1,
+      "data-place": place,
+    }, ...content);
     line.style.top = `${place * LINE}px`;
     return line;
   }

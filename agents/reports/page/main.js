@@ -8,44 +8,47 @@ async function start() {
   const videos = await unpack(packed.textContent);
   packed.remove();
   const decisions = new Decisions(videos, byId("videos").dataset.digest);
-  fillChoices(videos);
-
-  const list = new VideoList(byId("list"), byId("rows"), (video) => described(videos, decisions, video), () => draw());
-  const draw = () => {
-    showVideo(byId("video"), videos, decisions, list.video, decide);
-    const counts = decisions.counts();
-    byId("decided").textContent = decisions.byLabel.size === 0 ? "You have decided nothing yet: the file holds the labels as the run left them."
-      : `Your decisions: ${counts.accept} accepted, ${counts.veto} vetoed, ${counts.remove} removed by hand.`;
+  const showDecisions = () => {
+    list.draw();
+    markChoices(byId("video"), decisions);
+    byId("decided").textContent = decisionsText(decisions);
     byId("discard").disabled = decisions.byLabel.size === 0;
   };
-  const refresh = () => { list.draw(); draw(); };
-  const decide = (row, modality, decision) => {
-    const label = document.activeElement.getAttribute("aria-label");
-    decisions.set(row, modality, decision);
-    refresh();
-    [...byId("video").querySelectorAll("button")].find((button) => button.getAttribute("aria-label") === label)?.focus();
-  };
+  const list = new VideoList(byId("list"), byId("rows"), (video) => described(videos, decisions, video), (video) => {
+    showVideo(byId("video"), videos, video);
+    markChoices(byId("video"), decisions);
+  });
   const search = () => {
-    const classIndex = byId("class").value === "" ? null : Number(byId("class").value);
-    const shown = found(videos, decisions, { query: byId("query").value, classIndex, status: byId("status").value, order: byId("order").value });
+    const { value: number } = byId("class");
+    const [query, status, order] = ["query", "status", "order"].map((id) => byId(id).value);
+    const classIndex = number === "" ? null : Number(number);
+    const shown = found(videos, decisions, { query, classIndex, status, order });
     byId("count").textContent = `${shown.length} of ${videos.length} videos`;
     list.show(shown);
   };
 
-  byId("search").addEventListener("input", search);
+  fillMenus(videos);
+  listenToSearch(search);
+  listenToDecisions(decisions, list, showDecisions);
+  byId("state").hidden = true;
+  byId("browser").hidden = false;
+  search();
+  showDecisions();
+  document.documentElement.dataset.ready = "yes";
+}
+
+/** Fills the menus with classes and with what can be asked of these videos. */
+function fillMenus(videos) {
+  videos.classes.forEach((name, index) => byId("class").append(element("option", { value: index }, name)));
+  for (const [name, text, , needs] of STATUSES) {
+    if (!needs || videos.knows[needs]) byId("status").append(element("option", { value: name }, text));
+  }
+  if (!videos.knows.scores) byId("order").querySelector("[value=uncertain]").remove();
+}
+
+function listenToSearch(search) {
+  for (const kind of ["input", "change"]) byId("search").addEventListener(kind, search);
   byId("search").addEventListener("submit", (event) => event.preventDefault());
-  byId("download").addEventListener("click", () => download(decisions.csv(), "edited_labels.csv"));
-  byId("discard").addEventListener("click", () => {
-    if (confirm("Forget all decisions in this report?")) { decisions.clear(); refresh(); }
-  });
-  byId("list").addEventListener("keydown", (event) => {
-    const decided = { a: ACCEPT, v: VETO, u: undefined };
-    if (event.key === "Enter") byId("video").focus();
-    else if (event.key.toLowerCase() in decided && !event.ctrlKey && !event.metaKey && !event.altKey && list.video !== undefined) {
-      decisions.setAll(list.video, decided[event.key.toLowerCase()]);
-      refresh();
-    }
-  });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
     event.preventDefault();
@@ -60,34 +63,57 @@ async function start() {
       byId("list").focus({ preventScroll: true });
     });
   }
-  byId("state").hidden = true;
-  byId("browser").hidden = false;
-  search();
-  document.documentElement.dataset.ready = "yes";
 }
 
-/** Fills the menus with classes and with what can be asked of these videos. */
-function fillChoices(videos) {
-  videos.classes.forEach((name, index) => byId("class").append(element("option", { value: index }, name)));
-  for (const [name, text, , needs] of STATUSES) {
-    if (!needs || videos.knows[needs]) byId("status").append(element("option", { value: name }, text));
-  }
-  if (!videos.knows.scores) byId("order").querySelector("[value=uncertain]").remove();
+function listenToDecisions(decisions, list, changed) {
+  byId("video").addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-row]");
+    if (!button) return;
+    const { row, modality, decision } = button.dataset;
+    const again = button.getAttribute("aria-pressed") === "true";
+    decisions.set(Number(row), Number(modality), again ? undefined : decision);
+    changed();
+  });
+  byId("list").addEventListener("keydown", (event) => {
+    if (list.video === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    const decided = { a: ACCEPT, v: VETO, u: undefined };
+    const key = event.key.toLowerCase();
+    if (key === "enter") byId("video").focus();
+    if (!(key in decided)) return;
+    decisions.setAll(list.video, decided[key]);
+    changed();
+  });
+  byId("discard").addEventListener("click", () => {
+    if (!confirm("Forget all decisions in this report?")) return;
+    decisions.clear();
+    changed();
+  });
+  byId("download").addEventListener("click", () => download(decisions.csv(), "edited_labels.csv"));
+}
+
+function decisionsText(decisions) {
+  if (decisions.byLabel.size === 0) return "No decision of yours yet: the file holds the labels as the run left them.";
+  const counts = decisions.counts();
+  const parts = [`${counts.accept} accepted`, `${counts.veto} vetoed`, `${counts.remove} removed by hand`];
+  return `Your decisions: ${parts.join(", ")}.`;
 }
 
 /** A line of the list: the video's name, and its labels with what is left of them. */
 function described(videos, decisions, video) {
-  const labels = videos.rows(video).map((row) => {
-    const marks = [0, 1].map((m) => element("span", { class: `mark ${decisions.isRemoved(row, m) ? "gone" : "stays"}` }, "AV"[m]));
-    return element("span", { class: "label" }, videos.classOf(row), ...marks);
-  });
-  const said = videos.rows(video).map((row) => {
+  const rows = videos.rows(video);
+  const decided = rows.some((row) => decisions.isReviewed(row));
+  const labels = rows.map((row) => element("span", { class: "label" }, videos.classOf(row), ...[0, 1].map((m) => (
+    element("span", { class: decisions.isRemoved(row, m) ? "mark gone" : "mark stays" }, "AV"[m])))));
+  const said = rows.map((row) => {
     const gone = MODALITIES.filter((_, m) => decisions.isRemoved(row, m));
     return gone.length ? `${videos.classOf(row)}, ${gone.join(" and ")} removed` : videos.classOf(row);
   });
-  const decided = videos.rows(video).some((row) => decisions.isReviewed(row));
+  const tick = decided ? [element("span", { class: "tick", title: "decided by you" }, "✓")] : [];
   return {
-    content: [element("div", { class: "name" }, videos.names[video], ...(decided ? [element("span", { class: "tick", title: "decided by you" }, "✓")] : [])), element("div", { class: "labels" }, ...labels)],
+    content: [
+      element("div", { class: "name" }, videos.names[video], ...tick),
+      element("div", { class: "labels" }, ...labels),
+    ],
     label: `${videos.names[video]}: ${said.join("; ") || "no label"}${decided ? "; decided by you" : ""}`,
   };
 }
@@ -98,4 +124,7 @@ function download(text, name) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-start().catch((error) => { byId("state").textContent = `The videos could not be unpacked: ${error.message}. A browser of 2023 or newer is needed.`; throw error; });
+start().catch((error) => {
+  byId("state").textContent = `The videos could not be shown: ${error.message}. A browser of 2023 or newer is needed.`;
+  throw error;
+});

@@ -25,7 +25,7 @@ function plain(text) { return text.toLowerCase().replaceAll("_", " "); }
 function found(videos, decisions, { query, classIndex, status, order }) {
   const words = plain(query).split(/\s+/).filter(Boolean);
   const statuses = [status, ...words.filter((word) => WORDS.has(word))];
-  const tests = STATUSES.filter(([name]) => name !== "" && statuses.includes(name)).map(([, , test]) => test);
+  const tests = STATUSES.filter(([name]) => name && statuses.includes(name)).map(([, , test]) => test);
   const typed = words.filter((word) => !WORDS.has(word));
   const classes = typed.map((word) => videos.classes.map((name) => plain(name).includes(word)));
   const names = typed.map((word) => (video) => plain(videos.names[video]).includes(word));
@@ -37,7 +37,8 @@ function found(videos, decisions, { query, classIndex, status, order }) {
     if (!named.every((some, i) => some.length > 0 || names[i](video))) return false;
     if (classIndex !== null && rows.length === 0) return false;
     const meant = named.some((some) => some.length > 0) ? named.flat() : rows;
-    return tests.length === 0 || meant.some((row) => [0, 1].some((m) => tests.every((test) => test(videos, row, m, decisions))));
+    const holds = (row, m) => tests.every((test) => test(videos, row, m, decisions));
+    return tests.length === 0 || meant.some((row) => holds(row, 0) || holds(row, 1));
   };
   const result = [];
   for (let video = 0; video < videos.length; video++) if (fits(video)) result.push(video);
