@@ -35,10 +35,9 @@ PAGE_NAME = "report.html"
 FIGURES: Final = {
     "scores.png": "Test F-scores of the parsers",
     "removal.png": "Share of labels removed, per class",
-    "learning.png": "Returns of the policy's episodes",
     "convergence.png": "Validation F-scores of the task network during REINFORCE",
 }
-"""What the pictures in a run's folder of figures show."""
+"""What the pictures in a run's folder of figures show; its learning curve is drawn in the page itself."""
 
 CLIP_ENDINGS: Final = (".mp4", ".webm", ".m4v", ".mov", ".mkv", ".ogv")
 

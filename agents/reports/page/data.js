@@ -23,7 +23,7 @@ async function unpack(text) {
 /** What is known of the training videos. A label is a row's, of one modality: 0 is audio, 1 visual. */
 class Videos {
   constructor(header, arrays) {
-    Object.assign(this, header); // names, classes, spellings, clips, segments, boundary, probabilities, knows
+    Object.assign(this, header); // names, classes, clips, segments, boundary, probabilities, knows
     this.arrays = arrays;
     this.length = header.names.length;
     this.videoOf = new Uint32Array(arrays.flags.length);

@@ -47,7 +47,7 @@ class Decisions {
     return counts;
   }
 
-  /** The labels as a CSV file, as denoised_labels.csv is. */
+  /** The labels as a CSV file, as denoised_labels.csv is: names with commas are quoted within their field, too. */
   csv() {
     const { videos } = this;
     const lines = ["filename,audio_labels,visual_labels"];
@@ -55,7 +55,7 @@ class Decisions {
       const rows = videos.rows(video);
       const fields = [0, 1].map((modality) => rows
         .filter((row) => !this.isRemoved(row, modality))
-        .map((row) => videos.spellings[videos.arrays.classes[row]]).join(","));
+        .map((row) => quoted(videos.classOf(row))).join(","));
       lines.push([videos.names[video], ...fields].map(quoted).join(","));
     }
     return lines.join("\n") + "\n";

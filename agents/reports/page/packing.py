@@ -27,7 +27,6 @@ def pack_videos(videos: Videos) -> bytes:
     header: dict[str, Any] = {
         "names": list(videos.names),
         "classes": list(videos.classes),
-        "spellings": list(videos.classes),
         "clips": list(videos.clips),
         "segments": _segments(videos),
         "boundary": None if videos.boundary is None else np.round(videos.boundary, 4).tolist(),

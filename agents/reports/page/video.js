@@ -35,8 +35,9 @@ function timeline(videos, row, modality) {
   const weak = videos.isWeak(row);
   const line = element("tr", weak ? {} : { class: "unlabelled" });
   if (modality === 0) {
+    const name = element("span", { class: "class-name" }, videos.classOf(row));
     const note = weak ? [] : [element("small", {}, "no weak label")];
-    line.append(element("th", { scope: "rowgroup", rowspan: 2 }, videos.classOf(row), ...note));
+    line.append(element("th", { scope: "rowgroup", rowspan: 2 }, name, ...note));
   }
   line.append(element("th", { scope: "row" }, MODALITIES[modality]));
   if (videos.segments) line.append(element("td", { class: "time" }, track(videos, row, modality)));
@@ -55,7 +56,7 @@ function scoreName(videos) {
 function timeHead(segments) {
   const every = Math.ceil(segments / 15);
   const numbers = Array.from({ length: segments }, (_, i) => element("span", {}, i % every === 0 ? String(i + 1) : ""));
-  return element("div", { class: "track numbers", role: "img", "aria-label": `segments 1 to ${segments}` }, ...numbers);
+  return element("div", { class: `${trackStyle(segments)} numbers`, role: "img", "aria-label": `segments 1 to ${segments}` }, ...numbers);
 }
 
 /** A strip of segments: the parser's probability as a bar, its decision as the bar's colour, the truth below. */
@@ -65,10 +66,12 @@ function track(videos, row, modality) {
   if (videos.knows.predictions) said.push(`parser: ${ranges(cells.map((cell) => cell.predicted))}`);
   if (videos.knows.truth) said.push(`truth: ${ranges(cells.map((cell) => cell.truth))}`);
   const label = `${videos.classOf(row)}, ${MODALITIES[modality]}, ${said.join("; ")}`;
-  const strip = element("div", { class: "track", role: "img", "aria-label": label });
+  const strip = element("div", { class: trackStyle(cells.length), role: "img", "aria-label": label });
   strip.append(...cells.map((cell, index) => segment(videos, cell, index)));
   return strip;
 }
+
+function trackStyle(segments) { return segments > 24 ? "track many" : "track"; }
 
 function segment(videos, cell, index) {
   const texts = [`segment ${index + 1}`];
