@@ -1,8 +1,10 @@
 """The report page in headless Chromium, driven as a reader drives it; skipped where there is no Chromium."""
 
+import dataclasses
 import json
 import shutil
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -185,6 +187,26 @@ def test_the_keyboard_is_enough(page: Chrome, folder: Path) -> None:
     assert "No decision" in page.find_element("id", "decided").text
     last = np.flatnonzero(VIDEOS.removed.any(axis=(1, 2)))[-1]
     assert page.find_element("id", "video-name").text == VIDEOS.names[last]
+
+
+def test_a_clip_plays_beside_the_page_and_marks_its_segment(chromium: Chrome, folder: Path) -> None:
+    """The clip is sound alone: browsers tell files by their content, not by their names."""
+    with wave.open(str(folder / "clip #1.webm"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(bytes([128]) * 8000 * 12)
+    clips = ["clip%20%231.webm", *[""] * (len(VIDEOS.names) - 1)]
+    write_page(made_up_page(dataclasses.replace(VIDEOS, clips=clips)), folder / "clips.html")
+    chromium.get((folder / "clips.html").as_uri())
+    player = "document.querySelector('#video video')"
+    _until(lambda: chromium.execute_script(f"return {player} && {player}.duration") == 12)
+    chromium.execute_script("document.getElementById('video').scrollIntoView()")
+    chromium.find_elements("css selector", "#video .cell")[7].click()
+    _until(lambda: chromium.find_elements("css selector", ".cell.now"))
+    marked = {cell.get_dom_attribute("data-segment") for cell in chromium.find_elements("class name", "now")}
+    assert marked == {"7"}
+    assert chromium.get_log("browser") == []
 
 
 def test_a_class_leads_to_its_videos_and_tables_sort(page: Chrome) -> None:
