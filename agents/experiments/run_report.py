@@ -7,6 +7,7 @@ probabilities by the policy, segments by the parser. So training keeps no more, 
 import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -132,14 +133,19 @@ def clip_addresses(folder: Path, names: tuple[str, ...], page_folder: Path) -> l
     if not folder.is_dir():
         raise InputError(f"--videos {folder}: not a folder; name the folder of the clips")
     stems = {file.stem: file.name for file in sorted(folder.iterdir()) if file.suffix.lower() in CLIP_ENDINGS}
-    found = [stems.get(name) or stems.get(name.rsplit("_", 2)[0]) for name in names]
+    found = [stems.get(name) or stems.get(_without_times(name)) for name in names]
     if not any(found):
         raise InputError(
             f"--videos {folder}: holds no clip of a training video; expected files such as {names[0]}.mp4 or "
-            f"{names[0].rsplit('_', 2)[0]}.mp4"
+            f"{_without_times(names[0])}.mp4"
         )
     base = Path(os.path.relpath(folder.resolve(), page_folder.resolve())).as_posix()
     return ["" if name is None else quote(f"{base}/{name}") for name in found]
+
+
+def _without_times(name: str) -> str:
+    """Return the id in a video's name, such as -x_y for -x_y_30_40; a name of another form as it is."""
+    return re.sub(r"_\d+_\d+$", "", name)
 
 
 def _scores(

@@ -110,10 +110,10 @@ def test_what_is_no_finished_run_is_refused(
 def test_clips_are_found_by_name_or_id(tmp_path: Path) -> None:
     clips = tmp_path / "my clips"
     clips.mkdir()
-    for name in ("a#b_0_10.mp4", "-x_y_1234567.webm", "other.mp4", "c_0_10.txt"):
+    for name in ("a#b_0_10.mp4", "-x_y_1234567.webm", "my.mp4", "c_0_10.txt"):
         (clips / name).touch()
-    found = clip_addresses(clips, ("a#b_0_10", "-x_y_1234567_30_40", "c_0_10"), tmp_path)
-    assert found == ["my%20clips/a%23b_0_10.mp4", "my%20clips/-x_y_1234567.webm", ""]
+    found = clip_addresses(clips, ("a#b_0_10", "-x_y_1234567_30_40", "c_0_10", "my_own_clip"), tmp_path)
+    assert found == ["my%20clips/a%23b_0_10.mp4", "my%20clips/-x_y_1234567.webm", "", ""]
     with pytest.raises(InputError, match=r"holds no clip .*; expected files such as z_0_10\.mp4"):
         clip_addresses(clips, ("z_0_10",), tmp_path)
     with pytest.raises(InputError, match="not a folder"):

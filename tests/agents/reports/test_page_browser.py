@@ -209,6 +209,20 @@ def test_a_clip_plays_beside_the_page_and_marks_its_segment(chromium: Chrome, fo
     assert chromium.get_log("browser") == []
 
 
+def test_a_run_without_policy_parser_and_truth_has_a_page(chromium: Chrome, folder: Path) -> None:
+    videos = made_up_videos(30, known=False)
+    write_page(made_up_page(videos), folder / "unknown.html")
+    chromium.get((folder / "unknown.html").as_uri())
+    _until(lambda: chromium.find_elements("id", "video-name"))
+    assert "nothing is known of segments" in chromium.find_element("id", "video").text
+    offered = {option.text for option in Select(chromium.find_element("id", "status")).options}
+    assert "with a removal" in offered
+    assert not {"uncertain", "parser disagrees", "wrongly removed", "noise kept"} & offered
+    _type(chromium, "removed")
+    assert _count(chromium) == videos.removed.any(axis=(1, 2)).sum()
+    assert chromium.get_log("browser") == []
+
+
 def test_a_class_leads_to_its_videos_and_tables_sort(page: Chrome) -> None:
     table = page.find_element("css selector", "#classes table")
     table.find_element("xpath", ".//button[text()='removed']").click()
