@@ -12,10 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path, checksum_of
 from rlld_gym.os_errors import explain, require_readable
 
+DATA_KEY: Final = "data"
+"""Entry of the metadata: what identifies the data set."""
 _WEIGHTS: Final = "weights_checksum"
 _ABOUT: Final = "about_checksum"
 """Entry of the metadata: of all others."""
@@ -100,6 +103,21 @@ class TensorFormat:
         return InputError(
             f"{path}: weights and sizes of the {self.noun} do not agree ({detail}); the file is damaged"
         )
+
+
+def data_of(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> DataFingerprint | None:
+    """Return what identifies the data that a file belongs to; None where its metadata do not say it.
+
+    Raises:
+        InputError: they say it in a way that cannot be read.
+    """
+    text = metadata.get(DATA_KEY)
+    try:
+        return None if text is None else DataFingerprint.from_dict(json.loads(text), str(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: what it says about its data set is not JSON; the file is damaged"
+        ) from error
 
 
 def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[str, str]:

@@ -46,6 +46,7 @@ from rlld_agents.reinforce.policy_rollout import (
     action_distribution,
 )
 from rlld_agents.reinforce.rollout_pool import rollouts_of
+from rlld_agents.reinforce.same_data import check_same_data, data_of
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
@@ -326,6 +327,7 @@ class Reinforce:
         return copy.deepcopy(
             {
                 "config": dataclasses.asdict(self.config),
+                "data": None if (data := data_of(self.env)) is None else data.as_dict(),
                 "episode": self.episode,
                 "total_steps": self.total_steps,
                 "policy": self.policy.state_dict(),
@@ -351,6 +353,7 @@ class Reinforce:
         """
         try:
             self.config.check_resumes(state["config"], source)
+            check_same_data(self.env, state.get("data"), source)
             self.policy.load_state_dict(state["policy"])
             if self.reference is not None:
                 self.reference.load_state_dict(state["reference"])
@@ -376,6 +379,8 @@ class Reinforce:
 
     def _prepare(self, checkpoint: Path, resume: bool) -> None:
         """Load the checkpoint of a run that is resumed; refuse to overwrite one otherwise."""
+        if isinstance(self.policy, RemovalPolicy) and self.policy.data is None:
+            self.policy.data = data_of(self.env)
         if resume:
             self.load_state_dict(load_checkpoint(checkpoint), str(checkpoint))
         elif checkpoint.exists():

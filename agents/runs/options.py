@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from rlld_agents.runs.setting import Setting
 
 
+DATA_PLACE = frozenset({"data", "data_seed"})
+"""Options that say where the data set is."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Base of a command's options: a frozen dataclass of plain values, tuples, and dataclasses of such."""
@@ -64,9 +68,14 @@ class Options:
                 words += [f"--{spelled(name)}", *map(str, values)]
         return words
 
-    def check_resumes(self, original: Self) -> None:
-        """Raise InputError if an option differs on which depends what was started with the original ones."""
-        theirs, free = original.flat(), original.may_change()
+    def check_resumes(self, original: Self, *, data_known: bool = False) -> None:
+        """Raise InputError if an option differs on which depends what was started with the original ones.
+
+        Args:
+            original: the options.
+            data_known: the data set's fingerprint is known and is going to be compared: its place may differ.
+        """
+        theirs, free = original.flat(), original.may_change() | (DATA_PLACE if data_known else frozenset())
         for name, value in self.flat().items():
             if name not in free and value != theirs[name]:
                 raise InputError(

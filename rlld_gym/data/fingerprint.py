@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -91,13 +93,17 @@ class DataFingerprint:
 
     def meaning_difference(self, other: "DataFingerprint") -> str | None:
         """Return how other data differ in what numbers of a network stand for: classes, segments and sizes."""
-        if self.classes != other.classes:
-            return _class_difference(self.classes, other.classes)
+        if found := self.class_difference(other.classes):
+            return found
         for name, text in _SIZES.items():
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 return f"{text}: {mine} there, {theirs} here"
         return None
+
+    def class_difference(self, classes: Sequence[str]) -> str | None:
+        """Return how other classes ("here") differ from these ("there"); None: they do not."""
+        return None if self.classes == tuple(classes) else _class_difference(self.classes, classes)
 
     def difference(self, other: "DataFingerprint") -> str | None:
         """Return in a few words how other data differ ("there" are these, "here" the others); None: they do not."""
@@ -167,3 +173,51 @@ def _class_difference(mine: Sequence[str], theirs: Sequence[str]) -> str:
     index = next(i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b)
     order = "; the same classes in another order" if sorted(mine) == sorted(theirs) else ""
     return f"class {index} is {mine[index]!r} there, {theirs[index]!r} here{order}"
+
+
+def require_same_meaning(
+    known: DataFingerprint | None, data: DataFingerprint, what: str, source: str | os.PathLike[str]
+) -> None:
+    """Refuse data on which a network's numbers mean something else.
+
+    Args:
+        known: the data that the network learned from; None: not known, nothing is checked.
+        data: that it is to be used on.
+        what: the network is, for the message.
+        source: its file.
+
+    Raises:
+        InputError: classes, their order, segments or sizes differ; the message names the first difference.
+    """
+    found = None if known is None else known.meaning_difference(data)
+    if known is not None and found is not None:
+        raise InputError(
+            f"{source}: {what} of {known.described} does not fit {data.described}: {found}; use data with its "
+            "classes in its order, or train a new one"
+        )
+
+
+def require_same(known: DataFingerprint | None, data: DataFingerprint, what: str) -> None:
+    """Refuse to go on with other data than something was begun with.
+
+    Args:
+        known: the data that it was begun with; None: not known, nothing is checked.
+        data: that are to be used now.
+        what: was begun, such as "runs/a: the run".
+
+    Raises:
+        InputError: anything but the name differs; the message names the first difference.
+    """
+    found = None if known is None else known.difference(data)
+    if found is not None:
+        raise InputError(
+            f"{what} was begun with other data; the data set was changed or replaced: {found}; put the first one "
+            "back or name it with --data, or start anew in another folder"
+        )
+
+
+def warn_of_other_data(known: DataFingerprint | None, data: DataFingerprint, what: str) -> None:
+    """Warn, in one line, where something is used on other data than it learned from: that may be wanted."""
+    found = None if known is None else known.difference(data)
+    if found is not None:
+        warnings.warn(f"{what} learned from other data: {found}", stacklevel=2)

@@ -11,7 +11,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
@@ -205,7 +206,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._data = arguments.data, arguments.data_seed
         header = checks.data_header(*self._data)
         self._config = arguments.process_config(header)
-        check_start(self._config, header.network_sizes)
+        check_start(self._config, header.network_sizes, header.classes)
         self._classes = header.classes
         self._layout = arguments.layout()
         self.observation_space = self._layout.space(header)
@@ -213,6 +214,11 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self.render_mode = arguments.render_mode
         self._process: DenoisingProcess | None = None
         self._frame: Frame | None = None
+
+    @property
+    def data_fingerprint(self) -> DataFingerprint:
+        """What identifies the data set, for files of what an agent has learned on it."""
+        return open_data(*self._data).fingerprint
 
     @property
     def inter_factor(self) -> float:

@@ -7,9 +7,10 @@ from pathlib import Path
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
+from rlld_agents.experiments.study.sweep import check_backend, check_one_data_set, results_of, run_missing
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
+from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.errors import InputError
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
@@ -27,13 +28,21 @@ class Study:
         config: the options.
         folder: the folder.
         progress: show a progress bar on stderr.
+        begun_with: what identifies the data of the study that is resumed; None: a new one, or not known.
 
     Raises:
-        InputError: a row is unknown, lacks its library or cannot be made, or the data set cannot be used; before
-            anything is written.
+        InputError: a row is unknown, lacks its library or cannot be made, or the data set cannot be used or is
+            another one than the study was begun with; before anything is written.
     """
 
-    def __init__(self, config: StudyConfig, folder: Path, progress: bool = True):
+    def __init__(
+        self,
+        config: StudyConfig,
+        folder: Path,
+        progress: bool = True,
+        *,
+        begun_with: DataFingerprint | None = None,
+    ):
         self.config = config
         self.folder = folder
         self.progress = progress
@@ -42,6 +51,7 @@ class Study:
         setting = config.setting()
         setting.check()
         self.store = setting.store
+        require_same(begun_with, self.store.fingerprint, f"{folder}: the {config.noun}")
 
     @property
     def command(self) -> str:
@@ -54,7 +64,9 @@ class Study:
 
     def run(self) -> list[Cell]:
         """Run what is missing, report, and return the cells that failed."""
-        data = {"name": self.store.name, "videos": len(self.store.split("train"))}
+        check_one_data_set(results_of(self.cells(), self.folder), self.folder, self.store.fingerprint)
+        fingerprint = self.store.fingerprint.as_dict()
+        data = {"name": self.store.name, "videos": len(self.store.split("train")), "fingerprint": fingerprint}
         write_config(self.folder, self.config.as_dict(), self.command, data)
         failed = run_missing(
             self.cells(),
@@ -69,6 +81,7 @@ class Study:
     def report(self) -> None:
         """Write tables and figures of the cells that are done, and print the tables."""
         results = results_of(self.cells(), self.folder)
+        check_one_data_set(results, self.folder, self.store.fingerprint)
         if not results:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
         number = max(len(rows) for rows in results.values())

@@ -149,7 +149,7 @@ class FeatureStore:
         """
         from rlld_gym.data.tensors import store_tensors  # noqa: PLC0415 (torch only where tensors are wanted)
 
-        return store_tensors(self._loaded(), self.visual_2d_size, device)
+        return store_tensors(self._loaded(), self.visual_2d_size, device, lambda: self.fingerprint)
 
     @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:
