@@ -9,6 +9,7 @@ import tyro
 
 from rlld_agents.cli.common import data_learned_from, data_of, epochs_bar, removal_rule_of
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,6 +69,8 @@ class Denoise:
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
+        if self.seed is not None:
+            require_seed("--seed", self.seed)
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
         for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
@@ -143,6 +146,7 @@ class Denoise:
             epochs=self.epochs,
             device=self.device,
         )
+        setting.check()
         with epochs_bar(name) as advance:
             denoised = method.denoise(Context.of(setting, seed, advance))
         check_denoised(denoised, setting.store.split("train").labels)

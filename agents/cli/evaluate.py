@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rlld_agents.cli.common import data_learned_from, data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.labels.removal_rule import RemovalRule
@@ -48,6 +49,8 @@ class Evaluate:
         from rlld_gym.parsing import task_file
         from rlld_gym.tensor_files import read_metadata
 
+        if self.seed is not None:
+            require_seed("--seed", self.seed)
         if self.system is not None:
             self._write({"scores": self._score_public(self.system)})
             return 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rlld_agents.cli.common import epochs_bar
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.labels.revised import LabelSet
@@ -90,6 +91,7 @@ class TrainParser:
         return 0
 
     def _check(self) -> None:
+        require_seed("--data-seed", self.data_seed)
         if (self.out / "result.json").exists():
             raise InputError(
                 f"--out {self.out}: holds results already; choose another --out, or delete the folder"

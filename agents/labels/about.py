@@ -1,8 +1,8 @@
 """What a label file belongs to, in a file beside it: other readers of the label file never see it.
 
 ``denoised_labels.csv`` and ``removed_rows.tsv`` are read by other code, by pandas and by spreadsheets, none of
-which expects a comment in them. So ``NAME.about.json`` says which data the labels of ``NAME`` were made for. A label
-file without it is read all the same, and what its names and numbers say is checked as always.
+which expects a comment in them. So ``NAME.about.json`` says which data the labels of ``NAME`` were made for. A
+label file without it is read all the same, and what its names and numbers say is checked as always.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""How figures are drawn: on a canvas of their own, in their own style, with any name, and never at the cost of a run.
+"""How figures are drawn: on a canvas and in a style of their own, with any name, never at the cost of a run.
 
 matplotlib's object interface is used throughout: no display is needed, pyplot is not imported, and the caller's
 backend, figures and settings stay what they are.
@@ -17,12 +17,14 @@ from rlld_gym.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+INK: Final = "#333333"
+"""Colour of text."""
 NAME_LENGTH: Final = 40
 """Letters of a name that figures show."""
 TITLE_LENGTH: Final = 110
 """Letters of a title that figures show."""
 
-FALLBACK_FONTS: Final = (
+FALLBACK_FONTS: Final[tuple[str, ...]] = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans", "WenQuanYi Zen Hei",
     "WenQuanYi Micro Hei", "IPAexGothic", "IPAGothic", "TakaoGothic", "VL Gothic", "Droid Sans Fallback",
     "Hiragino Sans", "PingFang SC", "Yu Gothic", "Microsoft YaHei", "SimHei", "Malgun Gothic", "Arial Unicode MS",
@@ -55,6 +57,11 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
+
+
+def write_title(figure: "Figure", title: str) -> None:
+    """Write what a figure shows above it."""
+    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:

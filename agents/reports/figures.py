@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.labels.removal import RemovalQuality
-from rlld_agents.reports.canvas import TITLE_LENGTH, new_figure, own_style, save_figure, shown
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Path = str | os.PathLike[str]
 Curves = Mapping[str, NDArray[np.floating]]
 
-INK, GRID = "#333333", "#dddddd"
+GRID = "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 LABEL_SET_STYLE: Mapping[str, tuple[str, str]] = {
     "weak": ("weak labels", "#9a9a9a"),
@@ -97,12 +97,7 @@ def plot_convergence(
     figure.supxlabel(
         f"episode    ({drawn}; line: moving average, newest weighs {smoothing:g})", fontsize=9, color=INK
     )
-    figure.suptitle(
-        shown(title, TITLE_LENGTH) or "Validation scores during training",
-        color=INK,
-        fontsize=12,
-        fontweight="bold",
-    )
+    write_title(figure, title or "Validation scores during training")
     save_figure(figure, path)
 
 
@@ -142,12 +137,7 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
     figure.legend(
         handles, texts, loc="outside lower center", ncols=len(names), frameon=False, title="parser trained on"
     )
-    figure.suptitle(
-        shown(title, TITLE_LENGTH) or "Test scores by training labels",
-        color=INK,
-        fontsize=12,
-        fontweight="bold",
-    )
+    write_title(figure, title or "Test scores by training labels")
     save_figure(figure, path)
 
 
@@ -196,9 +186,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
         axes.axvline(1.5, color="white", linewidth=7)
     bar = figure.colorbar(image, ax=axes, shrink=0.5, label="share of the class's weak labels")
     bar.outline.set_visible(False)
-    figure.suptitle(
-        shown(title, TITLE_LENGTH) or "Removed labels per class", color=INK, fontsize=12, fontweight="bold"
-    )
+    write_title(figure, title or "Removed labels per class")
     save_figure(figure, path)
 
 

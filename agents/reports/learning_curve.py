@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from rlld_agents.reports.canvas import TITLE_LENGTH, new_figure, own_style, save_figure, shown
-from rlld_agents.reports.figures import COLOURS, INK, style_axes
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, write_title
+from rlld_agents.reports.figures import COLOURS, style_axes
 
 PANELS: Final = (
     ("rollout/ep_rew_mean", "return of an episode"),
@@ -45,5 +45,5 @@ def plot_learning_curve(
                     ha="right",
                     va="bottom",
                 )
-    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rlld_agents.baselines.rows import is_control, label_of
 from rlld_agents.reports.benchmark import Results
-from rlld_agents.reports.canvas import TITLE_LENGTH, new_figure, own_style, save_figure, shown
-from rlld_agents.reports.figures import COLOURS, INK, style_axes
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
+from rlld_agents.reports.figures import COLOURS, style_axes
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
@@ -48,7 +48,7 @@ def plot_scores(path: Path, results: Results, title: str) -> None:
         axis.grid(axis="y", visible=False)
     for axis in panels[1]:
         axis.set_xlabel("F-score (%)")
-    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
@@ -68,7 +68,7 @@ def plot_intervals(path: Path, results: Results, title: str) -> None:
         style_axes(axis, text)
         axis.set_xlabel("F-score (%)")
         axis.grid(axis="y", visible=False)
-    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
@@ -97,7 +97,7 @@ def plot_curves(path: Path, results: Results, title: str = "") -> None:
         style_axes(axis, text)
         axis.set_xlabel("environment steps")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
@@ -129,7 +129,7 @@ def plot_removal(path: Path, results: Results, classes: Sequence[str], title: st
         range(len(classes)), [shown(name) for name in classes], rotation=60, ha="right", fontsize=8
     )
     figure.colorbar(image, ax=axes, label="share of the class's labels", shrink=0.6)
-    figure.suptitle(shown(title, TITLE_LENGTH), color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 

@@ -80,7 +80,7 @@ class RunLog:
 
     @contextmanager
     def _events_or_warning(self) -> Iterator[None]:
-        """Go on without TensorBoard, with a warning, where it fails: metrics.jsonl and metrics.csv have all rows."""
+        """Go on without TensorBoard, with a warning, where it fails: the metrics files have all rows."""
         try:
             yield
         except Exception as error:  # a version that does not fit, a full disk, a folder without permission
