@@ -41,10 +41,10 @@ def check_options(options: Any) -> None:
     Raises:
         InputError: a value of the wrong type or out of range; it names the option, what was found and expected.
     """
+    make_plain(options)
     hints = get_type_hints(type(options))
     for field in dataclasses.fields(options):
-        value, check = plain(getattr(options, field.name)), field.metadata.get("check")
-        object.__setattr__(options, field.name, value)
+        value, check = getattr(options, field.name), field.metadata.get("check")
         if check is not None:
             check(field.name, value)
         elif get_origin(hints[field.name]) is Literal or hints[field.name] is bool:
@@ -110,7 +110,15 @@ def plain(value: Any) -> Any:
     # Also arrays and tensors without dimensions, without an import of what they are made with.
     if not isinstance(value, type) and getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
+    if not isinstance(value, type) and len(getattr(value, "shape", ())) == 1 and hasattr(value, "tolist"):
+        return tuple(value.tolist())
     return value
+
+
+def make_plain(options: Any) -> None:
+    """Replace the values of a frozen dataclass by plain ones (see `plain`)."""
+    for field in dataclasses.fields(options):
+        object.__setattr__(options, field.name, plain(getattr(options, field.name)))
 
 
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -121,6 +129,7 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 def require_count(name: str, value: Any, lowest: int = 1) -> None:
     """Raise InputError where an option is no integer of at least ``lowest``."""
+    value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
-from rlld_gym.options import LARGEST_SEED
+from rlld_gym.options import LARGEST_SEED, make_plain
 
 CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "patience")
 """Options that may change when a run is resumed."""
@@ -93,6 +93,7 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, alone or together."""
+        make_plain(self)
         if self.exploration == "parameters":
             self._check_parameters()
             return

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from rlld_gym.errors import InputError
-from rlld_gym.options import require_seed
+from rlld_gym.options import make_plain, require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.runs.setting import Setting
@@ -120,6 +120,7 @@ class SettingOptions(Options):
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
+        make_plain(self)
         counts = {"hidden_size": self.hidden_size, "parser_epochs": self.parser_epochs}
         self.refuse({name: (value is None or value >= 1, "at least 1") for name, value in counts.items()})
         require_seed("--data-seed", self.data_seed)

@@ -63,8 +63,8 @@ class Setting:
         _ = self.device, self.recipe
         if not self.store.split("train").labels.any():
             raise InputError(
-                f"--data {self.data}: no training video of {self.store.name} has a label: there is nothing to learn "
-                "from and nothing to remove; check how the data set was made"
+                f"--data {self.data}: no training video of {self.store.name} has a label: there is nothing to "
+                "learn from and nothing to remove; check how the data set was made"
             )
 
     @cached_property

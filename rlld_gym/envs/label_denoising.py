@@ -22,6 +22,7 @@ from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.options import EnvironmentArguments
+from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.options import markdown_table, options_from, signature
@@ -30,7 +31,7 @@ from rlld_gym.profiling import timed_part
 Action = NDArray[np.int8]
 
 
-class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
+class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle):
     """Remove wrong labels from videos while a parser is being trained on the labels that are left.
 
     ## Description

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from rlld_agents.experiments.study.cell import StudyCell
@@ -11,6 +12,7 @@ from rlld_agents.experiments.study.sweep import check_backend, check_one_data_se
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
@@ -51,6 +53,11 @@ class Study:
         setting = config.setting()
         setting.check()
         self.store = setting.store
+        if any("environment" in config.row(name).takes for name in self.names):
+            arguments = setting.environment_arguments() | asdict(config.environment)
+            EnvironmentArguments(**arguments).process_config(
+                self.store.header
+            )  # refuses what no episode could use
         require_same(begun_with, self.store.fingerprint, f"{folder}: the {config.noun}")
 
     @property
