@@ -87,6 +87,7 @@ class StudyCell:
         scores = {
             name: evaluate(network, data[name], gate, thresholds=thresholds).as_dict()
             for name in ("test", "val")
+            if data[name].dense_audio is not None
         }
         source = open_data(config.data, config.data_seed).fingerprint
         names, classes = train.filenames, setting.store.classes
@@ -103,8 +104,8 @@ class StudyCell:
             "seed": self.seed,
             "data": source.as_dict(),
             "source": " ".join(str(row.study[name]) for name in OF_DATA[:2] if name in row.study),
-            "test": scores["test"],
-            "validation": scores["val"],
+            "test": scores.get("test", {}),
+            "validation": scores.get("val", {}),
             "removal": removal_summary(train, classes, denoised),
             "validation_labels": _validation_labels(denoised),
             "seconds": round(seconds, 1),

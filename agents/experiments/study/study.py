@@ -4,6 +4,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
@@ -93,10 +94,18 @@ class Study:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
         number = max(len(rows) for rows in results.values())
         what = self.config.subject(len(self.store.split("train")))
-        title = f"{self.store.name}, {what}, {number} seed{'s' * (number > 1)}"
+        title = f"{' '.join(self.store.name.split())}, {what}, {number} seed{'s' * (number > 1)}"
+        if self.store.split("test").truth() is None:
+            results = {name: [_judged_on_validation(row) for row in rows] for name, rows in results.items()}
+            title += "; scores are of the VALIDATION videos, because the test split has no dense labels"
         write = WRITERS[self.config.command]
         print(write(self.folder, results, title, self.store.classes, self.command))
         print(f"files and figures are in {self.folder}", file=sys.stderr)
+
+
+def _judged_on_validation(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell's result whose tables show validation scores in the place of test scores."""
+    return {**row, "test": row["validation"], "tested": False}
 
 
 def cells_of(config: StudyConfig, names: tuple[str, ...]) -> list[StudyCell]:
