@@ -24,7 +24,13 @@ from tests.data.stores import small_store
 
 STORE = small_store()
 ORIGIN = LabelOrigin.of(STORE)
-SIZES = {"audio_size": 4, "visual_2d_size": 6, "visual_3d_size": 3, "num_classes": len(CLASSES), "hidden_size": 8}
+SIZES = {
+    "audio_size": 4,
+    "visual_2d_size": 6,
+    "visual_3d_size": 3,
+    "num_classes": len(CLASSES),
+    "hidden_size": 8,
+}
 
 
 @dataclass(frozen=True)
@@ -74,27 +80,45 @@ def make_files(folder: Path) -> dict[str, Path]:
 
 def read_file(kind: str, path: Path) -> str:
     """Return what a file's reader makes of it, as text, so that two outcomes can be compared."""
-    if kind == "store":
-        store = FeatureStore.open(path)
-        arrays = [vars(store.split(name)) for name in ("train", "val", "test")]
-        return f"{store.header} {_text(arrays)}"
-    if kind == "policy":
-        policy = load_policy(path)
-        return f"{policy.sizes()} {policy.data} {_text(policy.state_dict())}"
-    if kind == "task network":
-        network, info = load_task_network(path)
-        return f"{info} {_text(network.state_dict())}"
-    if kind == "checkpoint":
-        return _text(load_checkpoint(path))
-    if kind == "config":
-        config = read_config(path.parent)
-        return f"{config} {fingerprint_of(config, path.parent)}"
-    if kind == "cell":
-        return str(results_of([Cell()], path.parent.parent))
-    if kind == "rows":
-        return _text(read_row_lists(path, ORIGIN.weak, ORIGIN))
-    labels = path if kind == "labels" else path.with_name("labels.csv")
-    return _text(read_labels(labels, CLASSES, ORIGIN.filenames, ORIGIN.weak))
+    return READERS[kind](path)
+
+
+def _store(path: Path) -> str:
+    store = FeatureStore.open(path)
+    return f"{store.header} {_text([vars(store.split(name)) for name in ('train', 'val', 'test')])}"
+
+
+def _policy(path: Path) -> str:
+    policy = load_policy(path)
+    return f"{policy.sizes()} {policy.data} {_text(policy.state_dict())}"
+
+
+def _task_network(path: Path) -> str:
+    network, info = load_task_network(path)
+    return f"{info} {_text(network.state_dict())}"
+
+
+def _config(path: Path) -> str:
+    config = read_config(path.parent)
+    return f"{config} {fingerprint_of(config, path.parent)}"
+
+
+def _labels(path: Path) -> str:
+    return _text(read_labels(path, CLASSES, ORIGIN.filenames, ORIGIN.weak))
+
+
+READERS: dict[str, Callable[[Path], str]] = {
+    "store": _store,
+    "policy": _policy,
+    "task network": _task_network,
+    "checkpoint": lambda path: _text(load_checkpoint(path)),
+    "config": _config,
+    "labels": _labels,
+    "rows": lambda path: _text(read_row_lists(path, ORIGIN.weak, ORIGIN)),
+    "about": lambda path: _labels(path.with_name("labels.csv")),
+    "cell": lambda path: str(results_of([Cell()], path.parent.parent)),
+}
+"""What reads a file of each kind."""
 
 
 def _text(value: Any) -> str:
