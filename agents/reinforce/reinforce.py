@@ -385,12 +385,12 @@ class Reinforce:
             self.load_state_dict(load_checkpoint(checkpoint), str(checkpoint))
         elif checkpoint.exists():
             raise InputError(
-                f"{checkpoint}: a run is in this folder already; resume it or choose another folder"
+                f"{checkpoint}: a run is in this folder already; resume it or choose another one"
             )
 
     def _snapshot(self, folder: Path | None) -> dict[str, Any] | None:
         """Return a copy of the state, from which a run that is interrupted in mid-episode is saved."""
-        return None if folder is None else self.state_dict()
+        return self.state_dict() if folder is not None else None
 
     def _save(self, folder: Path | None, state: dict[str, Any] | None) -> None:
         """Write the checkpoint, and the policy alone for whoever only wants to use it."""

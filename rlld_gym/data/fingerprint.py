@@ -11,9 +11,8 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
+from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.split import Split
-from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.errors import InputError
 
 LABELS: Final = ("labels", "dense_audio", "dense_visual", "dense_known", "filenames")
@@ -49,29 +48,6 @@ class DataFingerprint:
     visual_3d_size: int
     labels: str
     features: str
-
-    @classmethod
-    def of(cls, header: StoreHeader, checksums: Mapping[str, str]) -> Self:
-        """Return the fingerprint of a store.
-
-        Args:
-            header: of the store.
-            checksums: SHA-256 of each dataset, in hexadecimal.
-        """
-        sources = header.attributes.get("sources")
-        seed = sources.get("seed") if isinstance(sources, Mapping) else None
-        return cls(
-            name=header.name,
-            seed=seed if isinstance(seed, int) else None,
-            classes=header.classes,
-            videos=dict(header.counts),
-            segments=getattr(header, "num_segments", NUM_SEGMENTS),
-            audio_size=header.audio_size,
-            visual_2d_size=header.visual_2d_size,
-            visual_3d_size=header.visual_3d_size,
-            labels=_joint(checksums, LABELS),
-            features=_joint(checksums, FEATURES),
-        )
 
     @classmethod
     def from_dict(cls, values: Any, source: str) -> Self:
@@ -161,7 +137,8 @@ def _dense(split: Split, dense: Any) -> Any:
     return np.zeros((*split.audio.shape[:2], split.labels.shape[-1]), np.bool_) if dense is None else dense
 
 
-def _joint(checksums: Mapping[str, str], keys: Sequence[str]) -> str:
+def joint_checksum(checksums: Mapping[str, str], keys: Sequence[str]) -> str:
+    """Return one checksum, 16 hexadecimal digits, of those of some datasets."""
     text = json.dumps([checksums[key] for key in keys])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

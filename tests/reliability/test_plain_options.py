@@ -39,7 +39,7 @@ def test_numbers_of_numpy_and_paths_become_plain(tmp_path: Path) -> None:
     assert arguments.inter_weights == (0.5, 2.0)
     config = ExperimentConfig(data=tmp_path, agent=ReinforceConfig(episodes=np.int32(3)))  # type: ignore[arg-type]
     assert json.loads(json.dumps(config.as_dict()))["agent"]["episodes"] == 3
-    with pytest.raises(InputError, match="batch_size is 8.5"):
+    with pytest.raises(InputError, match=r"batch_size is 8\.5"):
         EnvironmentArguments(batch_size=np.float64(8.5))  # type: ignore[arg-type]
 
 

@@ -121,7 +121,7 @@ class FeatureStore:
         """What identifies the data set: kept in the file, else computed once."""
         stored: Mapping[str, str] = {} if self.path is None else self.header.attributes.get("checksums", {})
         complete = set(LABELS + FEATURES) <= set(stored)
-        return DataFingerprint.of(self.header, stored if complete else array_checksums(self._loaded()))
+        return self.header.fingerprint(stored if complete else array_checksums(self._loaded()))
 
     @property
     def attributes(self) -> Mapping[str, Any]:
