@@ -46,7 +46,7 @@ from rlld_agents.reinforce.policy_rollout import (
     action_distribution,
 )
 from rlld_agents.reinforce.rollout_pool import rollouts_of
-from rlld_agents.reinforce.same_data import check_same_data, data_of
+from rlld_agents.reinforce.same_data import check_same_data, data_of, name_data
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
@@ -379,8 +379,7 @@ class Reinforce:
 
     def _prepare(self, checkpoint: Path, resume: bool) -> None:
         """Load the checkpoint of a run that is resumed; refuse to overwrite one otherwise."""
-        if isinstance(self.policy, RemovalPolicy) and self.policy.data is None:
-            self.policy.data = data_of(self.env)
+        name_data(self.policy, self.env)
         if resume:
             self.load_state_dict(load_checkpoint(checkpoint), str(checkpoint))
         elif checkpoint.exists():
