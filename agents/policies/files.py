@@ -16,7 +16,9 @@ from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.randomness import seeded_weights
 from rlld_gym.tensor_files import TensorFormat
+from rlld_gym.torch_settings import own_torch_settings
 
 __all__ = [
     "POLICY_NAME",
@@ -49,6 +51,7 @@ def save_policy(
     FORMAT.write(path, state, {"kind": policy.kind, "sizes": policy.sizes()})
 
 
+@own_torch_settings()
 def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> RemovalPolicy:
     """Read a policy, of any make, that ``save_policy`` wrote.
 
@@ -64,7 +67,7 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
         path = path / POLICY_NAME
     metadata, tensors = FORMAT.read_about(path), FORMAT.read_tensors(path)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with seeded_weights():  # they are overwritten
             # Files of the first make name none.
             policy = _make(metadata.get("kind", HybridAttentionPolicy.kind), json.loads(metadata["sizes"]))
         policy.load_state_dict(tensors)

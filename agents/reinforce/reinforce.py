@@ -50,6 +50,7 @@ from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_c
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
 
@@ -110,6 +111,7 @@ class Reinforce:
 
     # ------------------------------------------------------------------ the algorithm
 
+    @own_torch_settings()
     def learn(
         self,
         folder: str | os.PathLike[str] | None = None,

@@ -28,6 +28,8 @@ from rlld_gym.files import atomic_path
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
+from rlld_gym.torch_settings import own_torch_settings
+from rlld_gym.turns import in_turn
 
 CACHE_VARIABLE: Final = "RLLD_CACHE"
 """Environment variable: the folder of cache files, instead of the platform's own."""
@@ -60,6 +62,7 @@ _parsers: WeakKeyDictionary[SplitTensors, dict[_Kind, TaskNetwork]] = WeakKeyDic
 _checksums: WeakKeyDictionary[SplitTensors, str] = WeakKeyDictionary()
 
 
+@in_turn()
 def starting_parser(
     data: StoreTensors, recipe: Recipe, hidden_size: int, epochs: int | None = None
 ) -> TaskNetwork:
@@ -87,7 +90,7 @@ def starting_parser(
     return known[kind]
 
 
-@torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
+@own_torch_settings()
 def _stored_or_trained(data: StoreTensors, kind: _Kind) -> TaskNetwork:
     network = make_task_network(
         kind.recipe,
@@ -207,6 +210,7 @@ def _code_of(network: TaskNetwork) -> str:
     return hashlib.sha256(source.encode()).hexdigest()
 
 
+@in_turn()
 def _checksum(split: SplitTensors) -> str:
     """Return a checksum of the videos' features and weak labels, computed once."""
     if split not in _checksums:
