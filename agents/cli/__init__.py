@@ -11,7 +11,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from rlld_gym.errors import InputError
 
@@ -100,9 +100,18 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
     print(f"rlld: warning: {kind}{message}", file=sys.stderr)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError with a usage error."""
+        usage = " ".join(self.format_usage().split())
+        raise InputError(f"{message}; {usage} (see {self.prog} --help)")
+
+
 def _run(arguments: list[str]) -> int:
     """Find the command, parse its options and run it."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rlld",
         description="Label denoising for audio-visual video parsing by reinforcement learning (RLLD).",
         epilog="'rlld COMMAND --help' lists the options of a command.",
@@ -115,9 +124,7 @@ def _run(arguments: list[str]) -> int:
     command = parser.parse_args(arguments[:1]).command
     rest = arguments[1:]
     if command == "data":
-        data_parser = argparse.ArgumentParser(
-            prog="rlld data", description="Make, verify and describe feature stores."
-        )
+        data_parser = _Parser(prog="rlld data", description="Make, verify and describe feature stores.")
         data_subcommands = data_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
         for name, (_, text) in DATA_COMMANDS.items():
             data_subcommands.add_parser(name, help=text, add_help=False)

@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
@@ -28,6 +26,7 @@ from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.files import write_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
 from rlld_gym.profiling import timed_part
+from rlld_gym.progress import ProgressBar
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
@@ -155,12 +154,10 @@ class Experiment:
         """Train and test all parsers, of which the team may have done some; none is trained twice."""
         jobs, epochs = [*begun, *more], self.setting.recipe.epochs
         self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.setting.recipe.name})")
-        with tqdm(
-            total=len(jobs) * epochs, unit="epoch", desc="parsers", disable=not self.progress, file=sys.stderr
-        ) as bar:
+        with ProgressBar(len(jobs) * epochs, "epoch", "parsers", shown=self.progress) as bar:
 
             def advance(done: float, number: float) -> None:
-                bar.update(round((len(jobs) - number + done) * epochs) - bar.n)
+                bar.update_to(round((len(jobs) - number + done) * epochs))
 
             team.finish(more, advance)
         scores: Scores = {}

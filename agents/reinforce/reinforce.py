@@ -31,7 +31,6 @@ import gymnasium
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.files import POLICY_NAME, save_policy
@@ -50,6 +49,7 @@ from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_c
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
+from rlld_gym.progress import ProgressBar
 from rlld_gym.torch_settings import own_torch_settings
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
@@ -150,7 +150,7 @@ class Reinforce:
             if folder is not None:
                 log = stack.enter_context(RunLog(folder, keep_episodes=self.episode, tensorboard=tensorboard))
             bar = stack.enter_context(
-                tqdm(total=self.config.episodes, initial=self.episode, unit="episode", disable=not progress)
+                ProgressBar(self.config.episodes, "episode", initial=self.episode, shown=progress)
             )
             complete = self._snapshot(folder)
             self._play = stack.enter_context(
@@ -165,7 +165,7 @@ class Reinforce:
                         log.write(row)
                     complete = self._snapshot(folder)
                     bar.update(self.episode - before)
-                    bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.3f}", refresh=False)
+                    bar.note(f"reward {row['rollout/ep_rew_mean']:.3f}")
                     if callback is not None:
                         callback(row)
                     every = self.config.checkpoint_every

@@ -12,7 +12,7 @@ from torch import nn
 from rlld_gym.data import open_data
 from rlld_gym.parsing.networks import HAN, network_names
 from rlld_gym.parsing.randomness import draws_own, own_generator, seeded_random_state, seeded_weights
-from rlld_gym.parsing.recipes import RECIPES, get_recipe
+from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import make_task_network, train_parser
 from tests.envs.rollouts import SMALL, VARIANTS, make, rollout
 from tests.reliability.test_torch_settings import same
