@@ -13,6 +13,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from rlld_agents.cli.stderr import forgiving_stderr
+from rlld_agents.runs.signals import Terminated, orderly_end
 from rlld_gym.errors import InputError
 
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
@@ -54,7 +56,7 @@ DATA_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Class in rlld_agents.cli.data and one line of help of every command of ``rlld data``."""
 
-INPUT_ERROR, INTERRUPTED = 2, 130
+INPUT_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,39 +67,48 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, 2 for input that cannot be used and for files that the system does not let us read
-        or write (one line on stderr), 130 after Ctrl-C.
+        or write (one line on stderr), 130 after Ctrl-C, 143 where it is asked to end.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), forgiving_stderr(), orderly_end():
             warnings.showwarning = _show_warning
             return _run(arguments)
     except InputError as error:
-        print(f"rlld: error: {error}", file=sys.stderr)
+        _tell(f"rlld: error: {error}")
         return INPUT_ERROR
     except KeyboardInterrupt as interruption:
         hint = str(interruption) or shlex.join(["rlld", *arguments])
-        print(f"\nrlld: interrupted; go on with: {hint}", file=sys.stderr)
-        return INTERRUPTED
+        terminated = isinstance(interruption, Terminated)
+        what = "asked to end" if terminated else "interrupted"
+        _tell(f"\nrlld: {what}; go on with: {hint}")
+        return TERMINATED if terminated else INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in "rlld ... | head"
-        sys.stderr.close()
+        if sys.stderr is not None:
+            sys.stderr.close()
         return 1
     except OSError as error:  # no permission, a folder in the file's place, a full disk
         if error.strerror is None:
             raise
         place = error.filename2 or error.filename or "input or output"
-        print(f"rlld: error: {place}: {error.strerror}", file=sys.stderr)
+        _tell(f"rlld: error: {place}: {error.strerror}")
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
+def _tell(text: str) -> None:
+    """Print a line on stderr, if anybody can see it."""
+    with forgiving_stderr():
+        print(text, file=sys.stderr)
+
+
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Print a warning as one line, without the place in the code that issued it."""
     kind = "" if category is UserWarning else f"{category.__name__}: "
-    print(f"rlld: warning: {kind}{message}", file=sys.stderr)
+    _tell(f"rlld: warning: {kind}{message}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -97,9 +97,8 @@ def _message_in_box(text: str) -> str:
 def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> int:
     """Parse arguments and run the command.
 
-    Two methods are optional. ``with_context() -> instance | None`` names, once parsed, other values for the
-    options that were not given, such as those of a run that is resumed. ``resume_hint() -> str | None`` is
-    asked after Ctrl-C for the command that goes on.
+    A method is optional: ``with_context() -> instance | None`` names, once parsed, other values for the options
+    that were not given, such as those of a run that is resumed.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, with the command that goes on as its text, if the command knows one.
@@ -108,11 +107,7 @@ def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> i
     default = parsed.with_context() if hasattr(parsed, "with_context") else None
     if default is not None:
         parsed = parse(command, program, arguments, default)
-    try:
-        return int(parsed.run())
-    except KeyboardInterrupt as interruption:
-        hint = parsed.resume_hint() if hasattr(parsed, "resume_hint") else None
-        raise KeyboardInterrupt(hint or "") from interruption
+    return int(parsed.run())
 
 
 @contextlib.contextmanager

@@ -59,20 +59,30 @@ class Denoise:
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.experiments.experiment import LABELS_NAME
-        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair
-        from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.labels.row_lists import write_row_lists
-        from rlld_agents.reports.results import removal_table
+        from rlld_agents.labels.files import PAIR_FILES
+        from rlld_agents.runs.lock import only_writer
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
-        for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
-            if (self.out / name).exists():
-                raise InputError(
-                    f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
-                )
+        with only_writer(self.out):
+            for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
+                if (self.out / name).exists():
+                    raise InputError(
+                        f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
+                    )
+            self._denoise()
+        return 0
+
+    def _denoise(self) -> None:
+        """Write the files and print how many labels were removed."""
+        from rlld_agents.experiments.experiment import LABELS_NAME
+        from rlld_agents.labels.files import write_labels, write_pair
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.labels.row_lists import write_row_lists
+        from rlld_agents.reports.results import removal_table
+
         store, audio, visual, scores = (
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )
@@ -84,7 +94,6 @@ class Denoise:
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
         print("\n".join(f"wrote {path}" for path in paths))
-        return 0
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""

@@ -1,13 +1,12 @@
 """What the commands that run a study share: ``rlld benchmark`` and ``rlld compare``."""
 
 import dataclasses
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, read_config
 from rlld_gym.errors import InputError
 
 
@@ -19,7 +18,7 @@ class StudyCommand:
     """What --quick changes."""
 
     out: Path | None = None
-    """Folder; None: runs/COMMAND-DATA. A folder that holds a run is not overwritten."""
+    """Folder; None: runs/COMMAND-DATA, or the next free name. A folder that holds a run is not overwritten."""
     resume: Path | None = None
     """Go on with the study in this folder; options that are not given are its own."""
     quick: bool = False
@@ -42,24 +41,14 @@ class StudyCommand:
     def run(self) -> int:
         """Run or resume the study; return 1 if a cell failed, else 0."""
         from rlld_agents.experiments.study.study import Study
+        from rlld_agents.runs.lock import run_folder
 
-        if self.resume is None:
-            check_new(self.folder(), self.study.command)
-        else:
+        if self.resume is not None:
             self.study.check_resumes(self._config_of(self.resume))
-        return 1 if Study(self.study, self.folder()).run() else 0
-
-    def resume_hint(self) -> str | None:
-        """Return the command that goes on with this study, if it has begun."""
-        folder = self.folder()
-        if not (folder / CONFIG_NAME).exists():
-            return None
-        return f"{self.study.command} --resume {shlex.quote(str(folder))}"
-
-    def folder(self) -> Path:
-        """Return the folder."""
-        name = self.study.command.split()[-1]
-        return self.resume or self.out or Path("runs") / f"{name}-{Path(self.study.data).stem}"
+        command = self.study.command
+        default = Path("runs") / f"{command.split()[-1]}-{Path(self.study.data).stem}"
+        with run_folder(command, default, out=self.out, resume=self.resume) as folder:
+            return 1 if Study(self.study, folder).run() else 0
 
     def _config_of(self, folder: Path) -> StudyConfig:
         """Return the options of a study that has begun."""

@@ -1,14 +1,13 @@
 """``rlld train``: the main experiment, from one command to tables and figures."""
 
 import dataclasses
-import shlex
 import sys
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, read_config
 from rlld_gym.errors import InputError
 
 QUICK = ExperimentConfig(data="twin-tiny")
@@ -24,7 +23,7 @@ class Train:
     """
 
     out: Path | None = None
-    """Run folder; None: runs/DATA-seedSEED. A folder that holds a run is not overwritten."""
+    """Run folder; None: runs/DATA-seedSEED, or the next free name. A folder that holds a run is not overwritten."""
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
@@ -48,29 +47,20 @@ class Train:
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
         from rlld_agents.experiments.experiment import Experiment
+        from rlld_agents.runs.lock import run_folder
         from rlld_agents.runs.processes import available_cores
 
         self.experiment.check_used()
-        if self.resume is None:
-            folder = self.folder()
-            check_new(folder)
-        else:
-            folder = self.resume
-            self.experiment.check_resumes(_config_of(folder))
-        Experiment(self.experiment, folder, cores=available_cores()).run()
-        if self.report:
-            _report(folder)
+        if self.resume is not None:
+            self.experiment.check_resumes(_config_of(self.resume))
+        with run_folder("rlld train", self.default_folder(), out=self.out, resume=self.resume) as folder:
+            Experiment(self.experiment, folder, cores=available_cores()).run()
+            if self.report:
+                _report(folder)
         return 0
 
-    def resume_hint(self) -> str | None:
-        """Return the command that goes on with this run, if it has begun."""
-        folder = self.resume or self.folder()
-        return f"rlld train --resume {shlex.quote(str(folder))}" if (folder / CONFIG_NAME).exists() else None
-
-    def folder(self) -> Path:
-        """Return the run folder."""
-        if self.out is not None:
-            return self.out
+    def default_folder(self) -> Path:
+        """Return the run folder where none is named."""
         data = self.experiment.data
         name = data if not Path(data).suffix else Path(data).stem
         return Path("runs") / f"{name}-seed{self.experiment.agent.seed}"

@@ -45,12 +45,20 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
+        from rlld_agents.runs.lock import only_writer
+
+        self._check()
+        with only_writer(self.out):
+            self._check()  # another one may have come and gone in between
+            self._train()
+        return 0
+
+    def _train(self) -> None:
         from rlld_agents.experiments.parsers import ParserJob, run_parser_job
         from rlld_agents.reports.results import deviation_table, score_table
         from rlld_agents.runs.setting import Setting
         from rlld_gym.files import write_json, write_text
 
-        self._check()
         setting = Setting(
             self.data,
             self.data_seed,
@@ -79,7 +87,6 @@ class TrainParser:
         write_text(self.out / "results.md", text)
         print(text)
         print(f"files are in {self.out}", file=sys.stderr)
-        return 0
 
     def _check(self) -> None:
         if (self.out / "result.json").exists():

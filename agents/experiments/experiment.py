@@ -22,6 +22,7 @@ from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
+from rlld_agents.runs.lock import only_writer
 from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.files import write_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
@@ -61,11 +62,21 @@ class Experiment:
         self.store = self.setting.store
 
     def run(self) -> dict[str, Any]:
-        """Run all stages that are not done yet and return what is written to result.json."""
+        """Run all stages that are not done yet and return what is written to result.json.
+
+        Raises:
+            InputError: options that the preset cannot use, or another process is writing to the folder.
+        """
+        with only_writer(self.folder):
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         with self._profiled():
             # Before anything is written: bad options must leave no folder.
             preset = make_preset(self.config, self.setting)
             if self.config.dense_videos is not None:
+                # Before the data: a run that is killed here can be resumed.
+                write_config(self.folder, self.config.as_dict(), self.command, {})
                 self._keep_dense_videos(self.config.dense_videos)
                 preset = make_preset(self.config, self.setting)
         team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)

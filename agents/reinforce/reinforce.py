@@ -46,6 +46,7 @@ from rlld_agents.reinforce.policy_rollout import (
 )
 from rlld_agents.reinforce.rollout_pool import rollouts_of
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
+from rlld_agents.runs.lock import only_writer
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
@@ -138,14 +139,16 @@ class Reinforce:
             The rows of the episodes that this call trained.
 
         Raises:
-            InputError: if ``resume`` finds no usable checkpoint, or a new run would overwrite one.
+            InputError: if ``resume`` finds no usable checkpoint, a new run would overwrite one, or another process
+                is writing to the folder.
             RuntimeError: if the gradient stops being finite.
         """
         folder = None if folder is None else Path(folder)
-        if folder is not None:
-            self._prepare(folder / CHECKPOINT_NAME, resume)
         rows = []
         with ExitStack() as stack:
+            if folder is not None:
+                stack.enter_context(only_writer(folder))
+                self._prepare(folder / CHECKPOINT_NAME, resume)
             log = None
             if folder is not None:
                 log = stack.enter_context(RunLog(folder, keep_episodes=self.episode, tensorboard=tensorboard))

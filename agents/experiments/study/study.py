@@ -10,6 +10,7 @@ from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
+from rlld_agents.runs.lock import only_writer
 from rlld_gym.errors import InputError
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
@@ -53,7 +54,15 @@ class Study:
         return cells_of(self.config, self.names)
 
     def run(self) -> list[Cell]:
-        """Run what is missing, report, and return the cells that failed."""
+        """Run what is missing, report, and return the cells that failed.
+
+        Raises:
+            InputError: another process is writing to the folder.
+        """
+        with only_writer(self.folder):
+            return self._run()
+
+    def _run(self) -> list[Cell]:
         data = {"name": self.store.name, "videos": len(self.store.split("train"))}
         write_config(self.folder, self.config.as_dict(), self.command, data)
         failed = run_missing(
