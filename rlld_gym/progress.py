@@ -54,9 +54,10 @@ class ProgressBar:
         self._initial, self._decimals, self._note = initial, decimals, ""
         self._start = self._last_line = time.monotonic()
         self._delay, self._written = delay, False
-        shown = shown and sys.stderr is not None and not _disabled()
-        self._bar = self._make_bar(leave) if shown and _is_watched() else None
-        self._lines = shown and lines and self._bar is None
+        shown = shown and not _disabled()
+        watched = _is_watched()
+        self._bar = self._make_bar(leave) if shown and watched else None
+        self._lines = shown and lines and not watched
         self._interval = _seconds_between_lines()
 
     def update(self, units: float = 1) -> None:
@@ -96,7 +97,7 @@ class ProgressBar:
     ) -> None:
         self.close()
 
-    def _make_bar(self, leave: bool) -> "tqdm[Any]":
+    def _make_bar(self, leave: bool) -> "tqdm[Any] | None":
         from tqdm import tqdm  # noqa: PLC0415 (only where somebody watches)
 
         class Bar(tqdm):
@@ -109,19 +110,21 @@ class ProgressBar:
             form["bar_format"] = (
                 f"{{l_bar}}{{bar}}| {number} {{unit}}s [{{elapsed}}<{{remaining}}{{postfix}}]"
             )
-        return Bar(
-            total=self.total,
-            initial=self.n,  # type: ignore[arg-type] (shares of a cell count, too)
-            unit=self.unit,
-            desc=self.name or None,
-            delay=self._delay,
-            leave=leave,
-            file=sys.stderr,
-            disable=False,
-            dynamic_ncols=True,
-            colour=None,
-            **form,
-        )
+        with suppress(OSError, ValueError):
+            return Bar(
+                total=self.total,
+                initial=self.n,  # type: ignore[arg-type] (shares of a cell count, too)
+                unit=self.unit,
+                desc=self.name or None,
+                delay=self._delay,
+                leave=leave,
+                file=sys.stderr,
+                disable=False,
+                dynamic_ncols=True,
+                colour=None,
+                **form,
+            )
+        return None
 
     def _write_line(self) -> None:
         self._last_line, self._written = time.monotonic(), True
@@ -142,6 +145,8 @@ class ProgressBar:
 
 def _is_watched() -> bool:
     """Return whether stderr is a terminal or a cell of a notebook, where a line can be written over."""
+    if sys.stderr is None:
+        return False
     if type(sys.stderr).__module__.startswith("ipykernel."):
         return True
     try:

@@ -50,8 +50,9 @@ def only_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     with ExitStack() as stack:
-        for missing in [part for part in (folder, *folder.parents) if not part.exists()]:
-            stack.callback(_remove_if_empty, missing)
+        for part in reversed((folder, *folder.parents)):  # undone from the innermost outwards
+            if not part.exists():
+                stack.callback(_remove_if_empty, part)
         folder.mkdir(parents=True, exist_ok=True)
         _lock(stack, folder)
         _remove_unfinished(folder)

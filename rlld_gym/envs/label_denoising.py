@@ -23,6 +23,7 @@ from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
+from rlld_gym.forks import require_threads
 from rlld_gym.options import markdown_table, options_from, signature
 from rlld_gym.profiling import timed_part
 from rlld_gym.torch_settings import own_torch_settings
@@ -328,6 +329,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         return training_evidence(self._process)
 
     def _make_process(self) -> DenoisingProcess:
+        require_threads()
         data, data_seed = self._data
         tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return DenoisingProcess(tensors, self._config)

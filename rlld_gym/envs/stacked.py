@@ -14,6 +14,7 @@ from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.forks import require_threads
 from rlld_gym.options import require_count
 from rlld_gym.torch_settings import own_torch_settings
 
@@ -122,6 +123,7 @@ class _Member(LabelDenoisingEnv):
         return process
 
     def _make_process(self) -> MemberProcess:
+        require_threads()
         data, data_seed = self._data
         tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return MemberProcess(tensors, self._config)
