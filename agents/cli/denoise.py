@@ -66,13 +66,19 @@ class Denoise:
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
-        with only_writer(self.out):
-            for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
-                if (self.out / name).exists():
-                    raise InputError(
-                        f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
-                    )
-            self._denoise()
+        with only_writer(self.out) as after_a_killed_one:
+            names = (LABELS_NAME, ROWS_NAME, *PAIR_FILES)
+            there = [name for name in names if (self.out / name).exists()]
+            if there and not after_a_killed_one:
+                raise InputError(
+                    f"--out {self.out}: holds {there[0]} already; choose another --out, or delete that file"
+                )
+            try:
+                self._denoise()
+            except BaseException:  # some of the files would be taken for all
+                for name in names:
+                    (self.out / name).unlink(missing_ok=True)
+                raise
         return 0
 
     def _denoise(self) -> None:

@@ -78,13 +78,14 @@ class TrainParser:
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
                 scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
-        write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
         title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"
         tables = [score_table({name: scores}), deviation_table({name: scores})]
         text = (
             f"{title}\n\n" + "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables)) + "\n"
         )
         write_text(self.out / "results.md", text)
+        # Last: where it is, the work is done.
+        write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
         print(text)
         print(f"files are in {self.out}", file=sys.stderr)
 

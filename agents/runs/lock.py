@@ -30,7 +30,7 @@ _held: ContextVar[frozenset[Path]] = ContextVar("held_folders", default=frozense
 
 
 @contextmanager
-def only_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
+def only_writer(folder: str | os.PathLike[str]) -> Iterator[bool]:
     """Be the only one that writes to a folder, which is made if it is missing.
 
     The lock is the operating system's: it ends with its process, however that ends, and the next one takes over;
@@ -40,6 +40,9 @@ def only_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
     Args:
         folder: the folder.
 
+    Yields:
+        Whether the last writer was killed there: it may have left half of its files.
+
     Raises:
         InputError: another process, or another thread of this one, is writing there; it says which.
         OSError: the folder cannot be made or written to.
@@ -47,18 +50,18 @@ def only_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
     folder = Path(folder)
     place = folder.resolve()
     if place in _held.get():
-        yield
+        yield False
         return
     with ExitStack() as stack:
         for part in reversed((folder, *folder.parents)):  # undone from the innermost outwards
             if not part.exists():
                 stack.callback(_remove_if_empty, part)
         folder.mkdir(parents=True, exist_ok=True)
-        _lock(stack, folder)
+        taken_over = _lock(stack, folder)
         _remove_unfinished(folder)
         token = _held.set(_held.get() | {place})
         stack.callback(_held.reset, token)
-        yield
+        yield taken_over
 
 
 @contextmanager
@@ -112,9 +115,14 @@ def _take_free(stack: ExitStack, folder: Path, command: str, *, may_rename: bool
     return chosen
 
 
-def _lock(stack: ExitStack, folder: Path) -> None:
-    """Lock a folder until the stack is closed, and say in the lock's file who did."""
+def _lock(stack: ExitStack, folder: Path) -> bool:
+    """Lock a folder until the stack is closed, and say in the lock's file who did.
+
+    Returns:
+        Whether the lock was left by a process that was killed.
+    """
     path = folder / LOCK_NAME
+    left = path.exists()
     lock = FileLock(path, blocking=False, fallback_to_soft=False)
     try:
         lock.acquire()
@@ -130,11 +138,12 @@ def _lock(stack: ExitStack, folder: Path) -> None:
             f"rlld: warning: {folder}: the file system has no locks; see to it that nothing else writes there",
             file=sys.stderr,
         )
-        return
+        return False
     stack.callback(lock.release)
     stack.callback(path.unlink, missing_ok=True)  # before the release: a waiting process notices
     with suppress(OSError):  # on a full disk: the lock holds all the same
         path.write_text(json.dumps(_self_description()), encoding="utf-8")
+    return left
 
 
 def _self_description() -> dict[str, Any]:

@@ -48,8 +48,11 @@ def test_a_dead_writers_lock_is_taken_over_and_its_unfinished_files_are_removed(
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     assert (tmp_path / LOCK_NAME).exists()
-    with only_writer(tmp_path):
+    with only_writer(tmp_path) as taken_over:
+        assert taken_over
         assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK_NAME, "theirs.partial"]
+    with only_writer(tmp_path) as taken_over:
+        assert not taken_over
 
 
 def test_a_block_that_writes_nothing_leaves_no_folder(tmp_path):
