@@ -44,12 +44,13 @@ static int fd_below(int fd) {
     path[length] = 0;
     return below(path);
 }
-/* Whether the call fails; ENOSPC leaves alone what needs no space. */
-static int hit(int needs_space) {
+/* Whether a call fails: on a full disk those that need space, without permission those that ask for it. */
+enum { SPACE = 1, PERMISSION = 2 };
+static int hit(int needs) {
     calls++;
     if (!fatal || calls < fatal) return 0;
     if (!failure) kill(getpid(), SIGKILL);
-    if (failure == ENOSPC && !needs_space) return 0;
+    if (!(needs & (failure == ENOSPC ? SPACE : PERMISSION))) return 0;
     errno = failure;
     return 1;
 }
@@ -59,24 +60,24 @@ static int hit(int needs_space) {
     mode = va_arg(list, mode_t); va_end(list); }
 
 int open(const char *path, int flags, ...) { REAL(open); MODE
-    if (WRITES(flags) && below(path) && hit(1)) return -1; return real(path, flags, mode); }
+    if (WRITES(flags) && below(path) && hit(SPACE | PERMISSION)) return -1; return real(path, flags, mode); }
 int open64(const char *path, int flags, ...) { REAL(open64); MODE
-    if (WRITES(flags) && below(path) && hit(1)) return -1; return real(path, flags, mode); }
+    if (WRITES(flags) && below(path) && hit(SPACE | PERMISSION)) return -1; return real(path, flags, mode); }
 int openat(int at, const char *path, int flags, ...) { REAL(openat); MODE
-    if (WRITES(flags) && below(path) && hit(1)) return -1; return real(at, path, flags, mode); }
+    if (WRITES(flags) && below(path) && hit(SPACE | PERMISSION)) return -1; return real(at, path, flags, mode); }
 int openat64(int at, const char *path, int flags, ...) { REAL(openat64); MODE
-    if (WRITES(flags) && below(path) && hit(1)) return -1; return real(at, path, flags, mode); }
+    if (WRITES(flags) && below(path) && hit(SPACE | PERMISSION)) return -1; return real(at, path, flags, mode); }
 ssize_t write(int fd, const void *data, size_t size) { REAL(write);
-    if (fd_below(fd) && hit(1)) return -1; return real(fd, data, size); }
+    if (fd_below(fd) && hit(SPACE)) return -1; return real(fd, data, size); }
 ssize_t pwrite(int fd, const void *data, size_t size, off_t at) { REAL(pwrite);
-    if (fd_below(fd) && hit(1)) return -1; return real(fd, data, size, at); }
+    if (fd_below(fd) && hit(SPACE)) return -1; return real(fd, data, size, at); }
 ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) { REAL(pwrite64);
-    if (fd_below(fd) && hit(1)) return -1; return real(fd, data, size, at); }
+    if (fd_below(fd) && hit(SPACE)) return -1; return real(fd, data, size, at); }
 ssize_t writev(int fd, const struct iovec *parts, int count) { REAL(writev);
-    if (fd_below(fd) && hit(1)) return -1; return real(fd, parts, count); }
+    if (fd_below(fd) && hit(SPACE)) return -1; return real(fd, parts, count); }
 int fsync(int fd) { REAL(fsync); if (fd_below(fd) && hit(0)) return -1; return real(fd); }
 int ftruncate(int fd, off_t size) { REAL(ftruncate); if (fd_below(fd) && hit(0)) return -1; return real(fd, size); }
 int ftruncate64(int fd, off64_t size) { REAL(ftruncate64); if (fd_below(fd) && hit(0)) return -1; return real(fd, size); }
-int rename(const char *from, const char *to) { REAL(rename); if (below(to) && hit(0)) return -1; return real(from, to); }
-int unlink(const char *path) { REAL(unlink); if (below(path) && hit(0)) return -1; return real(path); }
-int mkdir(const char *path, mode_t mode) { REAL(mkdir); if (below(path) && hit(1)) return -1; return real(path, mode); }
+int rename(const char *from, const char *to) { REAL(rename); if (below(to) && hit(PERMISSION)) return -1; return real(from, to); }
+int unlink(const char *path) { REAL(unlink); if (below(path) && hit(PERMISSION)) return -1; return real(path); }
+int mkdir(const char *path, mode_t mode) { REAL(mkdir); if (below(path) && hit(SPACE | PERMISSION)) return -1; return real(path, mode); }

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from tests.reliability.works import WORKS, Work, content, emptied, make_inputs
 
 MODES = {"kill": 0, "full": errno.ENOSPC, "denied": errno.EACCES}
 """errno of the calls that fail; 0: the process is ended with SIGKILL."""
+
+CHANGES = ("os.rename", "os.remove", "os.mkdir")
 
 Arm = Callable[[str, int, int], Callable[[], int]]
 """From a folder, the number of a call, and an errno, to what tells how many calls there were."""
@@ -65,14 +68,11 @@ def arm_audit(folder: str, at: int, error: int) -> Callable[[], int]:
             raise OSError(error, os.strerror(error))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open":
-            path, _, flags = arguments
-            counts = bool(flags & (os.O_WRONLY | os.O_RDWR))
-        else:
-            path = arguments[-1 if False else 0] if arguments else None
-            counts = event == "os.rename" or (event in ("os.remove", "os.mkdir") and not error)
-        if counts and isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(folder):
-            hit()
+        counts = event in CHANGES or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR))
+        if counts and not (error and event == "os.remove"):
+            path = arguments[0]
+            if isinstance(path, str | os.PathLike) and os.path.abspath(path).startswith(folder):
+                hit()
 
     fsync = os.fsync
 
@@ -105,7 +105,7 @@ def run(words: Sequence[str]) -> int:
     return main(list(words))
 
 
-def trials(
+def trials(  # noqa: PLR0917
     work: Work, mode: str, inputs: Path, folder: Path, arm: Arm, choose: Callable[[range], Sequence[int]]
 ) -> Iterator[tuple[int, int, str]]:
     """Let a work fail at chosen calls, let it go on, and compare.
@@ -143,20 +143,23 @@ def trials(
         first = in_child(failing, output)
         told = output.read_text(errors="replace")
         again = in_child(lambda: run(work.words(inputs, place)), output) if first else 0
-        yield number, total, _fault(mode, first, told, again, output, expected, place)
+        fault = _fault(mode, first, told)
+        if not fault and again != 0:
+            fault = f"cannot go on: {output.read_text(errors='replace')[-600:]}"
+        yield number, total, fault or _difference(expected, content(place))
 
 
-def _fault(
-    mode: str, first: int, told: str, again: int, output: Path, expected: dict[str, Any], place: Path
-) -> str:
-    """Return what is wrong with a trial."""
+def _fault(mode: str, first: int, told: str) -> str:
+    """Return what is wrong with the way a command ended, given its status and what it said."""
     if mode == "kill" and first != -signal.SIGKILL:
         return f"was not ended but returned {first}: {told[-300:]}"
     if mode != "kill" and (first not in (0, 1, 2) or "Traceback" in told):
         return f"returned {first}: {told[-600:]}"
-    if again != 0:
-        return f"cannot go on: {output.read_text(errors='replace')[-600:]}"
-    found = content(place)
+    return ""
+
+
+def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
+    """Return in which files two contents differ."""
     different = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
     return f"other content in {', '.join(different)}" if different else ""
 
@@ -173,7 +176,7 @@ def _main() -> int:
         return _again_with_library()
     import torch  # noqa: PLC0415
 
-    import rlld_agents.cli.common  # noqa: F401, PLC0415 (once, not in each child)
+    import rlld_agents.cli.common  # noqa: PLC0415 (once, not in each child)
     import rlld_agents.experiments.experiment  # noqa: PLC0415
     import rlld_agents.experiments.study.study  # noqa: F401, PLC0415
 
@@ -185,10 +188,8 @@ def _main() -> int:
         for work in options.works:
             for mode in options.modes:
                 start, done, total = time.monotonic(), 0, 0
-                first = random.Random(0).randrange(options.every)
-                for number, total, fault in trials(  # noqa: B007
-                    WORKS[work], mode, folder, folder, arm_library, lambda all_: all_[first :: options.every]
-                ):
+                chosen = partial(_some, options.every)
+                for number, total, fault in trials(WORKS[work], mode, folder, folder, arm_library, chosen):
                     done += 1
                     if fault:
                         faults += 1
@@ -197,6 +198,11 @@ def _main() -> int:
                 print(f"{work}, {mode}: {done} trials, {total} calls, {seconds:.0f} s", flush=True)
     print(f"{faults} faults")
     return min(faults, 1)
+
+
+def _some(every: int, numbers: range) -> range:
+    """Return every so many of the numbers, from a seeded random one on."""
+    return numbers[random.Random(0).randrange(every) :: every]
 
 
 def _again_with_library() -> int:

@@ -1,11 +1,15 @@
 """Small works of the command line that write files: how to start them, how to go on, and what they leave."""
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import h5py
+import numpy as np
 
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.store.feature_store import FeatureStore
@@ -74,6 +78,17 @@ WORKS = {
 }
 
 
+MODULES = ("cli.common", "cli.data", "experiments.experiment", "experiments.study.study", "labels.row_lists")
+
+
+def load_modules() -> None:
+    """Import what the works need, once and not in each forked process."""
+    for name in MODULES:
+        importlib.import_module(f"rlld_agents.{name}")
+    importlib.import_module("rlld_gym.data.llp.importer")
+    importlib.import_module("rlld_agents.baselines.jomold")
+
+
 def make_inputs(folder: Path) -> None:
     """Write a store of a few videos, and annotations and features to import."""
     splits = {name: small_split(name, number, dense=True) for name, number in VIDEOS.items()}
@@ -93,7 +108,9 @@ def content(folder: Path) -> dict[str, Any]:
             continue
         if path.name in ("seconds.json", "metrics.csv"):
             continue
-        if path.suffix == ".json":
+        if path.suffix == ".h5":
+            found[name] = _store(path)
+        elif path.suffix == ".json":
             found[name] = _lasting(json.loads(path.read_text()))
         elif path.suffix == ".jsonl":
             found[name] = [_lasting(json.loads(line)) for line in path.read_text().splitlines()]
@@ -102,6 +119,13 @@ def content(folder: Path) -> dict[str, Any]:
         else:
             found[name] = path.read_bytes()
     return found
+
+
+def _store(path: Path) -> dict[str, Any]:
+    """Return what an HDF5 file holds, wherever in it that is."""
+    with h5py.File(path) as file:
+        parts = {name: (np.asarray(part).tobytes(), dict(part.attrs)) for name, part in file.items()}
+        return {**parts, "attributes": {name: str(value) for name, value in file.attrs.items()}}
 
 
 def _lasting(value: Any) -> Any:
