@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.reliability.works import WORKS, Work, content, emptied, make_inputs
+from tests.reliability.works import WORKS, Work, content, emptied, load_modules, make_inputs
 
 MODES = {"kill": 0, "full": errno.ENOSPC, "denied": errno.EACCES}
 """errno of the calls that fail; 0: the process is ended with SIGKILL."""
@@ -176,10 +176,7 @@ def _main() -> int:
         return _again_with_library()
     import torch  # noqa: PLC0415
 
-    import rlld_agents.cli.common  # noqa: PLC0415 (once, not in each child)
-    import rlld_agents.experiments.experiment  # noqa: PLC0415
-    import rlld_agents.experiments.study.study  # noqa: F401, PLC0415
-
+    load_modules()
     torch.set_num_threads(1)
     faults = 0
     with tempfile.TemporaryDirectory() as name:

@@ -8,7 +8,7 @@ import torch
 
 from rlld_agents.experiments import experiment
 from tests.reliability.interrupted import arm_audit, trials
-from tests.reliability.works import WORKS, make_inputs
+from tests.reliability.works import WORKS, load_modules, make_inputs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 NUMBERS = {"train": 3, "benchmark": 3, "import": 4, "denoise": 6}
@@ -19,6 +19,7 @@ NUMBERS = {"train": 3, "benchmark": 3, "import": 4, "denoise": 6}
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     make_inputs(folder)
+    load_modules()
     return folder
 
 
