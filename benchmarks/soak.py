@@ -3,8 +3,8 @@
     python benchmarks/soak.py                 # 10 000 episodes, 1000 resets of each vector form, 200 runs
     python benchmarks/soak.py --scale 0.02    # a fiftieth of that
 
-Memory is the resident set of this process and its children. What is loaded at first use (libraries, caches) counts as
-growth until a tenth of the work is done, and is shown apart.
+Memory is the resident set of this process and its children. What is loaded at first use (libraries, caches) counts
+as growth until a tenth of the work is done, and is shown apart.
 """
 
 import argparse

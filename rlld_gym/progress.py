@@ -100,7 +100,7 @@ class ProgressBar:
     def _make_bar(self, leave: bool) -> "tqdm[Any] | None":
         from tqdm import tqdm  # noqa: PLC0415 (only where somebody watches)
 
-        class Bar(tqdm):
+        class Bar(tqdm[Any]):
             """Has a lock of its own: tqdm's is a semaphore, which a process that is ended leaves behind."""
 
         Bar.set_lock(threading.RLock())
@@ -113,7 +113,7 @@ class ProgressBar:
         with suppress(OSError, ValueError):
             return Bar(
                 total=self.total,
-                initial=self.n,  # type: ignore[arg-type] (shares of a cell count, too)
+                initial=self.n,
                 unit=self.unit,
                 desc=self.name or None,
                 delay=self._delay,

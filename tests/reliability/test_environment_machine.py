@@ -1,6 +1,6 @@
 """Environments under any sequence of calls, legal and illegal, against a simple model.
 
-The model: what an environment shows follows from its seed and the actions since; whatever is refused changes nothing.
+The model: what an environment shows follows from its seed and the actions since; what is refused changes nothing.
 So each environment is compared with one that repeats its history from the beginning, alone and without detours.
 The long form: RLLD_LONG=1 pytest tests/reliability/test_environment_machine.py
 """
@@ -34,7 +34,7 @@ def bits(env, number):
 
 
 class History:
-    """An environment, and how it came to be where it is: a seed, then actions, or None for a reset without a seed."""
+    """An environment and its history: a seed, then actions, or None for a reset without a seed."""
 
     def __init__(self, arguments):
         self.arguments = arguments
@@ -153,8 +153,8 @@ class Environments(RuleBasedStateMachine):
 
 TestEnvironments = Environments.TestCase
 TestEnvironments.settings = settings(
-    max_examples=300 if LONG else 8,
-    stateful_step_count=40 if LONG else 12,
+    max_examples=300 if LONG else 5,
+    stateful_step_count=40 if LONG else 10,
     deadline=None,
     derandomize=not LONG,
     suppress_health_check=list(HealthCheck),

@@ -5,8 +5,7 @@ import glob
 import json
 import os
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -91,13 +90,14 @@ class PartialStore:
 
     def finish(self) -> None:
         """Add attributes and checksums, and rename the file to its final name."""
+        # First: attributes change the structure, and a file that is left in the middle of that is begun anew.
+        self.state_path.unlink(missing_ok=True)
         with _said_by_the_system(self.path):
             write_attributes(self._file, self.header)
             self._file.close()
         with self.path.open("rb+") as raw:
             os.fsync(raw.fileno())
         os.replace(self.path, self.out)
-        self.state_path.unlink(missing_ok=True)
         for begun in self.out.parent.glob(f"{glob.escape(self.state_path.name)}.*.partial"):
             begun.unlink(missing_ok=True)  # by an import that was killed
 
@@ -160,11 +160,5 @@ def _said_by_the_system(path: Path) -> Iterator[None]:
         told = re.search(r"errno = (\d+)", str(error))
         if told is None:
             raise
-        sys.unraisablehook = _without_h5py(sys.unraisablehook)
         number = int(told.group(1))
         raise OSError(number, os.strerror(number), str(path)) from None
-
-
-def _without_h5py(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return what passes on to a hook all but the repeated complaints of a file that could not be written."""
-    return lambda unraisable: None if "h5py." in str(unraisable.object) else hook(unraisable)
