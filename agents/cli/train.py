@@ -1,6 +1,7 @@
 """``rlld train``: the main experiment, from one command to tables and figures."""
 
 import dataclasses
+import shlex
 import sys
 import warnings
 from dataclasses import dataclass, field
