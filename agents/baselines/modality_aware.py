@@ -88,7 +88,7 @@ class ModalityAware:
         """Train the base parser, exchange tracks, remove; train the parser where step 3 is special."""
         train = context.data["train"]
         base = self._train_base(context)
-        with seeded_random_state(context.seed, context.data.device):
+        with seeded_random_state(context.seed, context.data.device, own=True):
             partners = draw_partners(train.labels)
         exchange = exchange_tracks(base.network, train, partners)
         audio_error, visual_error = relative_errors(exchange, train.labels)

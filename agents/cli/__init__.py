@@ -13,8 +13,10 @@ import shlex
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
+from rlld_agents.cli.stderr import forgiving_stderr
+from rlld_agents.runs.signals import Terminated, orderly_end
 from rlld_gym.errors import InputError
 from rlld_gym.os_errors import explain
 
@@ -57,7 +59,7 @@ DATA_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Class in rlld_agents.cli.data and one line of help of every command of ``rlld data``."""
 
-INPUT_ERROR, INTERRUPTED = 2, 130
+INPUT_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0, 2 for input that cannot be used and for files that the system does not let us read
-        or write (one line on stderr), 130 after Ctrl-C.
+        or write (one line on stderr), 130 after Ctrl-C, 143 where it is asked to end.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files and classes that a terminal cannot show
@@ -76,34 +78,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), forgiving_stderr(), orderly_end():
             warnings.showwarning = _show_warning
             return _run(arguments)
     except InputError as error:
-        print(f"rlld: error: {error}", file=sys.stderr)
+        _tell(f"rlld: error: {error}")
         return INPUT_ERROR
     except KeyboardInterrupt as interruption:
         hint = str(interruption) or shlex.join(["rlld", *arguments])
-        print(f"\nrlld: interrupted; go on with: {hint}", file=sys.stderr)
-        return INTERRUPTED
+        terminated = isinstance(interruption, Terminated)
+        what = "asked to end" if terminated else "interrupted"
+        _tell(f"\nrlld: {what}; go on with: {hint}")
+        return TERMINATED if terminated else INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in "rlld ... | head"
-        sys.stderr.close()
+        if sys.stderr is not None:
+            sys.stderr.close()
         return 1
     except OSError as error:  # no permission, a folder in the file's place, a full disk
         explained = explain(error)
         if explained is None:
             raise
         place = error.filename2 or error.filename or "input or output"
-        print(f"rlld: error: {place}: {explained}", file=sys.stderr)
+        _tell(f"rlld: error: {place}: {explained}")
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
 
 
+def _tell(text: str) -> None:
+    """Print a line on stderr, if anybody can see it."""
+    with forgiving_stderr():
+        print(text, file=sys.stderr)
+
+
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     """Print a warning as one line, without the place in the code that issued it."""
     kind = "" if category is UserWarning else f"{category.__name__}: "
-    print(f"rlld: warning: {kind}{message}", file=sys.stderr)
+    _tell(f"rlld: warning: {kind}{message}")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError with a usage error."""
+        usage = " ".join(self.format_usage().split())
+        raise InputError(f"{message}; {usage} (see {self.prog} --help)")
 
 
 def _run(arguments: list[str]) -> int:
@@ -113,7 +133,7 @@ def _run(arguments: list[str]) -> int:
             raise InputError(
                 f"{value or option or 'command'}: found an empty text; name something, or leave it away"
             )
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="rlld",
         description="Label denoising for audio-visual video parsing by reinforcement learning (RLLD).",
         epilog="'rlld COMMAND --help' lists the options of a command.",
@@ -126,9 +146,7 @@ def _run(arguments: list[str]) -> int:
     command = parser.parse_args(arguments[:1]).command
     rest = arguments[1:]
     if command == "data":
-        data_parser = argparse.ArgumentParser(
-            prog="rlld data", description="Make, verify and describe feature stores."
-        )
+        data_parser = _Parser(prog="rlld data", description="Make, verify and describe feature stores.")
         data_subcommands = data_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
         for name, (_, text) in DATA_COMMANDS.items():
             data_subcommands.add_parser(name, help=text, add_help=False)

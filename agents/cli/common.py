@@ -2,15 +2,16 @@
 
 import contextlib
 import io
-import sys
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import tyro
-from tqdm import tqdm
 
 from rlld_gym.errors import InputError
+from rlld_gym.progress import ProgressBar
 
 if TYPE_CHECKING:
     from rlld_agents.labels.removal_rule import RemovalRule
@@ -45,7 +46,14 @@ def parse(command: type[C], program: str, arguments: Sequence[str], default: C |
     defaults: dict[str, Any] = {} if default is None else {"default": default}
     stderr = io.StringIO()
     try:
-        with contextlib.redirect_stderr(stderr):
+        with contextlib.ExitStack() as stack:
+            if not {"-h", "--help"} & set(arguments):
+                stack.enter_context(_wide())
+                stack.enter_context(contextlib.redirect_stdout(_Plain()))
+            elif os.environ.get("NO_COLOR"):  # see no-color.org
+                stack.callback(tyro._experimental_options.update, tyro._experimental_options.copy())
+                tyro._experimental_options["ansi_codes"] = False
+            stack.enter_context(contextlib.redirect_stderr(stderr))
             parsed: C = tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, **defaults)
             return parsed
     except SystemExit as end:
@@ -54,10 +62,32 @@ def parse(command: type[C], program: str, arguments: Sequence[str], default: C |
         raise InputError(f"{_message_in_box(stderr.getvalue())} (see {program} --help)") from end
 
 
+@contextlib.contextmanager
+def _wide() -> Iterator[None]:
+    """Keep tyro from breaking lines, where they become one line of ours."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "100000"
+    try:
+        yield
+    finally:
+        os.environ.pop("COLUMNS", None)
+        if before is not None:
+            os.environ["COLUMNS"] = before
+
+
+class _Plain(io.StringIO):
+    """Takes the place of stdout, by which tyro decides about colours and about the characters of its boxes."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Boxes are drawn with the same characters everywhere."""
+        return "utf-8"
+
+
 def _message_in_box(text: str) -> str:
-    """Return what tyro says inside its box about a usage error, as one line."""
+    """Return what tyro says inside its box about a usage error, as one line without colours."""
     message = []
-    for line in text.splitlines()[1:]:
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()[1:]:
         content = line.strip("│╰╯ ")
         if content.startswith("─"):  # the rule before hints, or the lower edge
             break
@@ -68,9 +98,8 @@ def _message_in_box(text: str) -> str:
 def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> int:
     """Parse arguments and run the command.
 
-    Two methods are optional. ``with_context() -> instance | None`` names, once parsed, other values for the
-    options that were not given, such as those of a run that is resumed. ``resume_hint() -> str | None`` is
-    asked after Ctrl-C for the command that goes on.
+    A method is optional: ``with_context() -> instance | None`` names, once parsed, other values for the options
+    that were not given, such as those of a run that is resumed.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, with the command that goes on as its text, if the command knows one.
@@ -79,11 +108,7 @@ def run_command(command: type[Any], program: str, arguments: Sequence[str]) -> i
     default = parsed.with_context() if hasattr(parsed, "with_context") else None
     if default is not None:
         parsed = parse(command, program, arguments, default)
-    try:
-        return int(parsed.run())
-    except KeyboardInterrupt as interruption:
-        hint = parsed.resume_hint() if hasattr(parsed, "resume_hint") else None
-        raise KeyboardInterrupt(hint or "") from interruption
+    return int(parsed.run())
 
 
 @contextlib.contextmanager
@@ -94,7 +119,7 @@ def epochs_bar(name: str, total: int | None = None) -> Iterator[Callable[[int, i
         name: what is trained.
         total: epochs in all; None: not known, because several networks are trained one after another.
     """
-    with tqdm(total=total, desc=name, unit="epoch", file=sys.stderr) as bar:
+    with ProgressBar(total, "epoch", name) as bar:
 
         def advance(_done: int, _total: int) -> None:
             bar.update(1)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from tqdm import tqdm
 
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
 from rlld_gym.options import require_seed
+from rlld_gym.progress import ProgressBar
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Twin:
             raise InputError(f"--limit {self.limit}: expected at least 1 training video")
         annotations = load_annotations(self.annotations)
         store = twin_for_annotations(annotations, self.scale or "full", self.seed, self.limit)
-        with tqdm(total=sum(store.header.counts.values()), desc="write", unit="video") as bar:
+        with ProgressBar(sum(store.header.counts.values()), "video", "write") as bar:
             files = write_npy_layout(
                 store, self.out, seed=self.seed, progress=lambda _done, _all: bar.update()
             )

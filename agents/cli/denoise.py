@@ -61,11 +61,9 @@ class Denoise:
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.experiments.experiment import LABELS_NAME
-        from rlld_agents.labels.about import LabelOrigin
-        from rlld_agents.labels.files import PAIR_FILES, pair_problem, write_labels, write_pair
-        from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.labels.row_lists import write_row_lists
-        from rlld_agents.reports.results import removal_table
+        from rlld_agents.labels.about import about_path
+        from rlld_agents.labels.files import PAIR_FILES
+        from rlld_agents.runs.lock import only_writer
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
@@ -73,11 +71,31 @@ class Denoise:
             require_seed("--seed", self.seed)
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
-        for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
-            if (self.out / name).exists():
+        with only_writer(self.out) as after_a_killed_one:
+            about = (about_path(name).name for name in (LABELS_NAME, ROWS_NAME))
+            names = (LABELS_NAME, ROWS_NAME, *PAIR_FILES, *about)
+            there = [name for name in names if (self.out / name).exists()]
+            if there and not after_a_killed_one:
                 raise InputError(
-                    f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
+                    f"--out {self.out}: holds {there[0]} already; choose another --out, or delete that file"
                 )
+            try:
+                self._denoise()
+            except BaseException:  # some of the files would be taken for all
+                for name in names:
+                    (self.out / name).unlink(missing_ok=True)
+                raise
+        return 0
+
+    def _denoise(self) -> None:
+        """Write the files and print how many labels were removed."""
+        from rlld_agents.experiments.experiment import LABELS_NAME
+        from rlld_agents.labels.about import LabelOrigin
+        from rlld_agents.labels.files import PAIR_FILES, pair_problem, write_labels, write_pair
+        from rlld_agents.labels.removal import removal_quality
+        from rlld_agents.labels.row_lists import write_row_lists
+        from rlld_agents.reports.results import removal_table
+
         store, audio, visual, scores = (
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )
@@ -93,7 +111,6 @@ class Denoise:
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
         print("\n".join(f"wrote {path}" for path in paths))
-        return 0
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""

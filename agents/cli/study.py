@@ -1,13 +1,12 @@
 """What the commands that run a study share: ``rlld benchmark`` and ``rlld compare``."""
 
 import dataclasses
-import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, fingerprint_of, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, fingerprint_of, read_config
 from rlld_gym.errors import InputError
 
 
@@ -19,7 +18,7 @@ class StudyCommand:
     """What --quick changes."""
 
     out: Path | None = None
-    """Folder; None: runs/COMMAND-DATA. A folder that holds a run is not overwritten."""
+    """Folder; None: runs/COMMAND-DATA, or the next free name. A folder that holds a run is not overwritten."""
     resume: Path | None = None
     """Go on with the study in this folder; options that are not given are its own."""
     quick: bool = False
@@ -42,26 +41,16 @@ class StudyCommand:
     def run(self) -> int:
         """Run or resume the study; return 1 if a cell failed, else 0."""
         from rlld_agents.experiments.study.study import Study
+        from rlld_agents.runs.lock import run_folder
 
+        command = self.study.command
         begun_with = None
-        if self.resume is None:
-            check_new(self.folder(), self.study.command)
-        else:
-            begun_with = fingerprint_of(read_config(self.resume, self.study.command), self.resume)
+        if self.resume is not None:
+            begun_with = fingerprint_of(read_config(self.resume, command), self.resume)
             self.study.check_resumes(self._config_of(self.resume), data_known=begun_with is not None)
-        return 1 if Study(self.study, self.folder(), begun_with=begun_with).run() else 0
-
-    def resume_hint(self) -> str | None:
-        """Return the command that goes on with this study, if it has begun."""
-        folder = self.folder()
-        if not (folder / CONFIG_NAME).exists():
-            return None
-        return f"{self.study.command} --resume {shlex.quote(str(folder))}"
-
-    def folder(self) -> Path:
-        """Return the folder."""
-        name = self.study.command.split()[-1]
-        return self.resume or self.out or Path("runs") / f"{name}-{Path(self.study.data).stem}"
+        default = Path("runs") / f"{command.split()[-1]}-{Path(self.study.data).stem}"
+        with run_folder(command, default, out=self.out, resume=self.resume) as folder:
+            return 1 if Study(self.study, folder, begun_with=begun_with).run() else 0
 
     def _config_of(self, folder: Path) -> StudyConfig:
         """Return the options of a study that has begun."""

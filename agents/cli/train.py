@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, fingerprint_of, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, fingerprint_of, read_config
 from rlld_gym.errors import InputError
 
 QUICK = ExperimentConfig(data="twin-tiny")
@@ -24,7 +24,7 @@ class Train:
     """
 
     out: Path | None = None
-    """Run folder; None: runs/DATA-seedSEED. A folder that holds a run is not overwritten."""
+    """Run folder; None: runs/DATA-seedSEED, or the next free name. A folder that holds a run is not overwritten."""
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
@@ -48,31 +48,22 @@ class Train:
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
         from rlld_agents.experiments.experiment import Experiment
+        from rlld_agents.runs.lock import run_folder
         from rlld_agents.runs.processes import available_cores
 
         self.experiment.check_used()
         begun_with = None
-        if self.resume is None:
-            folder = self.folder()
-            check_new(folder)
-        else:
-            folder = self.resume
-            begun_with = fingerprint_of(read_config(folder), folder)
-            self.experiment.check_resumes(_config_of(folder), data_known=begun_with is not None)
-        Experiment(self.experiment, folder, cores=available_cores(), begun_with=begun_with).run()
-        if self.report:
-            _report(folder)
+        if self.resume is not None:
+            begun_with = fingerprint_of(read_config(self.resume), self.resume)
+            self.experiment.check_resumes(_config_of(self.resume), data_known=begun_with is not None)
+        with run_folder("rlld train", self.default_folder(), out=self.out, resume=self.resume) as folder:
+            Experiment(self.experiment, folder, cores=available_cores(), begun_with=begun_with).run()
+            if self.report:
+                _report(folder)
         return 0
 
-    def resume_hint(self) -> str | None:
-        """Return the command that goes on with this run, if it has begun."""
-        folder = self.resume or self.folder()
-        return f"rlld train --resume {shlex.quote(str(folder))}" if (folder / CONFIG_NAME).exists() else None
-
-    def folder(self) -> Path:
-        """Return the run folder."""
-        if self.out is not None:
-            return self.out
+    def default_folder(self) -> Path:
+        """Return the run folder where none is named."""
         # The name of a twin, or that of a file, which may have no suffix.
         return Path("runs") / f"{Path(self.experiment.data).stem}-seed{self.experiment.agent.seed}"
 

@@ -46,12 +46,20 @@ class TrainParser:
 
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
+        from rlld_agents.runs.lock import only_writer
+
+        self._check()
+        with only_writer(self.out):
+            self._check()  # another one may have come and gone in between
+            self._train()
+        return 0
+
+    def _train(self) -> None:
         from rlld_agents.experiments.parsers import ParserJob, run_parser_job
         from rlld_agents.reports.results import deviation_table, no_test_scores, score_table
         from rlld_agents.runs.setting import Setting
         from rlld_gym.files import write_sealed_json, write_text
 
-        self._check()
         setting = Setting(
             self.data,
             self.data_seed,
@@ -72,13 +80,6 @@ class TrainParser:
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
                 scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
-        result = {
-            "options": options,
-            "recipe": recipe.name,
-            "test": scores,
-            "data": store.fingerprint.as_dict(),
-        }
-        write_sealed_json(self.out / "result.json", result)
         title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"
         text = f"{no_test_scores(store.name)}\n"
         if all(scores):
@@ -86,9 +87,16 @@ class TrainParser:
             parts = "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables))
             text = f"{title}\n\n{parts}\n"
         write_text(self.out / "results.md", text)
+        # Last: where it is, the work is done.
+        result = {
+            "options": options,
+            "recipe": recipe.name,
+            "test": scores,
+            "data": store.fingerprint.as_dict(),
+        }
+        write_sealed_json(self.out / "result.json", result)
         print(text)
         print(f"files are in {self.out}", file=sys.stderr)
-        return 0
 
     def _check(self) -> None:
         require_seed("--data-seed", self.data_seed)

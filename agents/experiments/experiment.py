@@ -8,8 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
@@ -25,11 +23,13 @@ from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
+from rlld_agents.runs.lock import only_writer
 from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.files import write_json, write_sealed_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
 from rlld_gym.profiling import timed_part
+from rlld_gym.progress import ProgressBar
 
 LABELS_NAME = "denoised_labels.csv"
 PROFILE_NAME = "profile.json"
@@ -78,11 +78,21 @@ class Experiment:
         require_same(begun_with, self.fingerprint, f"{folder}: the run")
 
     def run(self) -> dict[str, Any]:
-        """Run all stages that are not done yet and return what is written to result.json."""
+        """Run all stages that are not done yet and return what is written to result.json.
+
+        Raises:
+            InputError: options that the preset cannot use, or another process is writing to the folder.
+        """
+        with only_writer(self.folder):
+            return self._run()
+
+    def _run(self) -> dict[str, Any]:
         with self._profiled():
             # Before anything is written: bad options must leave no folder.
             preset = make_preset(self.config, self.setting)
             if self.config.dense_videos is not None:
+                # Before the data: a run that is killed here can be resumed.
+                write_config(self.folder, self.config.as_dict(), self.command, {})
                 self._keep_dense_videos(self.config.dense_videos)
                 preset = make_preset(self.config, self.setting)
         team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)
@@ -182,12 +192,10 @@ class Experiment:
         """Train and test all parsers, of which the team may have done some; none is trained twice."""
         jobs, epochs = [*begun, *more], self.setting.recipe.epochs
         self._say(f"training {len(jobs)} parsers for {epochs} epochs each ({self.setting.recipe.name})")
-        with tqdm(
-            total=len(jobs) * epochs, unit="epoch", desc="parsers", disable=not self.progress, file=sys.stderr
-        ) as bar:
+        with ProgressBar(len(jobs) * epochs, "epoch", "parsers", shown=self.progress) as bar:
 
             def advance(done: float, number: float) -> None:
-                bar.update(round((len(jobs) - number + done) * epochs) - bar.n)
+                bar.update_to(round((len(jobs) - number + done) * epochs))
 
             team.finish(more, advance)
         scores: Scores = {}

@@ -19,6 +19,7 @@ from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class WarmStart:
         }
 
 
+@own_torch_settings()
 @timed_part("policy")
 def warm_start(
     start: Callable[[], StartablePolicy],

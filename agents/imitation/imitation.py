@@ -12,7 +12,8 @@ from rlld_agents.policies.base import StartablePolicy
 from rlld_agents.policies.denoising import with_labels
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import draws_own, own_generator, seeded_random_state
+from rlld_gym.torch_settings import own_torch_settings
 
 SEEDS_APART = 1_000_003
 """Between the random states of neighbouring seeds lie those of as many epochs."""
@@ -104,12 +105,14 @@ class Imitation:
     def epoch(self) -> None:
         """Pass once over the videos; afterwards the policy is in evaluation mode, without dropout."""
         self.epochs_done += 1
-        state = self.seed * SEEDS_APART + self.epochs_done
+        state, device = self.seed * SEEDS_APART + self.epochs_done, self._indices.device
         self.policy.set_dropout(self.config.dropout)
         self.policy.train()
         try:
-            with seeded_random_state(state % 2**63, self._indices.device):
-                order = self._indices[torch.randperm(len(self._indices), device=self._indices.device)]
+            with seeded_random_state(state % 2**63, device, own=draws_own(self.policy)):
+                order = self._indices[
+                    torch.randperm(len(self._indices), generator=own_generator(device), device=device)
+                ]
                 for batch in torch.split(order, self.config.batch_size):
                     self._optimizer.zero_grad()
                     torch.autograd.backward(self._loss(batch))
@@ -141,6 +144,7 @@ class Imitation:
         return loss
 
 
+@own_torch_settings()
 def imitate(
     policy: StartablePolicy,
     validation: SplitTensors,

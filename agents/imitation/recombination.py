@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from rlld_gym.parsing.randomness import own_generator
+
 
 class Tracks(NamedTuple):
     """Features of B videos, without labels, and what is not in them.
@@ -39,7 +41,7 @@ def recombine(videos: Tracks) -> Tracks:
     """Return as many new videos, made of the tracks of some.
 
     Each modality's track is the beginning of one video's track, half of it at least, and the end of another's.
-    Which videos meet is drawn for each modality by itself, from torch's global generator of their device; a video
+    Which videos meet is drawn for each modality by itself, from `own_generator` of their device; a video
     may meet itself. The new videos have more labels than the old ones, and more of them are wrong, because tracks
     meet that share no event: who learns from them learns a ranking, and rates have to be calibrated on real videos.
 
@@ -50,7 +52,8 @@ def recombine(videos: Tracks) -> Tracks:
         B others.
     """
     audio, silent_audio = _spliced(videos.audio, videos.silent[:, :, 0])
-    order = torch.randperm(len(videos.audio), device=videos.audio.device)
+    device = videos.audio.device
+    order = torch.randperm(len(videos.audio), generator=own_generator(device), device=device)
     visual, silent_visual = _spliced(
         videos.visual.index_select(0, order), videos.silent[:, :, 1].index_select(0, order)
     )
@@ -61,8 +64,9 @@ def _spliced(track: Tensor, silent: Tensor) -> tuple[Tensor, Tensor]:
     """Return tracks (B, T, D) that go on with another video's, and what is not in their segments (B, T, C)."""
     videos, segments = track.shape[:2]
     device = track.device
-    other = torch.randperm(videos, device=device)
-    cut = torch.randint(-(-segments // 2), segments + 1, (videos, 1, 1), device=device)
+    generator = own_generator(device)
+    other = torch.randperm(videos, generator=generator, device=device)
+    cut = torch.randint(-(-segments // 2), segments + 1, (videos, 1, 1), generator=generator, device=device)
     first = torch.arange(segments, device=device).view(1, -1, 1) < cut
     track, silent = (torch.where(first, part, part.index_select(0, other)) for part in (track, silent))
     return track, silent

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rlld_agents.policies.feature_gathering import FeatureGathering
 from rlld_agents.policies.files import HybridAttentionPolicy
+from rlld_gym.parsing.randomness import seeded_weights
 
 ABSENT_LOGIT = -20.0
 """Log-odds of removing a label that is not there: a probability of 2e-9, and a finite log-probability."""
@@ -95,8 +96,7 @@ class HybridAttentionActorCritic(nn.Module):
         policy = HybridAttentionPolicy.for_spaces(
             observation_space, spaces.MultiBinary((1, 2, num_classes)), seed=seed, **policy_options
         )
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded_weights(seed):
             return cls(
                 policy,
                 action_space.shape,

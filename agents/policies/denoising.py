@@ -9,8 +9,10 @@ from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 
+@own_torch_settings()
 @timed_part("policy")
 def denoise(
     policy: nn.Module,

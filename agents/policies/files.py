@@ -18,7 +18,9 @@ from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.fingerprint import require_same_meaning
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.randomness import seeded_weights
 from rlld_gym.tensor_files import DATA_KEY, TensorFormat, data_of
+from rlld_gym.torch_settings import own_torch_settings
 
 __all__ = [
     "POLICY_NAME",
@@ -53,6 +55,7 @@ def save_policy(
     FORMAT.write(path, state, {"kind": policy.kind, "sizes": policy.sizes(), **data})
 
 
+@own_torch_settings()
 def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> RemovalPolicy:
     """Read a policy, of any make, that ``save_policy`` wrote.
 
@@ -68,7 +71,7 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
         path = path / POLICY_NAME
     metadata, tensors = FORMAT.read_about(path), FORMAT.read_tensors(path)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with seeded_weights():  # they are overwritten
             # Files of the first make name none.
             policy = _make(metadata.get("kind", HybridAttentionPolicy.kind), json.loads(metadata["sizes"]))
         policy.load_state_dict(tensors)

@@ -16,6 +16,7 @@ from rlld_agents.policies.base import (
 from rlld_gym.parsing.networks import HAN, TaskNetwork
 from rlld_gym.parsing.networks.han import HANLayer, HANStem
 from rlld_gym.parsing.networks.parts.attention import Attention
+from rlld_gym.parsing.randomness import seeded_weights
 
 
 class HybridAttentionPolicy(StartablePolicy):
@@ -115,8 +116,7 @@ class HybridAttentionPolicy(StartablePolicy):
             box = observation_space[name].shape
             assert box is not None
             feature_sizes.append(box[-1] - label_size)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
+        with seeded_weights(seed):
             audio_size, visual_size = feature_sizes
             return cls(audio_size, visual_size, shape[2], initialized_labels=initialized_labels, **options)
 

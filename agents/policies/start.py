@@ -8,7 +8,7 @@ from rlld_agents.policies.files import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import seeded_weights
 
 
 def startable_policy(
@@ -43,7 +43,7 @@ def startable_policy(
         "visual_3d_size": split.visual.shape[-1] - split.visual_2d_size,
     }
     policy: StartablePolicy
-    with seeded_random_state(seed):
+    with seeded_weights(seed):
         if network == "han":
             policy = HybridAttentionPolicy(**sizes)
         else:

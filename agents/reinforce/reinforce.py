@@ -31,7 +31,6 @@ import gymnasium
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.files import POLICY_NAME, save_policy
@@ -48,9 +47,12 @@ from rlld_agents.reinforce.policy_rollout import (
 from rlld_agents.reinforce.rollout_pool import rollouts_of
 from rlld_agents.reinforce.same_data import check_same_data, data_of, name_data
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
+from rlld_agents.runs.lock import only_writer
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
+from rlld_gym.progress import ProgressBar
+from rlld_gym.torch_settings import own_torch_settings
 
 __all__ = ["POLICY_NAME", "Reinforce", "ReinforceConfig"]
 
@@ -111,6 +113,7 @@ class Reinforce:
 
     # ------------------------------------------------------------------ the algorithm
 
+    @own_torch_settings()
     def learn(
         self,
         folder: str | os.PathLike[str] | None = None,
@@ -137,19 +140,21 @@ class Reinforce:
             The rows of the episodes that this call trained.
 
         Raises:
-            InputError: if ``resume`` finds no usable checkpoint, or a new run would overwrite one.
+            InputError: if ``resume`` finds no usable checkpoint, a new run would overwrite one, or another process
+                is writing to the folder.
             RuntimeError: if the gradient stops being finite.
         """
         folder = None if folder is None else Path(folder)
-        if folder is not None:
-            self._prepare(folder / CHECKPOINT_NAME, resume)
         rows = []
         with ExitStack() as stack:
+            if folder is not None:
+                stack.enter_context(only_writer(folder))
+                self._prepare(folder / CHECKPOINT_NAME, resume)
             log = None
             if folder is not None:
                 log = stack.enter_context(RunLog(folder, keep_episodes=self.episode, tensorboard=tensorboard))
             bar = stack.enter_context(
-                tqdm(total=self.config.episodes, initial=self.episode, unit="episode", disable=not progress)
+                ProgressBar(self.config.episodes, "episode", initial=self.episode, shown=progress)
             )
             complete = self._snapshot(folder)
             self._play = stack.enter_context(
@@ -164,7 +169,7 @@ class Reinforce:
                         log.write(row)
                     complete = self._snapshot(folder)
                     bar.update(self.episode - before)
-                    bar.set_postfix(reward=f"{row['rollout/ep_rew_mean']:.3f}", refresh=False)
+                    bar.note(f"reward {row['rollout/ep_rew_mean']:.3f}")
                     if callback is not None:
                         callback(row)
                     every = self.config.checkpoint_every

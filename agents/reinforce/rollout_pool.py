@@ -1,14 +1,10 @@
 """Episodes side by side in processes, each with an environment of its own."""
 
-import os
 import pickle
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing import get_context
 from typing import Any
 
 import gymnasium
@@ -18,6 +14,7 @@ from torch import Tensor, nn
 
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.policy_rollout import PolicyRollout, play_policy, with_explored
+from rlld_agents.runs.orphans import serve_parent
 from rlld_agents.runs.processes import available_cores
 from rlld_gym.errors import InputError
 
@@ -78,9 +75,8 @@ def _rollout(
 
 
 def _start_worker(spec: EnvSpec, policy: bytes, separate_branches: bool, threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    serve_parent()
     torch.set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker.update(
         env=gymnasium.make(spec), policy=pickle.loads(policy), rewards=BranchRewards(separate_branches)
     )
@@ -89,11 +85,3 @@ def _start_worker(spec: EnvSpec, policy: bytes, separate_branches: bool, threads
 def _play_job(job: bytes) -> bytes:
     rollout = _rollout(_worker["policy"], _worker["env"], _worker["rewards"], pickle.loads(job))
     return pickle.dumps(rollout)
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone, however it ended."""
-    parent = parent_process()
-    assert parent is not None
-    wait([parent.sentinel])
-    os._exit(1)

@@ -18,6 +18,8 @@ RESULT_NAME = "result.json"
 CONTROLS_NAME = "control_returns.json"
 """What fixed ways of removing labels earn in the run's environment."""
 SECONDS_NAME = "seconds.json"
+LOCK_NAME = "run.lock"
+"""Is there while somebody writes to the folder, see `rlld_agents.runs.lock`; also after one that was killed."""
 FORMAT = "rlld-run"
 VERSION = 1
 PACKAGES = ("rlld-gym", "torch", "numpy", "gymnasium", "safetensors", "h5py")
@@ -40,7 +42,10 @@ def check_new(folder: str | os.PathLike[str], command: str = "rlld train") -> No
             f"--out {folder}: holds a run already; go on with '{command} --resume {folder}' "
             "or choose another --out"
         )
-    if folder.is_dir() and any(folder.iterdir()):
+    # Lock and unfinished files are all that a run leaves that was killed before it began.
+    if folder.is_dir() and any(
+        path.name != LOCK_NAME and path.suffix != ".partial" for path in folder.iterdir()
+    ):
         raise InputError(f"--out {folder}: the folder is not empty; choose another --out")
 
 

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from multiprocessing.context import SpawnContext
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from rlld_agents.runs.orphans import serve_parent
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
 
@@ -27,6 +27,7 @@ Work = Callable[[Share], Any]
 W = TypeVar("W", bound=Work)
 
 POLL_SECONDS = 0.2
+SECONDS_TO_END = 5.0
 
 
 def available_cores() -> int:
@@ -180,7 +181,8 @@ class _Server:
 
     def stop(self) -> None:
         """End the process and wait until it is gone."""
-        self._connection.close()
+        self._connection.close()  # the process ends by itself, and puts away what it has
+        self._process.join(SECONDS_TO_END)
         self._process.terminate()
         self._process.join()
 
@@ -214,7 +216,7 @@ def _threads_of_children(number: int) -> Iterator[None]:
 
 def _serve(connection: "Connection[Any, Any]", share: c_double) -> None:
     """Do works until the process is stopped; one that raises ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    serve_parent()
 
     def progress(value: float) -> None:
         share.value = value

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.twins.variants import KNOWN_TWINS, TWIN_NAMES, twin_parts
 from rlld_gym.errors import InputError
+from rlld_gym.turns import in_turn
 
 if TYPE_CHECKING:
     from rlld_gym.data.tensors import StoreTensors
@@ -19,6 +20,7 @@ _stores: dict[_Key, FeatureStore] = {}
 _tensors: dict[tuple[_Key, str], "StoreTensors"] = {}
 
 
+@in_turn()
 def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
     """Return a data set; asked for again in the same process, the same object.
 
@@ -46,6 +48,7 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
     return _stores[key]
 
 
+@in_turn()
 def shared_tensors(data: str | os.PathLike[str], device: str, seed: int = 0) -> "StoreTensors":
     """Return ``open_data(data, seed).to(device)``, one copy per process and device; read-only by convention.
 

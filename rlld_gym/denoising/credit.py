@@ -9,6 +9,7 @@ batch give it for all labels at once. This is the influence of a training label 
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, Literal, get_args
 
 import torch
@@ -20,6 +21,7 @@ from torch.nn import functional
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.objectives import Batch
+from rlld_gym.turns import in_turn
 
 CreditLoss = Literal["segment_f1", "segment_bce", "video_bce"]
 CREDIT_LOSSES: Final[tuple[CreditLoss, ...]] = get_args(CreditLoss)
@@ -99,6 +101,7 @@ def validation_gradient(
     }
 
 
+@in_turn()  # torch has one level of forward-mode differentiation for all threads
 def label_credit(network: TaskNetwork, features: Batch, direction: Mapping[str, Tensor]) -> Tensor:
     """Return how much keeping a label, rather than removing it, would raise the validation loss.
 
@@ -118,14 +121,12 @@ def label_credit(network: TaskNetwork, features: Batch, direction: Mapping[str, 
         (B, 2, C) float32, audio then visual; positive: the label does harm. Also given for labels that are absent,
         where it says what adding them would do.
     """
+    _load_forward_ad()
     with _Evaluating(network), torch.no_grad(), forward_ad.dual_level():
-        with warnings.catch_warnings():
-            # The first dual tensor of a process makes torch load decompositions in a way that it calls deprecated.
-            warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
-            moving = {
-                name: forward_ad.make_dual(parameter.detach(), direction[name])  # type: ignore[no-untyped-call]
-                for name, parameter in network.named_parameters()
-            }
+        moving = {
+            name: forward_ad.make_dual(parameter.detach(), direction[name])  # type: ignore[no-untyped-call]
+            for name, parameter in network.named_parameters()
+        }
         output = functional_call(network, moving, features)
         logits = torch.logit(torch.stack((output.audio, output.visual), dim=1), eps=CLAMP)
         # Where nothing depends on the parameters that move, there is no tangent.
@@ -153,6 +154,14 @@ def normalised_credit(credit: Tensor, present: Tensor) -> Tensor:
     # A mean of 0 is only there where all credit is 0; so small a number leaves it that.
     scale = size.clamp(min=torch.finfo(credit.dtype).tiny)
     return (known / scale).clamp(-CREDIT_LIMIT, CREDIT_LIMIT)
+
+
+@cache
+def _load_forward_ad() -> None:
+    """Make the first dual tensor of the process: torch loads decompositions, in a way that it calls deprecated."""
+    with warnings.catch_warnings(), forward_ad.dual_level():
+        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
+        forward_ad.make_dual(torch.zeros(1), torch.zeros(1))  # type: ignore[no-untyped-call]
 
 
 class _Evaluating:

@@ -14,6 +14,8 @@ from torch import Tensor
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.objectives import Batch
+from rlld_gym.torch_settings import own_torch_settings
+from rlld_gym.turns import in_turn
 
 EvidenceSource = Literal["start", "current"]
 EVIDENCE_SOURCES: Final[tuple[EvidenceSource, ...]] = get_args(EvidenceSource)
@@ -30,6 +32,7 @@ NUM_OTHERS: Final = 4
 _known: WeakKeyDictionary[SplitTensors, WeakKeyDictionary[TaskNetwork, Tensor]] = WeakKeyDictionary()
 
 
+@own_torch_settings()
 @torch.no_grad()
 def evidence(
     network: TaskNetwork, split: SplitTensors, indices: Tensor | None = None, batch_size: int = 256
@@ -62,6 +65,7 @@ def evidence(
     return torch.cat(parts)
 
 
+@in_turn()
 def known_evidence(network: TaskNetwork, split: SplitTensors) -> Tensor:
     """Return `evidence` of all videos of a split, kept in memory as long as network and split.
 

@@ -76,7 +76,7 @@ class LearnerStack:
         )
         device = learners[0].data.device
         generators = [torch.Generator().manual_seed(lesson.seed) for lesson in chosen]
-        with seeded_random_state(chosen[0].seed, device):
+        with seeded_random_state(chosen[0].seed, device, own=learners[0].draws_own):
             losses = stack.train_step(
                 (audio, visual_2d, visual_3d),
                 targets,

@@ -10,7 +10,6 @@ import inspect
 import json
 import logging
 import os
-import sys
 import warnings
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,13 +20,15 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from tqdm import tqdm
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.files import atomic_path
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
+from rlld_gym.progress import ProgressBar
+from rlld_gym.torch_settings import own_torch_settings
+from rlld_gym.turns import in_turn
 
 CACHE_VARIABLE: Final = "RLLD_CACHE"
 """Environment variable: the folder of cache files, instead of the platform's own."""
@@ -60,6 +61,7 @@ _parsers: WeakKeyDictionary[SplitTensors, dict[_Kind, TaskNetwork]] = WeakKeyDic
 _checksums: WeakKeyDictionary[SplitTensors, str] = WeakKeyDictionary()
 
 
+@in_turn()
 def starting_parser(
     data: StoreTensors, recipe: Recipe, hidden_size: int, epochs: int | None = None
 ) -> TaskNetwork:
@@ -87,7 +89,7 @@ def starting_parser(
     return known[kind]
 
 
-@torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
+@own_torch_settings()
 def _stored_or_trained(data: StoreTensors, kind: _Kind) -> TaskNetwork:
     network = make_task_network(
         kind.recipe,
@@ -114,19 +116,9 @@ def _train(data: StoreTensors, network: TaskNetwork, kind: _Kind) -> None:
     """Train a network in place on the weak labels."""
     labels = data["train"].labels
     _logger.info("training the starting parser: %d epochs on weak labels", kind.recipe.epochs)
-    with tqdm(
-        total=kind.recipe.epochs,
-        desc="starting parser (once)",
-        unit="epoch",
-        delay=1.0,
-        leave=False,
-        disable=None,
-        file=sys.stderr,
+    with ProgressBar(
+        kind.recipe.epochs, "epoch", "starting parser (once)", delay=1.0, leave=False, lines=False
     ) as bar:
-
-        def show(done: int, _: int) -> None:
-            bar.update(done - bar.n)
-
         train_parser(
             data,
             labels,
@@ -136,7 +128,7 @@ def _train(data: StoreTensors, network: TaskNetwork, kind: _Kind) -> None:
             seed=START_SEED,
             network=network,
             keep="last",
-            progress=show,
+            progress=lambda done, _: bar.update_to(done),
         )
 
 
@@ -207,6 +199,7 @@ def _code_of(network: TaskNetwork) -> str:
     return hashlib.sha256(source.encode()).hexdigest()
 
 
+@in_turn()
 def _checksum(split: SplitTensors) -> str:
     """Return a checksum of the videos' features and weak labels, computed once."""
     if split not in _checksums:

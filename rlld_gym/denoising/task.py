@@ -16,7 +16,7 @@ from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
 from rlld_gym.parsing.prediction import predict
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import draws_own, seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
@@ -66,6 +66,10 @@ class TaskLearner:
         hidden_size: width of the network.
         start: what every new task network is a copy of; None: its weights are drawn anew.
 
+    Attributes:
+        draws_own: training the network leaves torch's global random state alone on a CPU, see
+            `rlld_gym.parsing.randomness.draws_own`.
+
     Raises:
         InputError: the validation split cannot be scored.
     """
@@ -83,6 +87,7 @@ class TaskLearner:
         self._optimizer: torch.optim.Optimizer | None = None
         self._objective: Objective = make_objective(recipe)
         self._videos_seen = 0
+        self.draws_own = False
 
     @timed_part("task training")
     def renew(self, seed: int) -> None:
@@ -99,6 +104,7 @@ class TaskLearner:
                 seed=seed,
                 device=self.data.device,
             )
+        self.draws_own = draws_own(self.network, self._objective)
         self._optimizer = make_optimizer(self.network, self.recipe)
         set_learning_rate(self._optimizer, self.recipe.online_learning_rate or self.recipe.learning_rate)
 
@@ -128,7 +134,7 @@ class TaskLearner:
     def train(self, lesson: Lesson) -> Tensor:
         """Take one gradient step; return its loss, a detached scalar on the device."""
         network, optimizer = self.born()
-        with seeded_random_state(lesson.seed, self.data.device):
+        with seeded_random_state(lesson.seed, self.data.device, own=self.draws_own):
             return train_step(
                 network,
                 optimizer,

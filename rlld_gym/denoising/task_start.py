@@ -13,6 +13,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.task_file import load_task_network, read_info
 from rlld_gym.parsing.training import feature_sizes, make_task_network
+from rlld_gym.turns import in_turn
 
 PRETRAINED: Final = "pretrained"
 FRESH: Final = "fresh"
@@ -80,6 +81,7 @@ def start_fingerprint(config: ProcessConfig) -> str:
     return f"weights {zlib.crc32(Path(config.task_start).read_bytes()):08x}"
 
 
+@in_turn()
 def _network_of_file(data: StoreTensors, config: ProcessConfig) -> TaskNetwork:
     """Return the recipe's network with the weights of a file."""
     status = Path(config.task_start).stat()

@@ -25,8 +25,10 @@ from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
+from rlld_gym.forks import require_threads
 from rlld_gym.options import markdown_table, options_from, signature
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 Action = NDArray[np.int8]
 
@@ -227,7 +229,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
         return self._config.inter_factor
 
     @timed_part("environment")
-    @torch.inference_mode(False)  # trains a network, also inside a caller's no_grad or inference_mode
+    @own_torch_settings()
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -246,7 +248,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
         return self._begin(process)
 
     @timed_part("environment")
-    @torch.inference_mode(False)
+    @own_torch_settings()
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Remove labels and train the task network on the others.
 
@@ -303,7 +305,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
             raise ResetNeeded("there is no state to store before the first reset()")
         return {"format": 1, "process": self._process.get_state()}
 
-    @torch.inference_mode(False)
+    @own_torch_settings()
     def set_state(self, state: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         """Go back to a state that `get_state` returned; no reset is needed before.
 
@@ -321,6 +323,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
         process.set_state(stored, self.np_random)
         return self._begin(process)
 
+    @own_torch_settings()
     def training_evidence(self) -> TrainingEvidence:
         """Return the training videos' weak labels and what the parser that episodes start from says of them.
 
@@ -333,6 +336,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
         return training_evidence(self._process)
 
     def _make_process(self) -> DenoisingProcess:
+        require_threads()
         data, data_seed = self._data
         tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return DenoisingProcess(tensors, self._config)

@@ -14,7 +14,9 @@ from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.forks import require_threads
 from rlld_gym.options import require_count
+from rlld_gym.torch_settings import own_torch_settings
 
 
 class StackedVectorEnv(SyncVectorEnv, EzPickle):
@@ -57,7 +59,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
         EzPickle.__init__(self, num_envs, autoreset_mode=mode.value, **arguments)
         self._stack = LearnerStack()
 
-    @torch.inference_mode(False)  # trains networks, also inside a caller's no_grad or inference_mode
+    @own_torch_settings()
     def step(self, actions: Any) -> Any:
         """Remove labels in every copy and train all task networks at once on the others.
 
@@ -121,6 +123,7 @@ class _Member(LabelDenoisingEnv):
         return process
 
     def _make_process(self) -> MemberProcess:
+        require_threads()
         data, data_seed = self._data
         tensors = shared_tensors(data, resolved_device(self._device), data_seed)
         return MemberProcess(tensors, self._config)

@@ -11,6 +11,7 @@ from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.recipes import Gate
 from rlld_gym.parsing.thresholds import HALVES, Thresholds
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 THRESHOLD = 0.5
 """A probability that reaches it counts as positive."""
@@ -67,6 +68,7 @@ def outputs_of(network: TaskNetwork, split: SplitTensors, batch_size: int = 128)
         network.train(was_training)
 
 
+@own_torch_settings()
 @timed_part("validation")
 @torch.no_grad()
 def predict(
@@ -96,6 +98,7 @@ def predict(
     return torch.cat([audio for audio, _ in parts]), torch.cat([visual for _, visual in parts])
 
 
+@own_torch_settings()
 @timed_part("validation")
 def evaluate(
     network: TaskNetwork, split: SplitTensors, gate: Gate, *, thresholds: Thresholds = HALVES

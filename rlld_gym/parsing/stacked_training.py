@@ -13,7 +13,7 @@ from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.prediction import evaluate
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import draws_own, seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.stacked import NetworkStack, point_at
 from rlld_gym.parsing.targets import Labels, label_targets
@@ -96,7 +96,7 @@ def train_parsers(
     stack = NetworkStack(networks, [make_optimizer(network, recipe) for network in networks], recipe)
     generators = [torch.Generator(data.device).manual_seed(seed) for seed in seeds]
     records = [EpochRecord(recipe.selection) for _ in seeds]
-    with seeded_random_state(seeds[0], data.device):
+    with seeded_random_state(seeds[0], data.device, own=draws_own(*networks)):
         for epoch in range(1, recipe.epochs + 1):
             losses = _train_epoch(stack, generators, train, targets, recipe, epoch=epoch, average=average)
             for record, network, loss in zip(records, judged, losses.tolist(), strict=True):

@@ -11,9 +11,11 @@ from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork, make_network
+from rlld_gym.parsing.randomness import seeded_weights
 from rlld_gym.parsing.recipes import Gate
 from rlld_gym.parsing.thresholds import HALVES, Thresholds
 from rlld_gym.tensor_files import DATA_KEY, TensorFormat, data_of
+from rlld_gym.torch_settings import own_torch_settings
 
 NAME = "task.safetensors"
 """What a task network's file is called in a run folder."""
@@ -55,6 +57,7 @@ def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: 
     FORMAT.write(path, network.state_dict(), about)
 
 
+@own_torch_settings()
 def load_task_network(
     path: str | os.PathLike[str], device: str | torch.device = "cpu"
 ) -> tuple[TaskNetwork, TaskNetworkInfo]:
@@ -72,7 +75,7 @@ def load_task_network(
     """
     info, tensors = read_info(path), FORMAT.read_tensors(path)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with seeded_weights():  # they are overwritten
             network = make_network(info.network, **info.sizes)
         network.load_state_dict(tensors)
     except InputError as error:  # such as a network of a module that is not here

@@ -13,6 +13,7 @@ from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import gated_tracks, outputs_of
 from rlld_gym.parsing.recipes import Gate
 from rlld_gym.parsing.thresholds import Thresholds
+from rlld_gym.torch_settings import own_torch_settings
 
 CANDIDATES: Final[tuple[float, ...]] = tuple(round(0.25 + 0.05 * step, 2) for step in range(10))
 """0.25, 0.30, ..., 0.70."""
@@ -24,6 +25,7 @@ def tuning_and_reporting(split: SplitTensors) -> tuple[SplitTensors, SplitTensor
     return split.rows(rows[::2]), split.rows(rows[1::2])
 
 
+@own_torch_settings()
 def tuned_thresholds(
     network: TaskNetwork,
     split: SplitTensors,

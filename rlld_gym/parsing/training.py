@@ -13,7 +13,7 @@ from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
 from rlld_gym.parsing.prediction import evaluate
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import draws_own, own_generator, seeded_random_state, seeded_weights
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import (
     Labels,
@@ -21,6 +21,7 @@ from rlld_gym.parsing.targets import (
     label_targets,
 )
 from rlld_gym.profiling import timed_part
+from rlld_gym.torch_settings import own_torch_settings
 
 FIRST_STEP: Final = StepContext()
 
@@ -69,7 +70,7 @@ def make_task_network(
     Raises:
         InputError: no network is registered under the recipe's name for it.
     """
-    with seeded_random_state(seed):
+    with seeded_weights(seed):
         network = make_network(
             recipe.network,
             audio_size=audio_size,
@@ -192,6 +193,7 @@ def step_clipped(optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
     optimizer.step()
 
 
+@own_torch_settings()
 def train_parser(
     data: StoreTensors,
     audio_labels: Labels,
@@ -255,7 +257,8 @@ def train_parser(
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
     record = EpochRecord(recipe.selection)
-    with seeded_random_state(seed, data.device):
+    own = draws_own(network, objective, revise_targets, relabel)
+    with seeded_random_state(seed, data.device, own=own):
         for epoch in range(1, recipe.epochs + 1):
             if relabel is not None:
                 with torch.no_grad():
@@ -296,7 +299,8 @@ def _train_epoch(
     network.train()
     recipe = objective.recipe
     total = torch.zeros((), device=train.labels.device)
-    order = torch.randperm(len(train), device=train.labels.device)
+    device = train.labels.device
+    order = torch.randperm(len(train), generator=own_generator(device), device=device)
     steps = -(-len(train) // recipe.batch_size)
     for number, indices in enumerate(torch.split(order, recipe.batch_size)):
         set_learning_rate(optimizer, step_learning_rate(recipe, epoch, number, steps))

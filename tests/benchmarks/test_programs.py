@@ -38,6 +38,7 @@ SLOW = (
     "rllib_scaling",
     "robust_training",
     "scaling",
+    "soak",
     "store_memory",
     "system_speed",
     "train_speed",

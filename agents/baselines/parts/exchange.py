@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.randomness import own_generator
 
 ROUNDS = 64
 """Rounds of rejection sampling before the few videos that are left are drawn from a list of their partners."""
@@ -36,14 +37,14 @@ def draw_partners(labels: Tensor) -> Tensor:
 
     Returns:
         (N,) int64, rows of the partners; -1 for a video that shares a label with every other one. Drawn from
-        torch's global generators of the labels' device.
+        `own_generator` of the labels' device.
     """
     present = (labels > 0).float()
-    number = len(present)
+    number, generator = len(present), own_generator(labels.device)
     partners = torch.full((number,), -1, dtype=torch.int64, device=labels.device)
     waiting = torch.arange(number, device=labels.device)
     for _ in range(ROUNDS):
-        drawn = torch.randint(number, (len(waiting),), device=labels.device)
+        drawn = torch.randint(number, (len(waiting),), generator=generator, device=labels.device)
         fits = (present[waiting] * present[drawn]).sum(-1) == 0
         partners[waiting[fits & (drawn != waiting)]] = drawn[fits & (drawn != waiting)]
         waiting = waiting[~fits | (drawn == waiting)]
@@ -53,7 +54,7 @@ def draw_partners(labels: Tensor) -> Tensor:
     weights[torch.arange(len(waiting), device=labels.device), waiting] = 0.0
     possible = weights.sum(-1) > 0
     if bool(possible.any()):
-        partners[waiting[possible]] = torch.multinomial(weights[possible], 1).squeeze(-1)
+        partners[waiting[possible]] = torch.multinomial(weights[possible], 1, generator=generator).squeeze(-1)
     return partners
 
 

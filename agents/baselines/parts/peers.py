@@ -14,7 +14,7 @@ from rlld_agents.baselines.parts.small_loss import SmallLoss, epochs_of, forget_
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
-from rlld_gym.parsing.randomness import seeded_random_state
+from rlld_gym.parsing.randomness import draws_own, own_generator, seeded_random_state
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
@@ -135,11 +135,12 @@ def train_peers(
     ramp, voting = epochs_of(options.ramp, recipe.epochs), epochs_of(options.votes, recipe.epochs)
     history: list[dict[str, float]] = []
     best_epoch, best_weights, votes = 0, {}, []
-    with seeded_random_state(context.seed, device):
+    with seeded_random_state(context.seed, device, own=draws_own(*networks)):
         for epoch in range(1, recipe.epochs + 1):
             total, rows, parts = torch.zeros((), device=device), [], []
             now = rates * forget_factor(epoch, ramp)
-            batches = torch.split(torch.randperm(len(train), device=device), recipe.batch_size)
+            order = torch.randperm(len(train), generator=own_generator(device), device=device)
+            batches = torch.split(order, recipe.batch_size)
             for number, indices in enumerate(batches):
                 for optimizer in optimizers:
                     set_learning_rate(optimizer, step_learning_rate(recipe, epoch, number, len(batches)))

@@ -1,11 +1,8 @@
 """The preset "imitation": parser and policy in turns, the policy learning from dense validation labels."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.presets.base import Learned
@@ -25,6 +22,7 @@ from rlld_agents.runs.setting import Setting
 from rlld_gym.data.store.check import FEWEST_VALIDATION
 from rlld_gym.errors import InputError
 from rlld_gym.files import read_json, write_sealed_json
+from rlld_gym.progress import ProgressBar
 
 ESTIMATE_NAME = "estimate.json"
 """How good the removals are, as far as the validation videos can tell; in the run folder."""
@@ -73,9 +71,8 @@ class ImitationPreset:
         total = epochs_of_rounds(setting.recipe, self.loop, len(setting.tensors["val"]))
         with (
             RunLog(folder) as log,
-            tqdm(total=total, unit="epoch", disable=not progress, file=sys.stderr) as bar,
+            ProgressBar(total, "epoch", "imitation", shown=progress) as bar,
         ):
-            bar.set_description("imitation")
             return best_round(self._logged_rounds(log, bar))
 
     def estimate(self, outcome: JointRound) -> dict[str, Any]:
@@ -88,12 +85,12 @@ class ImitationPreset:
         environment = self.setting.environment_arguments() | {"empty_rule": config.environment.empty_rule}
         return credit_after_rounds(environment, episodes=config.credit_episodes, seed=config.agent.seed)
 
-    def _logged_rounds(self, log: RunLog, bar: "tqdm[Any]") -> Iterator[JointRound]:
+    def _logged_rounds(self, log: RunLog, bar: ProgressBar) -> Iterator[JointRound]:
         """Play the rounds and log each."""
         setting = self.setting
 
         def advance(done: int, _: int) -> None:
-            bar.update(done - bar.n)
+            bar.update_to(done)
 
         for outcome in joint_rounds(
             setting.tensors,

@@ -12,6 +12,7 @@ from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.sweep import check_backend, check_one_data_set, results_of, run_missing
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
+from rlld_agents.runs.lock import only_writer
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
@@ -71,7 +72,15 @@ class Study:
         return cells_of(self.config, self.names)
 
     def run(self) -> list[Cell]:
-        """Run what is missing, report, and return the cells that failed."""
+        """Run what is missing, report, and return the cells that failed.
+
+        Raises:
+            InputError: another process is writing to the folder, or cells in it are of other data.
+        """
+        with only_writer(self.folder):
+            return self._run()
+
+    def _run(self) -> list[Cell]:
         check_one_data_set(results_of(self.cells(), self.folder), self.folder, self.store.fingerprint)
         fingerprint = self.store.fingerprint.as_dict()
         data = {"name": self.store.name, "videos": len(self.store.split("train")), "fingerprint": fingerprint}

@@ -7,13 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from tqdm import tqdm
-
 from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
 from rlld_agents.runs.processes import Advance, Processes, available_cores
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
 from rlld_gym.files import read_json
+from rlld_gym.progress import ProgressBar
 
 Backend = Literal["process", "ray"]
 
@@ -56,17 +55,10 @@ def run_missing(
         return []
     workers = min(workers or available_cores(), len(missing))
     done = len(cells) - len(missing)
-    with tqdm(
-        total=len(cells),
-        initial=done,
-        unit="cell",
-        disable=not progress,
-        file=sys.stderr,
-        bar_format="{l_bar}{bar}| {n:.1f}/{total:.0f} cells [{elapsed}<{remaining}]",
-    ) as bar:
+    with ProgressBar(len(cells), "cell", initial=done, shown=progress, decimals=1) as bar:
 
         def advance(ended: float) -> None:
-            bar.update(done + ended - bar.n)
+            bar.update_to(done + ended)
 
         if backend == "ray":
             from rlld_agents.experiments.study.ray_tune import run_with_ray  # noqa: PLC0415 (an extra)

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, SPLITS
 from rlld_gym.data.llp.annotation_files import annotation_paths
@@ -30,6 +29,7 @@ from rlld_gym.data.llp.partial import PartialStore
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
 from rlld_gym.errors import InputError
+from rlld_gym.progress import ProgressBar
 
 BLOCK_VIDEOS: Final = 64
 """Videos that are in memory at a time: 7 MB with LLP's feature sizes."""
@@ -47,6 +47,7 @@ class FeatureFilesError(InputError):
 
     def __init__(self, features: Path, problems: Sequence[FileProblem], total: int, advice: str) -> None:
         self.problems = tuple(problems)
+        self._arguments = features, self.problems, total, advice
         kinds = ", ".join(
             f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common()
         )
@@ -54,6 +55,10 @@ class FeatureFilesError(InputError):
             f"features {features}: {len(problems)} of {total} files cannot be used ({kinds}), the first: "
             f"{problems[0]}; {advice}"
         )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """Let other processes make it anew: an exception would offer its message as the only argument."""
+        return type(self), self._arguments
 
 
 def import_store(
@@ -104,7 +109,7 @@ def import_store(
     splits = {name: _first(loaded.split(name), limit if name == "train" else None) for name in SPLITS}
     check_folders(root, streams)
     files = video_files(root, streams, [name for split in splits.values() for name in split.filenames])
-    with tqdm(total=len(files), desc="scan", unit="video", disable=not progress) as bar:
+    with ProgressBar(len(files), "video", "scan", shown=progress) as bar:
         scan = scan_headers(files, lambda _done, _all: bar.update())
     if scan.problems:
         advice = "nothing was written; restore the files and import again"
@@ -150,9 +155,7 @@ def _fill(
     partial: PartialStore, files: Sequence[VideoFiles], sizes: Mapping[str, int], progress: bool
 ) -> None:
     """Read the videos that are not in the partial store yet and append them, block by block."""
-    bar = tqdm(
-        total=len(files), initial=partial.done, desc="import", unit="video", disable=not progress, smoothing=0
-    )
+    bar = ProgressBar(len(files), "video", "import", initial=partial.done, shown=progress)
     with bar, ThreadPoolExecutor(READING_THREADS) as pool:
         for block in _blocks(files[partial.done :]):
             read = list(pool.map(lambda video: read_video(video, sizes), block))

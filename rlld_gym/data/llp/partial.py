@@ -1,8 +1,12 @@
 """A store file that is being filled, so that an interrupted import can go on."""
 
+import errno
+import glob
 import json
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -64,10 +68,11 @@ class PartialStore:
         self.state_path = out.with_name(f"{out.name}.partial.json")
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
-            file = self._resume()
-            if file is None:
-                file = self._begin(filenames, flags)
+            with _said_by_the_system(self.path):
+                file = self._resume() or self._begin(filenames, flags)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             raise InputError(
                 f"{self.path}: cannot be written: {explain(error) or error}; if no other import writes it, delete "
                 "it and begin anew"
@@ -82,22 +87,27 @@ class PartialStore:
     ) -> None:
         """Append rows: audio (n, T, Da), visual (n, T, D2 + D3), and the problems found in them."""
         rows = slice(self.done, self.done + len(audio))
-        self._file["audio"][rows] = audio
-        self._file["visual"][rows] = visual
-        self._file.flush()
+        with _said_by_the_system(self.path):
+            self._file["audio"][rows] = audio
+            self._file["visual"][rows] = visual
+            self._file.flush()
         self.done = rows.stop
         self.problems.extend(problems)
         self._write_state()
 
     def finish(self) -> None:
         """Add attributes and checksums, and rename the file to its final name."""
-        write_attributes(self._file, self.header)
-        self._file.close()
-        append_structure(self.path, FEATURES)
+        # First: attributes change the structure, and a file that is left in the middle of that is begun anew.
+        self.state_path.unlink(missing_ok=True)
+        with _said_by_the_system(self.path):
+            write_attributes(self._file, self.header)
+            self._file.close()
+            append_structure(self.path, FEATURES)
         with self.path.open("rb+") as raw:
             os.fsync(raw.fileno())
         os.replace(self.path, self.out)
-        self.state_path.unlink(missing_ok=True)
+        for begun in self.out.parent.glob(f"{glob.escape(self.state_path.name)}.*.partial"):
+            begun.unlink(missing_ok=True)  # by an import that was killed
 
     def discard(self) -> None:
         """Remove the partial file and its state."""
@@ -111,7 +121,8 @@ class PartialStore:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with _said_by_the_system(self.path) if error is None else suppress(OSError, RuntimeError):
+            self._file.close()
 
     def _resume(self) -> h5py.File | None:
         """Return the partial file of the same input, open for writing, or None where there is none."""
@@ -146,3 +157,16 @@ class PartialStore:
         write_json(
             self.state_path, {"fingerprint": self.fingerprint, "done": self.done, "problems": problems}
         )
+
+
+@contextmanager
+def _said_by_the_system(path: Path) -> Iterator[None]:
+    """Raise what the operating system told HDF5, such as a full disk, as its own error."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        told = re.search(r"errno = (\d+)", str(error))
+        if told is None:
+            raise
+        number = int(told.group(1))
+        raise OSError(number, os.strerror(number), str(path)) from None

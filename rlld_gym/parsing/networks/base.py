@@ -178,7 +178,7 @@ def make_network(name: str, **sizes: object) -> TaskNetwork:
             ``visual_3d_size``, ``num_classes`` and ``hidden_size``.
 
     Returns:
-        The network, freshly initialised from torch's global random state, in training mode.
+        The network, freshly initialised from torch's global random state (see `seeded_weights`), in training mode.
 
     Raises:
         InputError: no such network, or its constructor does not take these arguments, or lacks methods.

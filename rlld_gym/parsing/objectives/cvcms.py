@@ -13,6 +13,7 @@ from rlld_gym.parsing.objectives.base import (
     register_objective,
     require_network,
 )
+from rlld_gym.parsing.randomness import own_generator
 from rlld_gym.parsing.recipe import Recipe
 
 
@@ -74,7 +75,7 @@ class CVCMSObjective(Objective):
 def draw_partners(count: int, device: torch.device) -> Tensor:
     """Return for each of ``count`` > 1 videos another one, uniformly, (B,) int64."""
     own = torch.arange(count, device=device)
-    return (own + torch.randint(1, count, (count,), device=device)) % count
+    return (own + torch.randint(1, count, (count,), generator=own_generator(device), device=device)) % count
 
 
 def with_mixed(batch: Batch, partners: Tensor) -> Batch:

@@ -143,13 +143,13 @@ def test_a_script_that_would_run_again_in_its_own_processes_is_told(tmp_path: Pa
     assert 'if __name__ == "__main__"' in found.stderr.splitlines()[-1]
 
 
-def test_an_orphan_ends_in_silence(tmp_path: Path) -> None:
+def test_a_worker_ends_with_its_parent_in_silence(tmp_path: Path) -> None:
     found = script(
         tmp_path / "killed.py",
         "import os, signal, time\n"
         "def work(progress):\n"
         "    progress(0.5)\n"
-        "    time.sleep(0.5)\n"
+        "    time.sleep(3600)\n"
         "if __name__ == '__main__':\n"
         "    with Processes([work], 1, 1) as processes:\n"
         "        while not processes.progress():\n"

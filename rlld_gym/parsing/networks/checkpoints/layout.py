@@ -11,6 +11,7 @@ from torch import Tensor
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import TaskNetwork, make_network
 from rlld_gym.parsing.networks.checkpoints.reading import Checkpoint, listed, read_entries
+from rlld_gym.parsing.randomness import seeded_weights
 
 
 class Shapes:
@@ -142,7 +143,7 @@ def load_public_checkpoint(system: str, path_or_state_dict: Checkpoint, **option
     layout = _layout_of(system)
     entries, source = read_entries(path_or_state_dict)
     arguments = layout.sizes(Shapes(entries, source)) | options
-    with torch.random.fork_rng(devices=[]):  # initial weights are overwritten
+    with seeded_weights():  # they are overwritten
         network = make_network(system, **arguments)
     network.load_state_dict(mapped_state(network.state_dict(), entries, layout, f"{source} ({system})"))
     return network.eval()

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from rlld_gym.parsing.randomness import own_generator
+
 _MEMBERS: ContextVar[Sequence[torch.Generator] | None] = ContextVar("_MEMBERS", default=None)
 
 
@@ -34,7 +36,7 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
 
     On a CPU one 64-bit random number decides over four elements, and ``probability`` is rounded to a multiple
     of 2^-16; elsewhere this is ``torch.nn.functional.dropout``. Both draw from torch's global generator, unless
-    `member_generators` says otherwise.
+    `own_generator` or `member_generators` say otherwise.
 
     Args:
         values: any shape, float.
@@ -47,10 +49,12 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
     if not training or probability == 0.0:
         return values
     dropped = round(probability * 2**16)
-    if values.device.type != "cpu" or dropped >= 2**16:
+    if values.device.type != "cpu":
         return functional.dropout(values, probability)
+    if dropped >= 2**16:
+        return values * 0.0
     if _MEMBERS.get() is None:
-        kept = _kept(values.numel(), dropped, None)
+        kept = _kept(values.numel(), dropped, own_generator())
     else:
         kept = _MemberMasks.apply(values.detach(), dropped)  # type: ignore[no-untyped-call]
     return values * kept.to(values.dtype).mul_(2**16 / (2**16 - dropped)).view(values.shape)
@@ -58,7 +62,7 @@ def dropout(values: Tensor, probability: float, training: bool) -> Tensor:
 
 def _kept(count: int, dropped: int, generator: torch.Generator | None) -> Tensor:
     """Return (count,) float32 on the CPU, 0 with probability ``dropped`` / 2^16, else 1."""
-    numbers = torch.randint(-(2**63), 2**63 - 1, (count // 4 + 1,), generator=generator)
+    numbers = torch.randint(-(2**63), 2**63 - 1, (count // 4 + 1,), generator=generator, device="cpu")
     # 1 from dropped - 2^15 on, 0 below: five times as fast as a comparison, which goes by way of booleans.
     return numbers.view(torch.int16)[:count].float().sub_(dropped - 2**15 - 1).clamp(0, 1)
 

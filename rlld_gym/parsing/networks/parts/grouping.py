@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.multihead import attend_heads, require_heads
+from rlld_gym.parsing.randomness import own_generator
 
 _MLP_RATIO = 4
 
@@ -132,7 +133,9 @@ class Grouping(nn.Module):
     def _hard(self, logits: Tensor, soft: Tensor) -> Tensor:
         """Return 1 for the group that each segment is assigned to, else 0."""
         if self.training:
-            noise = -(-torch.rand_like(logits).clamp(min=1e-20).log()).clamp(min=1e-20).log()
+            generator = own_generator(logits.device)
+            uniform = torch.rand(logits.shape, generator=generator, dtype=logits.dtype, device=logits.device)
+            noise = -(-uniform.clamp(min=1e-20).log()).clamp(min=1e-20).log()
             soft = (logits + noise).softmax(-2)
         chosen = torch.zeros_like(soft).scatter(-2, soft.argmax(-2, keepdim=True), 1.0)
         return chosen - soft.detach() + soft if self.training else chosen

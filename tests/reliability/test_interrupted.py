@@ -1,0 +1,37 @@
+"""Works that are ended, or cannot write, go on and come to the same end: a sample; `interrupted` has all calls."""
+
+import os
+import random
+
+import pytest
+import torch
+
+from rlld_agents.experiments import experiment
+from tests.reliability.interrupted import arm_audit, trials
+from tests.reliability.works import WORKS, load_modules, make_inputs
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+NUMBERS = {"train": 3, "benchmark": 3, "import": 4, "denoise": 6}
+"""Of calls that are tried of each command."""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    make_inputs(folder)
+    load_modules()
+    return folder
+
+
+@pytest.mark.parametrize("mode", ["kill", "full"])
+@pytest.mark.parametrize("name", WORKS)
+def test_a_work_goes_on(name, mode, inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(experiment, "draw_figures", lambda *_: None)  # takes longer than all else
+    torch.set_num_threads(1)  # processes are forked from this one
+
+    def some(numbers):
+        return random.Random(name + mode).sample(numbers, NUMBERS[name])
+
+    found = list(trials(WORKS[name], mode, inputs, tmp_path, arm_audit, some))
+    assert len(found) == NUMBERS[name]
+    assert [(number, fault) for number, _, fault in found if fault] == []
