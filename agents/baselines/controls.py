@@ -17,7 +17,7 @@ from rlld_agents.baselines.base import (
 from rlld_agents.baselines.parts.parser import parser_in, with_contrastive_loss
 from rlld_agents.labels import controls
 from rlld_agents.labels.revised import LabelSet
-from rlld_gym.data.classes import AUDIO_NOISE_RATE, NUM_SEGMENTS, VISUAL_NOISE_RATE
+from rlld_gym.data.classes import AUDIO_NOISE_RATE, VISUAL_NOISE_RATE
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
 
@@ -164,7 +164,7 @@ class Oracle:
 def _labels_of(context: Context) -> Split:
     """Return the training videos without features and names, which no control looks at."""
     train = context.data["train"]
-    nothing = np.empty((len(train), NUM_SEGMENTS, 0), np.float32)
+    nothing = np.empty((len(train), train.audio.shape[1], 0), np.float32)
     return Split(
         name="train",
         filenames=("",) * len(train),

@@ -9,6 +9,7 @@ from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.devices import choose_device
+from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
@@ -91,6 +92,7 @@ class Setting:
         if self._task_network is not None:
             recipe = recipe.with_network(self._task_network)
         find_network(recipe.network)
+        recipe = for_segments(recipe, self.store.num_segments)
         return recipe if self._epochs is None else recipe.shortened(self._epochs)
 
     @property

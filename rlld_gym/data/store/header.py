@@ -21,6 +21,7 @@ class StoreHeader:
         counts: videos per split, in the order train, val, test.
         dtype: "float16" or "float32".
         audio_size: Da. visual_2d_size: D2. visual_3d_size: D3, 0 where there is no 3D stream.
+        num_segments: T, into how many segments of equal length a video is cut.
         attributes: everything else, JSON-able.
     """
 
@@ -31,6 +32,7 @@ class StoreHeader:
     audio_size: int
     visual_2d_size: int
     visual_3d_size: int
+    num_segments: int
     attributes: Mapping[str, Any]
 
     @property
@@ -61,10 +63,10 @@ def header_of(
             raise ValueError(f"the split given as {key!r} calls itself {split.name!r}")
         if len(split) == 0:
             raise ValueError(f"split {key!r} is empty; every split needs at least one video")
-        found = (split.audio.shape[-1], split.visual.shape[-1], split.labels.shape[-1], split.audio.dtype)
-        if found != (train.audio.shape[-1], train.visual.shape[-1], len(classes), train.audio.dtype):
+        found = (*_sizes(split), split.labels.shape[-1], split.audio.dtype)
+        if found != (*_sizes(train), len(classes), train.audio.dtype):
             raise ValueError(
-                f"split {key!r}: sizes, classes or dtype {found} differ from the training split's"
+                f"split {key!r}: segments, sizes, classes or dtype {found} differ from the training split's"
             )
     if not 0 < visual_2d_size <= train.visual.shape[-1]:
         raise ValueError(f"visual_2d_size {visual_2d_size}: expected 1 to {train.visual.shape[-1]}")
@@ -76,5 +78,11 @@ def header_of(
         audio_size=train.audio.shape[-1],
         visual_2d_size=visual_2d_size,
         visual_3d_size=train.visual.shape[-1] - visual_2d_size,
+        num_segments=train.num_segments,
         attributes={**DEFAULT_ATTRIBUTES, **attributes},
     )
+
+
+def _sizes(split: Split) -> tuple[int, int, int]:
+    """Return T, Da and D2 + D3."""
+    return split.num_segments, split.audio.shape[-1], split.visual.shape[-1]
