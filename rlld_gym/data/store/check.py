@@ -18,6 +18,7 @@ from rlld_gym.data.store.file import (
     split_rows,
 )
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.video_names import is_video_name
 from rlld_gym.errors import InputError
 
 TOLERATED_DISAGREEMENT: Final = 0.1
@@ -86,7 +87,10 @@ def _not_flags(file: h5py.File, key: str, rows: slice) -> list[int]:
 
 def _name_problems(file: h5py.File) -> Iterator[str]:
     names = file["filenames"][...]
-    for what, values in (("a file name", names), ("a video id (first 11 characters)", names.astype("S11"))):
+    kinds = [("a file name", names)]
+    if all(is_video_name(name.decode(errors="replace")) for name in names.tolist()):
+        kinds.append(("a video id (first 11 characters)", names.astype("S11")))  # features are keyed by it
+    for what, values in kinds:
         unique, counts = np.unique(values, return_counts=True)
         repeated = [value.decode(errors="replace") for value in unique[counts > 1].tolist()]
         if repeated:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.classes import SPEECH_NAME, SPLITS
 from rlld_gym.data.split import Split
 
 DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
@@ -34,6 +34,12 @@ class StoreHeader:
     visual_3d_size: int
     num_segments: int
     attributes: Mapping[str, Any]
+
+    @property
+    def never_visible(self) -> str | None:
+        """The class whose visual labels are taken for noise by the rule among the controls; None: there is none."""
+        named = self.attributes.get("never_visible", SPEECH_NAME)
+        return str(named) if named in self.classes else None
 
     @property
     def network_sizes(self) -> dict[str, int]:
