@@ -126,7 +126,7 @@ class Experiment:
             {
                 "weak": controls.weak(train),
                 "label_smoothing": controls.weak(train),
-                "no_visual_speech": controls.no_visual_speech(train, self.store.classes),
+                "no_visual_speech": controls.no_visual_speech(train, self.store.header.never_visible_index),
                 "oracle": controls.oracle(train),
             }
         )

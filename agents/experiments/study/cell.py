@@ -94,7 +94,7 @@ class StudyCell:
             "seed": self.seed,
             "test": scores["test"],
             "validation": scores["val"],
-            "removal": removal_summary(train, classes, denoised),
+            "removal": removal_summary(train, setting.store.header.never_visible_index, denoised),
             "validation_labels": _validation_labels(denoised),
             "seconds": round(seconds, 1),
             "removal_seconds": round(removed_after, 1),

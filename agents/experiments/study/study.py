@@ -7,7 +7,7 @@ from pathlib import Path
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing
+from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing, skipped_of
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
 from rlld_gym.errors import InputError
@@ -69,6 +69,8 @@ class Study:
     def report(self) -> None:
         """Write tables and figures of the cells that are done, and print the tables."""
         results = results_of(self.cells(), self.folder)
+        for name, reason in skipped_of(self.cells(), self.folder).items():
+            print(f"rlld: the row {name} is left out: {reason}", file=sys.stderr)
         if not results:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
         number = max(len(rows) for rows in results.values())

@@ -42,6 +42,11 @@ class StoreHeader:
         return str(named) if named in self.classes else None
 
     @property
+    def never_visible_index(self) -> int | None:
+        """Its index among the classes."""
+        return None if self.never_visible is None else self.classes.index(self.never_visible)
+
+    @property
     def network_sizes(self) -> dict[str, int]:
         """The sizes of a task network that the data set decides."""
         return {
