@@ -74,7 +74,7 @@ class LabelSmoothing:
 
 @dataclass(frozen=True)
 class NoVisualSpeech:
-    """One rule that anybody can guess: what is heard as Speech is never seen (or another class that the data name)."""
+    """One rule that anybody can guess: what is heard as Speech (or what the data name instead) is never seen."""
 
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the parser; the method "+ CL" has 1."""
@@ -90,8 +90,8 @@ class NoVisualSpeech:
         if kept is None:
             raise CannotOfferError(
                 f'method {self.name!r}: the data have no class "Speech", only {", ".join(context.classes)}, and '
-                "name no other that is hardly ever seen ('rlld data import --never-visible NAME'); leave the method "
-                "out"
+                "name no other that is hardly ever seen ('rlld data import --never-visible NAME'); leave the "
+                "method out"
             )
         return with_contrastive_loss(_decided(kept, context), context, self.contrastive_weight)
 
@@ -133,8 +133,8 @@ class RandomRemoval:
         matched = controls.oracle(train) or controls.no_visual_speech(train, context.never_visible_index)
         if matched is None:
             raise CannotOfferError(
-                f"method {self.name!r}: neither the truth nor a class that is hardly ever seen tells how many labels "
-                "to remove; leave the method out"
+                f"method {self.name!r}: neither the truth nor a class that is hardly ever seen tells how many "
+                "labels to remove; leave the method out"
             )
         return Denoised(*controls.random_removal(train, *matched, context.seed))
 

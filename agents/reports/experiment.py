@@ -75,6 +75,8 @@ def result_tables(
             f"The policy removed nothing: no removal probability is above {threshold}. "
             "Rows of denoised and weak labels are therefore equal."
         )
+    if store.header.rule_note:
+        parts.append(store.header.rule_note)
     deviations = results.deviation_table(scores)
     if deviations:
         parts += ["Standard deviation over the parsers", deviations]

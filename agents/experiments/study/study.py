@@ -76,6 +76,8 @@ class Study:
         number = max(len(rows) for rows in results.values())
         what = self.config.subject(len(self.store.split("train")))
         title = f"{self.store.name}, {what}, {number} seed{'s' * (number > 1)}"
+        if self.store.header.rule_note:
+            title += f". {self.store.header.rule_note.rstrip('.')}"
         write = WRITERS[self.config.command]
         print(write(self.folder, results, title, self.store.classes, self.command))
         print(f"files and figures are in {self.folder}", file=sys.stderr)

@@ -47,6 +47,18 @@ class StoreHeader:
         return None if self.never_visible is None else self.classes.index(self.never_visible)
 
     @property
+    def rule_note(self) -> str:
+        """What must be said beside tables whose heads say Speech; empty where Speech is meant."""
+        if self.never_visible == SPEECH_NAME:
+            return ""
+        if self.never_visible is None:
+            return (
+                'There is no row "no visual Speech": the data have no class of this name, and name no other that is '
+                "heard and hardly ever seen ('rlld data import --never-visible NAME')."
+            )
+        return f'Rows and columns that say "Speech" are about the class "{self.never_visible}".'
+
+    @property
     def network_sizes(self) -> dict[str, int]:
         """The sizes of a task network that the data set decides."""
         return {
