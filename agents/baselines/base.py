@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 NO_VALIDATION_LABELS = "none"
 """What a method says that has not looked at the validation split."""
 
+LAST_EPOCH = "none: parser of the last epoch"
+"""What tables say of every row where the validation videos have no dense labels."""
+
 EPOCH_SELECTION = "dense, to choose the epoch of the parser"
 """What a method says that used validation labels only as every parser's training does."""
 

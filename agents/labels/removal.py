@@ -67,7 +67,8 @@ class RemovalQuality:
 
 def all_but(index: int | None, classes: int) -> NDArray[np.bool_]:
     """Return which of the classes (C,) are others than one; everything is also measured without LLP's Speech."""
-    return np.arange(classes) != (-1 if index is None else index)
+    others: NDArray[np.bool_] = np.arange(classes) != (-1 if index is None else index)
+    return others
 
 
 def removal_quality(

@@ -1,9 +1,11 @@
 """LLP's annotations as arrays (Tian, Li and Xu, "Unified Multisensory Perception", ECCV 2020)."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,9 @@ from rlld_gym.data.llp.defects import (
 from rlld_gym.data.llp.layout import LLP, DataLayout
 from rlld_gym.errors import InputError
 
+MANY_UNLISTED: Final = 0.1
+"""Share of videos without any event from which on a warning is due; of LLP's it is below 0.01."""
+
 
 @dataclass(frozen=True, eq=False)
 class SplitAnnotations:
@@ -53,9 +58,11 @@ class SplitAnnotations:
 
     def rows(self, chosen: NDArray[np.bool_]) -> "SplitAnnotations":
         """Return the videos that are True in (N,), in their order."""
-        dense = (None if track is None else track[chosen] for track in (self.dense_audio, self.dense_visual))
+        heard, seen = (
+            None if track is None else track[chosen] for track in (self.dense_audio, self.dense_visual)
+        )
         names = tuple(name for name, kept in zip(self.filenames, chosen, strict=True) if kept)
-        return SplitAnnotations(names, self.labels[chosen], *dense, self.unlisted)
+        return SplitAnnotations(names, self.labels[chosen], heard, seen, self.unlisted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +162,12 @@ def _split_annotations(
     listed = [row for row in rows if row.filename in named]
     known = bool(listed) and (split != "train" or len(listed) == len(rows))
     unlisted: tuple[str, ...] = ()
+    if known and layout.dense == "all" and len(rows) - len(listed) > MANY_UNLISTED * len(rows):
+        warnings.warn(
+            f"{len(rows) - len(listed)} of the {len(rows)} videos of split {split!r} have no event in either file: "
+            "they count as videos in which nothing happens; if nobody annotated them, import with --dense listed",
+            stacklevel=3,
+        )
     if known and layout.dense == "listed":
         unlisted = tuple(row.filename for row in rows if row.filename not in named)
         rows = listed
@@ -165,8 +178,8 @@ def _split_annotations(
     filenames = tuple(row.filename for row in rows)
     if not known:
         return SplitAnnotations(filenames, labels, None, None), rows
-    tracks = [_rasterise(filenames, dense[modality], layout) for modality in DENSE_FILES]
-    return SplitAnnotations(filenames, labels, *tracks, unlisted), rows
+    heard, seen = (_rasterise(filenames, dense[modality], layout) for modality in DENSE_FILES)
+    return SplitAnnotations(filenames, labels, heard, seen, unlisted), rows
 
 
 def _rasterise(filenames: Sequence[str], rows: Sequence[DenseRow], layout: DataLayout) -> NDArray[np.bool_]:

@@ -53,8 +53,8 @@ class StoreHeader:
             return ""
         if self.never_visible is None:
             return (
-                'There is no row "no visual Speech": the data have no class of this name, and name no other that is '
-                "heard and hardly ever seen ('rlld data import --never-visible NAME')."
+                'There is no row "no visual Speech": the data have no such class, and name no other that is heard '
+                "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
         return f'Rows and columns that say "Speech" are about the class "{self.never_visible}".'
 
