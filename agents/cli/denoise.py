@@ -17,16 +17,14 @@ if TYPE_CHECKING:
 
     Outcome = tuple[FeatureStore, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32] | None]
 
-ROWS_NAME = "removed_rows.tsv"
-
 
 @dataclass(frozen=True)
 class Denoise:
     """Let a trained policy, or another method, revise the labels of the training videos; write them as files.
 
-    Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases, the
-    pair denoised_train_audio.csv and denoised_train_visual.csv in the layout of LLP's AVVP_train.csv, where a video
-    without a label has no row, and removed_rows.tsv, the list of removals in the form of MA's code.
+    Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases,
+    AVVP_train_audio.csv and AVVP_train_visual.csv in the layout of LLP's AVVP_train.csv, removed_rows.tsv, the
+    list of removals in the form of MA's code, and noise_ratios.npz, each class's share in the form of JoMoLD's.
     """
 
     out: Path
@@ -55,20 +53,22 @@ class Denoise:
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
     """Seed of a twin and of a method; None: that of the checkpoint's run, else 0."""
+    pickle_for_ma: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also write need_to_change.pkl, which the published code of MA and CVCMS opens; nothing here reads it."""
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.experiments.experiment import LABELS_NAME
-        from rlld_agents.labels.files import PAIR_FILES, write_labels, write_pair
+        from rlld_agents.labels.exports import EXPORT_NAMES, HAN_FILES, write_exports
+        from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.labels.row_lists import write_row_lists
         from rlld_agents.reports.results import removal_table
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
-        for name in (LABELS_NAME, ROWS_NAME, *PAIR_FILES):
+        for name in (LABELS_NAME, *EXPORT_NAMES):
             if (self.out / name).exists():
                 raise InputError(
                     f"--out {self.out}: holds {name} already; choose another --out, or delete that file"
@@ -77,13 +77,21 @@ class Denoise:
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )
         train = store.split("train")
-        paths = [self.out / LABELS_NAME, self.out / ROWS_NAME]
+        paths = [self.out / LABELS_NAME]
         write_labels(paths[0], train.filenames, store.classes, audio, visual)
-        write_row_lists(paths[1], train.labels, audio, visual)
-        paths += write_pair(self.out, train.filenames, store.classes, audio, visual)
+        paths += write_exports(
+            self.out,
+            train.filenames,
+            store.classes,
+            train.labels,
+            (audio, visual),
+            pickle_for_ma=self.pickle_for_ma,
+        )
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
         print("\n".join(f"wrote {path}" for path in paths))
+        if self.out / HAN_FILES[0] not in paths:
+            print("no AVVP_train_*.csv: a name holds a comma, a quote, a tab or a line end")
         return 0
 
     def _by_policy(self) -> "Outcome":

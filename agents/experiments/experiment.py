@@ -16,6 +16,7 @@ from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parse
 from rlld_agents.experiments.presets import Learned, make_preset
 from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
 from rlld_agents.labels import controls
+from rlld_agents.labels.exports import write_exports
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
@@ -115,8 +116,9 @@ class Experiment:
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
             run_parser_job(jobs[0], self.setting, self.folder)
             revised = decided_labels(jobs[0], self.folder)
-        names = self.store.split("train").filenames
-        write_labels(self.folder / LABELS_NAME, names, self.store.classes, revised.audio, revised.visual)
+        train, classes, kept = self.store.split("train"), self.store.classes, revised.label_set
+        write_labels(self.folder / LABELS_NAME, train.filenames, classes, *kept)
+        write_exports(self.folder, train.filenames, classes, train.labels, kept)
         return revised, jobs
 
     def fixed_label_sets(self) -> dict[str, LabelSet]:

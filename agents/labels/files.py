@@ -1,20 +1,13 @@
-"""Revised labels as files: one CSV for people and this package, one pair of CSVs for other code bases.
+"""Revised labels as a CSV file for people and this package; `exports` writes what other code bases read.
 
 ``denoised_labels.csv`` is a comma-separated file with the columns ``filename``, ``audio_labels`` and
 ``visual_labels``. It has one row for every training video; the names within a field are joined by commas
 (the field is then quoted), and the field of a modality that lost all its labels is empty.
-
-``denoised_train_audio.csv`` and ``denoised_train_visual.csv`` have the layout of LLP's ``AVVP_train.csv``
-(Tian, Li and Xu, ECCV 2020): tab-separated, columns ``filename`` and ``event_labels``, no quoting. Readers
-of that layout split the second field unconditionally and fail on an empty one, so a video without a label in
-a modality has **no row** in that modality's file. Match the two files by filename, not by row; a missing row
-means "no label".
 """
 
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +17,6 @@ from rlld_gym.files import write_text
 
 COLUMNS = ("filename", "audio_labels", "visual_labels")
 """Columns of ``denoised_labels.csv``."""
-
-PAIR_FILES = ("denoised_train_audio.csv", "denoised_train_visual.csv")
-"""Names of the pair in LLP's own layout."""
 
 
 def write_labels(
@@ -53,39 +43,6 @@ def write_labels(
     for name, heard, seen in zip(filenames, audio, visual, strict=True):
         rows.append(",".join((name, _quoted(_names(heard, classes)), _quoted(_names(seen, classes)))))
     write_text(path, "\n".join(rows) + "\n")
-
-
-def write_pair(
-    folder: str | os.PathLike[str],
-    filenames: Sequence[str],
-    classes: Sequence[str],
-    audio: NDArray[np.bool_],
-    visual: NDArray[np.bool_],
-) -> tuple[Path, Path]:
-    """Write revised labels as two files in the layout of LLP's ``AVVP_train.csv``.
-
-    A video that lost all labels of a modality has no row in that modality's file (see the module's text).
-
-    Args:
-        folder: where :data:`PAIR_FILES` are written.
-        filenames: N video names.
-        classes: C class names.
-        audio: (N, C) bool.
-        visual: (N, C) bool.
-
-    Returns:
-        The paths of the audio and of the visual file.
-
-    Raises:
-        ValueError: if shapes or names do not fit.
-    """
-    _check(filenames, classes, audio, visual)
-    paths = (Path(folder) / PAIR_FILES[0], Path(folder) / PAIR_FILES[1])
-    for path, labels in zip(paths, (audio, visual), strict=True):
-        named = ((name, _names(row, classes)) for name, row in zip(filenames, labels, strict=True))
-        rows = ["filename\tevent_labels", *(f"{name}\t{text}" for name, text in named if text)]
-        write_text(path, "\n".join(rows) + "\n")
-    return paths
 
 
 def read_labels(
