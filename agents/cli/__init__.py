@@ -132,7 +132,7 @@ def _call(module: str, class_name: str, program: str, arguments: list[str]) -> i
         from rlld_agents.cli.common import run_command
     except ImportError as error:
         raise InputError(
-            f"the command line needs {error.name}; install it: pip install -e '.[train]' in your clone"
+            f"the command line needs {error.name}; install it: pip install 'rlld-gym[train]'"
         ) from error
     return run_command(getattr(importlib.import_module(module), class_name), program, arguments)
 

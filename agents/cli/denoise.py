@@ -89,6 +89,8 @@ class Denoise:
         )
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
+        if self.with_ is not None and store.split("val").truth() is None:
+            print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
         print("\n".join(f"wrote {path}" for path in paths))
         if self.out / HAN_FILES[0] not in paths:
             print("no AVVP_train_*.csv: a name holds a comma, a quote, a tab or a line end")

@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.forecast import Speed, in_words, recommendation, seconds_of
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
@@ -75,6 +76,8 @@ class Experiment:
         clock = Stopwatch(self.folder)
         self._say(f"{preset.describe()} on {self.store.name}, {self.setting.device}")
         fixed = self.jobs(self.fixed_label_sets())
+        if self.progress:
+            self._say_forecast(len(fixed))
         with self._profiled():
             with team.started(fixed):
                 with clock.stage(preset.stage):
@@ -182,6 +185,8 @@ class Experiment:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
         tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
+        if self.setting.undertrained:
+            tables += f"\n\n{self.setting.undertrained}."
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
         total = round(sum(seconds.values()), 3)
         result: dict[str, Any] = {
@@ -250,6 +255,17 @@ class Experiment:
             "device": str(self.setting.device),
             "threads": threads,
         }
+
+    def _say_forecast(self, fixed: int) -> None:
+        """Say how long the whole run takes, whatever of it is done already, and what would be faster."""
+        policy_s = {"denoised", "random"} & set(self.config.label_sets)
+        parsers = fixed + len(policy_s) * self.config.parser_seeds
+        seconds = seconds_of(self.config, self.setting, parsers, Speed.measured(self.setting))
+        sides = f", less with {self.workers} processes side by side" if self.workers > 1 else ""
+        self._say(f"the whole run takes {in_words(seconds)} on an idle machine{sides}")
+        advice = recommendation(self.setting)
+        if advice is not None:
+            self._say(advice)
 
     def _say(self, text: str) -> None:
         if self.progress:

@@ -79,7 +79,9 @@ def _write_han(
 ) -> list[Path]:
     paths = [folder / name for name in HAN_FILES]
     for path, labels in zip(paths, kept, strict=True):
-        fields = (",".join(classes[index] for index in np.flatnonzero(row)) or NO_LABEL for row in labels)
+        fields = (
+            ",".join(classes[index] for index in np.flatnonzero(row).tolist()) or NO_LABEL for row in labels
+        )
         rows = [f"{name}\t{field}" for name, field in zip(filenames, fields, strict=True)]
         write_text(path, "\n".join(["filename\tevent_labels", *rows]) + "\n")
     return paths

@@ -215,9 +215,7 @@ def new_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 (optional and slow to import)
     except ImportError as error:
-        raise InputError(
-            "figures need matplotlib; install it with: pip install -e '.[plot]' in your clone"
-        ) from error
+        raise InputError("figures need matplotlib; install it with: pip install 'rlld-gym[plot]'") from error
     return Figure(figsize=(width, height), layout="constrained")
 
 

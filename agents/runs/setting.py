@@ -96,6 +96,17 @@ class Setting:
         return recipe if self._epochs is None else recipe.shortened(self._epochs)
 
     @property
+    def undertrained(self) -> str:
+        """What must be said beside scores of parsers with less than half of their epochs; else empty."""
+        whole = self._given_recipe if isinstance(self._given_recipe, Recipe) else get_recipe(self.recipe_name)
+        if 2 * self.recipe.epochs >= whole.epochs:
+            return ""
+        return (
+            f"Parsers are undertrained, {self.recipe.epochs} of {whole.epochs} epochs: a check that all works, "
+            "whose scores say nothing about the rows"
+        )
+
+    @property
     def hidden_size(self) -> int:
         """Width of the networks."""
         return int(self._given_hidden_size or self.store.attributes["hidden_size"])

@@ -64,7 +64,11 @@ class ObservationLayout:
         low = np.concatenate((np.full(feature_size, -limit), np.zeros(classes))).astype(np.float32)
         high = np.concatenate((np.full(feature_size, limit), np.ones(classes))).astype(np.float32)
         shape = (self.batch_size, header.num_segments, feature_size + classes)
-        return spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
+        box = spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
+        # Printed, bounds of features and labels would fill the screen.
+        box.low_repr = f"[{-limit:g}] * {feature_size} + [0] * {classes}"
+        box.high_repr = f"[{limit:g}] * {feature_size} + [1] * {classes}"
+        return box
 
     def observe(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
         """Return the observation of a process's state, in arrays that share memory with nothing.

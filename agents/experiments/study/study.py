@@ -42,6 +42,7 @@ class Study:
         setting = config.setting()
         setting.check()
         self.store = setting.store
+        self.notes = [note for note in (setting.undertrained, self.store.header.rule_note) if note]
 
     @property
     def command(self) -> str:
@@ -76,10 +77,8 @@ class Study:
         number = max(len(rows) for rows in results.values())
         what = self.config.subject(len(self.store.split("train")))
         title = f"{self.store.name}, {what}, {number} seed{'s' * (number > 1)}"
-        if self.store.header.rule_note:
-            title += f". {self.store.header.rule_note.rstrip('.')}"
         write = WRITERS[self.config.command]
-        print(write(self.folder, results, title, self.store.classes, self.command))
+        print(write(self.folder, results, title, self.store.classes, self.command, notes=self.notes))
         print(f"files and figures are in {self.folder}", file=sys.stderr)
 
 
