@@ -43,6 +43,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "a finished run as one HTML page",
     ),
     "train-parser": ("rlld_agents.cli.train_parser", "TrainParser", "train parsers on labels from a file"),
+    "completion": (
+        "rlld_agents.cli.completion",
+        "Completion",
+        "print a script that completes commands and options",
+    ),
 }
 """Module, class and one line of help of every command."""
 
