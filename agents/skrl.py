@@ -6,7 +6,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
 from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
+from rlld_agents.runs.checkpoint import load_weights
 from rlld_gym.envs.wrappers import ToMultiDiscrete
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
@@ -161,13 +161,9 @@ def load_agent(agent: Agent, path: str | os.PathLike[str]) -> None:
         InputError: the file is missing, damaged, or of another agent.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file; expected a checkpoint of skrl, such as agent_1000.pt")
-    try:
-        modules = torch.load(path, map_location=agent.device, weights_only=True)
-    except Exception as error:  # a damaged file makes the unpickler fail in any way
-        reason = str(error).partition("\n")[0].strip()[:100] or type(error).__name__
-        raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error
+    modules = load_weights(path, agent.device)
     expected = set(agent.checkpoint_modules)
     if not isinstance(modules, dict) or set(modules) != expected:
         found = sorted(modules) if isinstance(modules, dict) else type(modules).__name__

@@ -25,7 +25,8 @@ from rlld_agents.policies.start import startable_policy
 from rlld_agents.reinforce.advantage_estimator import AdvantageEstimator
 from rlld_agents.reinforce.advantages import Advantage, Baseline, Outcome, spread
 from rlld_agents.reinforce.distribution import MaskedBernoulli
-from rlld_agents.reports.figures import COLOURS, new_figure, save_figure, style_axes
+from rlld_agents.reports.canvas import new_figure, save_figure
+from rlld_agents.reports.figures import COLOURS, style_axes
 from rlld_agents.reports.results import markdown
 from rlld_gym.data import open_data
 from rlld_gym.data.catalog import shared_tensors

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rlld_agents.baselines.rows import LEARNING, ROWS
-from rlld_agents.reports.figures import COLOURS, new_figure, save_figure, style_axes
+from rlld_agents.reports.canvas import new_figure, save_figure
+from rlld_agents.reports.figures import COLOURS, style_axes
 
 Results = dict[str, list[dict[str, str]]]
 

@@ -6,13 +6,17 @@ Constructor, documentation, command line and stored states read the declaration;
 import dataclasses
 import inspect
 import math
+import os
 import re
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from rlld_gym.errors import InputError
 
 Default = TypeVar("Default")
+LARGEST_SEED: Final = 2**32 - 1
+"""That numpy, torch and all else take."""
+
 Check = Callable[[str, Any], None]
 """From an option's name and value; raises InputError where the value cannot be used."""
 
@@ -32,11 +36,12 @@ def option(default: Default, help: str, check: Check | None = None, shown: str |
 
 
 def check_options(options: Any) -> None:
-    """Check every option of a dataclass.
+    """Check every option of a dataclass; its numbers of numpy and its paths become plain ones (see `plain`).
 
     Raises:
         InputError: a value of the wrong type or out of range; it names the option, what was found and expected.
     """
+    make_plain(options)
     hints = get_type_hints(type(options))
     for field in dataclasses.fields(options):
         value, check = getattr(options, field.name), field.metadata.get("check")
@@ -96,6 +101,26 @@ def markdown_table(cls: type[Any]) -> list[str]:
     return lines
 
 
+def plain(value: Any) -> Any:
+    """Return numbers and truth values of numpy and torch as those of Python, paths as texts; all else as it is."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, tuple | list):
+        return type(value)(map(plain, value)) if type(value) in (tuple, list) else value
+    # Also arrays and tensors without dimensions, without an import of what they are made with.
+    if not isinstance(value, type) and getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    if not isinstance(value, type) and len(getattr(value, "shape", ())) == 1 and hasattr(value, "tolist"):
+        return tuple(value.tolist())
+    return value
+
+
+def make_plain(options: Any) -> None:
+    """Replace the values of a frozen dataclass by plain ones (see `plain`)."""
+    for field in dataclasses.fields(options):
+        object.__setattr__(options, field.name, plain(getattr(options, field.name)))
+
+
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise InputError where an option is none of its choices."""
     if value not in choices:
@@ -104,8 +129,15 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 def require_count(name: str, value: Any, lowest: int = 1) -> None:
     """Raise InputError where an option is no integer of at least ``lowest``."""
+    value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
+
+
+def require_seed(name: str, value: Any) -> None:
+    """Raise InputError where an option is no seed that all generators take, 0 to 2 ** 32 - 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_SEED:
+        raise InputError(f"{name} is {value!r}; expected a seed, an integer from 0 to {LARGEST_SEED}")
 
 
 def require_number(name: str, value: Any) -> None:

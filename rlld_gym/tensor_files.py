@@ -1,18 +1,27 @@
 """Weights with what is known about them, in one safetensors file: networks and policies are stored so."""
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
+from rlld_gym.files import atomic_path, checksum_of
+from rlld_gym.os_errors import explain, require_readable
+
+DATA_KEY: Final = "data"
+"""Entry of the metadata: what identifies the data set."""
+_WEIGHTS: Final = "weights_checksum"
+_ABOUT: Final = "about_checksum"
+"""Entry of the metadata: of all others."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,8 @@ class TensorFormat:
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
         metadata = {"format": self.name, "version": str(self.version), **texts}
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        metadata[_WEIGHTS] = _weights_checksum(state)
+        metadata[_ABOUT] = checksum_of(metadata)
         with atomic_path(path) as temporary:
             save_file(state, temporary, metadata)
 
@@ -64,6 +75,9 @@ class TensorFormat:
                 f"{path}: {self.noun} format version {metadata.get('version')}, this program reads {self.version}; "
                 "upgrade"
             )
+        stored = metadata.pop(_ABOUT, None)
+        if stored is not None and stored != checksum_of(metadata):
+            raise _changed(path, f"what it says about the {self.noun}")
         return metadata
 
     def read_tensors(self, path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -72,11 +86,16 @@ class TensorFormat:
         Raises:
             InputError: the file is damaged.
         """
+        require_readable(path, f"a {self.noun}")
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-        except (SafetensorError, OSError) as error:
+                stored = (file.metadata() or {}).get(_WEIGHTS)
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+        except (SafetensorError, OSError, ValueError) as error:
             raise _unreadable(path, error) from error
+        if stored is not None and stored != _weights_checksum(tensors):
+            raise _changed(path, f"the weights of the {self.noun}")
+        return tensors
 
     def disagreement(self, path: str | os.PathLike[str], error: Exception) -> InputError:
         """Return what to raise where a file's weights do not fit what it says about them."""
@@ -84,6 +103,21 @@ class TensorFormat:
         return InputError(
             f"{path}: weights and sizes of the {self.noun} do not agree ({detail}); the file is damaged"
         )
+
+
+def data_of(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> DataFingerprint | None:
+    """Return what identifies the data that a file belongs to; None where its metadata do not say it.
+
+    Raises:
+        InputError: they say it in a way that cannot be read.
+    """
+    text = metadata.get(DATA_KEY)
+    try:
+        return None if text is None else DataFingerprint.from_dict(json.loads(text), str(path))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: what it says about its data set is not JSON; the file is damaged"
+        ) from error
 
 
 def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[str, str]:
@@ -96,14 +130,33 @@ def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[
     Raises:
         InputError: the file is missing or cannot be read.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file; expected a {expected} that rlld train wrote")
+    require_readable(path, f"a {expected} that rlld train wrote")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> InputError:
-    return InputError(f"{path}: not a readable safetensors file ({error}); it may be truncated")
+    explained = explain(error) if isinstance(error, OSError) else None
+    return InputError(
+        f"{path}: {explained or f'not a readable safetensors file ({error}); it may be truncated'}"
+    )
+
+
+def _changed(path: str | os.PathLike[str], what: str) -> InputError:
+    return InputError(
+        f"{path}: {what} was changed after the file was written (its checksum differs): the file is damaged; "
+        "restore it, or train anew"
+    )
+
+
+def _weights_checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256, in hexadecimal, of names, dtypes, shapes and values."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -6,7 +6,9 @@ its functions: ``rlld --help``, usage errors and completion do not wait for them
 
 import argparse
 import importlib
+import io
 import os
+import re
 import shlex
 import sys
 import warnings
@@ -14,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import explain
 
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "train": ("rlld_agents.cli.train", "Train", "train a denoiser, denoise, train parsers, and show a table"),
@@ -73,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         or write (one line on stderr), 130 after Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files and classes that a terminal cannot show
+        sys.stdout.reconfigure(errors="backslashreplace")
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
@@ -90,10 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:  # no permission, a folder in the file's place, a full disk
-        if error.strerror is None:
+        explained = explain(error)
+        if explained is None:
             raise
         place = error.filename2 or error.filename or "input or output"
-        print(f"rlld: error: {place}: {error.strerror}", file=sys.stderr)
+        print(f"rlld: error: {place}: {explained}", file=sys.stderr)
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -107,6 +113,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 def _run(arguments: list[str]) -> int:
     """Find the command, parse its options and run it."""
+    for option, value in zip(["", *arguments], arguments, strict=False):
+        if value == "" or re.fullmatch("--[a-z0-9-]+=", value):
+            raise InputError(
+                f"{value or option or 'command'}: found an empty text; name something, or leave it away"
+            )
     parser = argparse.ArgumentParser(
         prog="rlld",
         description="Label denoising for audio-visual video parsing by reinforcement learning (RLLD).",

@@ -14,6 +14,7 @@ from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
     from rlld_agents.labels.removal_rule import RemovalRule
+    from rlld_gym.data.fingerprint import DataFingerprint
 
 CONFIG = (tyro.conf.OmitArgPrefixes,)
 """Options of nested dataclasses go by their own names: --episodes, not --experiment.agent.episodes."""
@@ -134,6 +135,21 @@ def data_of(checkpoint: Path, data: str | None, seed: int | None) -> tuple[str, 
     if seed is None:
         seed = run_seed if data == run_data else 0
     return data, seed
+
+
+def data_learned_from(checkpoint: Path, own: "DataFingerprint | None") -> "DataFingerprint | None":
+    """Return what identifies the data that a network learned from.
+
+    Args:
+        checkpoint: a run folder or a file.
+        own: what the network's file says. A run folder's word goes first: a run may learn from a part of its data.
+    """
+    folder = run_folder_of(checkpoint)
+    if folder is None:
+        return own
+    from rlld_agents.runs.folder import fingerprint_of, read_config
+
+    return fingerprint_of(read_config(folder), folder) or own
 
 
 def removal_rule_of(

@@ -13,6 +13,7 @@ from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
+from rlld_gym.options import require_seed
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class Twin:
         Raises:
             InputError: options that do not go together, or unusable annotation files.
         """
+        require_seed("--seed", self.seed)
         return self._run_layout() if self.layout == "llp" else self._run_store()
 
     def _run_store(self) -> int:
@@ -189,6 +191,8 @@ class Twin:
                 raise InputError(
                     f"{option} {value}: needs --layout llp; without it a twin draws its own labels"
                 )
+        if self.out.is_dir():
+            raise InputError(f"--out {self.out}: is a folder; name the file to write")
         store = twin(self.scale or "small", self.seed, self.variant)
         store.save(self.out)
         print(store_table(self.out, store.header))

@@ -1,13 +1,15 @@
 """``rlld denoise``: revised labels of a data set's training videos, as files."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from rlld_agents.cli.common import data_of, epochs_bar, removal_rule_of
+from rlld_agents.cli.common import data_learned_from, data_of, epochs_bar, removal_rule_of
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,13 +61,16 @@ class Denoise:
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.experiments.experiment import LABELS_NAME
-        from rlld_agents.labels.exports import EXPORT_NAMES, HAN_FILES, write_exports
+        from rlld_agents.labels.about import LabelOrigin
+        from rlld_agents.labels.exports import EXPORT_NAMES, HAN_FILES, pair_problem, write_exports
         from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
         from rlld_agents.reports.results import removal_table
 
         if (self.checkpoint is None) == (self.with_ is None):
             raise InputError("name what denoises: either --checkpoint RUN or --with METHOD")
+        if self.seed is not None:
+            require_seed("--seed", self.seed)
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
         for name in (LABELS_NAME, *EXPORT_NAMES):
@@ -77,30 +82,24 @@ class Denoise:
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )
         train = store.split("train")
-        paths = [self.out / LABELS_NAME]
-        write_labels(paths[0], train.filenames, store.classes, audio, visual)
-        paths += write_exports(
-            self.out,
-            train.filenames,
-            store.classes,
-            train.labels,
-            (audio, visual),
-            pickle_for_ma=self.pickle_for_ma,
-        )
+        paths, origin = [self.out / LABELS_NAME], LabelOrigin.of(store)
+        write_labels(paths[0], train.filenames, store.classes, audio, visual, origin=origin)
+        paths += write_exports(self.out, origin, (audio, visual), pickle_for_ma=self.pickle_for_ma)
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
         if self.with_ is not None and store.split("val").truth() is None:
             print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
         print("\n".join(f"wrote {path}" for path in paths))
-        if self.out / HAN_FILES[0] not in paths:
-            print("no AVVP_train_*.csv: a name holds a comma, a quote, a tab or a line end")
+        if problem := pair_problem(train.filenames, store.classes):
+            warnings.warn(f"{' and '.join(HAN_FILES)} are not written: {problem}", stacklevel=1)
         return 0
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""
         from rlld_agents.policies.denoising import denoise
-        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_agents.policies.files import check_data, load_policy
         from rlld_gym.data import open_data
+        from rlld_gym.data.fingerprint import warn_of_other_data
         from rlld_gym.devices import choose_device
 
         assert self.checkpoint is not None
@@ -110,7 +109,12 @@ class Denoise:
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
         policy = load_policy(self.checkpoint, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
-        check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(self.checkpoint))
+        check_data(policy, store, str(self.checkpoint))
+        warn_of_other_data(
+            data_learned_from(self.checkpoint, policy.data),
+            store.fingerprint,
+            f"{self.checkpoint}: the policy",
+        )
         revised = denoise(policy, store, threshold=rule.threshold, empty_rule=rule.empty_rule)
         return store, revised.audio, revised.visual, revised.removal_probability
 
@@ -141,6 +145,7 @@ class Denoise:
             epochs=self.epochs,
             device=self.device,
         )
+        setting.check()
         with epochs_bar(name) as advance:
             denoised = method.denoise(Context.of(setting, seed, advance))
         check_denoised(denoised, setting.store.split("train").labels)

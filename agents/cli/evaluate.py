@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlld_agents.cli.common import data_of, removal_rule_of
+from rlld_agents.cli.common import data_learned_from, data_of, removal_rule_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.labels.removal_rule import RemovalRule
     from rlld_gym.data import FeatureStore
+    from rlld_gym.data.fingerprint import DataFingerprint
     from rlld_gym.parsing.networks import TaskNetwork
     from rlld_gym.parsing.recipes import Gate
     from rlld_gym.parsing.thresholds import Thresholds
@@ -47,6 +49,8 @@ class Evaluate:
         from rlld_gym.parsing import task_file
         from rlld_gym.tensor_files import read_metadata
 
+        if self.seed is not None:
+            require_seed("--seed", self.seed)
         if self.system is not None:
             self._write({"scores": self._score_public(self.system)})
             return 0
@@ -72,6 +76,12 @@ class Evaluate:
                 )
         self._write(scores)
         return 0
+
+    def _warn_of_other_data(self, own: "DataFingerprint | None", store: "FeatureStore", what: str) -> None:
+        """Say what differs where the data are not those that a network learned from."""
+        from rlld_gym.data.fingerprint import warn_of_other_data
+
+        warn_of_other_data(data_learned_from(self.checkpoint, own), store.fingerprint, what)
 
     def _write(self, scores: dict[str, Any]) -> None:
         if self.out is not None:
@@ -102,6 +112,7 @@ class Evaluate:
         network, info = load_task_network(file)
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
         check_fits(info, store, file)
+        self._warn_of_other_data(info.data, store, f"{file}: the task network")
         return self._print_scores(
             network, info.gate, info.thresholds, store, file=file, name=str(info.trained_on.get("labels"))
         )
@@ -123,9 +134,11 @@ class Evaluate:
 
         device = choose_device(self.device)
         if store.split(self.split).truth() is None:
-            raise InputError(
-                f"--split {self.split}: {store.name} has no dense labels there; choose val or test"
+            known = [name for name in ("val", "test", "train") if store.split(name).truth() is not None]
+            advice = (
+                f"choose --split {' or '.join(known)}" if known else "no split has any: nothing can be scored"
             )
+            raise InputError(f"--split {self.split}: {store.name} has no dense labels there; {advice}")
         tensors = store.to(device)[self.split]
         row = evaluate(network.to(device), tensors, gate, thresholds=thresholds).as_dict()
         print(f"F-scores (%) of {file} on the {self.split} split of {store.name}\n")
@@ -136,14 +149,15 @@ class Evaluate:
         """Print and return the quality of a policy's removals."""
         from rlld_agents.labels.removal import removal_quality
         from rlld_agents.policies.denoising import denoise
-        from rlld_agents.policies.files import check_fits, load_policy
+        from rlld_agents.policies.files import check_data, load_policy
         from rlld_agents.reports.results import removal_table
         from rlld_gym.data import open_data
         from rlld_gym.devices import choose_device
 
         policy = load_policy(file, choose_device(self.device))
         store = open_data(*data_of(self.checkpoint, self.data, self.seed))
-        check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
+        check_data(policy, store, str(file))
+        self._warn_of_other_data(policy.data, store, f"{file}: the policy")
         split = store.split(self.split)
         revised = denoise(
             policy, store, split=self.split, threshold=rule.threshold, empty_rule=rule.empty_rule

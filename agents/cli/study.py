@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, check_new, fingerprint_of, read_config
 from rlld_gym.errors import InputError
 
 
@@ -43,11 +43,13 @@ class StudyCommand:
         """Run or resume the study; return 1 if a cell failed, else 0."""
         from rlld_agents.experiments.study.study import Study
 
+        begun_with = None
         if self.resume is None:
             check_new(self.folder(), self.study.command)
         else:
-            self.study.check_resumes(self._config_of(self.resume))
-        return 1 if Study(self.study, self.folder()).run() else 0
+            begun_with = fingerprint_of(read_config(self.resume, self.study.command), self.resume)
+            self.study.check_resumes(self._config_of(self.resume), data_known=begun_with is not None)
+        return 1 if Study(self.study, self.folder(), begun_with=begun_with).run() else 0
 
     def resume_hint(self) -> str | None:
         """Return the command that goes on with this study, if it has begun."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.runs.folder import CONFIG_NAME, check_new, read_config
+from rlld_agents.runs.folder import CONFIG_NAME, check_new, fingerprint_of, read_config
 from rlld_gym.errors import InputError
 
 QUICK = ExperimentConfig(data="twin-tiny")
@@ -51,13 +51,15 @@ class Train:
         from rlld_agents.runs.processes import available_cores
 
         self.experiment.check_used()
+        begun_with = None
         if self.resume is None:
             folder = self.folder()
             check_new(folder)
         else:
             folder = self.resume
-            self.experiment.check_resumes(_config_of(folder))
-        Experiment(self.experiment, folder, cores=available_cores()).run()
+            begun_with = fingerprint_of(read_config(folder), folder)
+            self.experiment.check_resumes(_config_of(folder), data_known=begun_with is not None)
+        Experiment(self.experiment, folder, cores=available_cores(), begun_with=begun_with).run()
         if self.report:
             _report(folder)
         return 0
@@ -71,9 +73,8 @@ class Train:
         """Return the run folder."""
         if self.out is not None:
             return self.out
-        data = self.experiment.data
-        name = data if not Path(data).suffix else Path(data).stem
-        return Path("runs") / f"{name}-seed{self.experiment.agent.seed}"
+        # The name of a twin, or that of a file, which may have no suffix.
+        return Path("runs") / f"{Path(self.experiment.data).stem}-seed{self.experiment.agent.seed}"
 
 
 def _report(folder: Path) -> None:

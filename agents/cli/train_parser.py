@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rlld_agents.cli.common import epochs_bar
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.labels.revised import LabelSet
@@ -46,9 +47,9 @@ class TrainParser:
     def run(self) -> int:
         """Train, test, write and print; return the exit status."""
         from rlld_agents.experiments.parsers import ParserJob, run_parser_job
-        from rlld_agents.reports.results import deviation_table, score_table
+        from rlld_agents.reports.results import deviation_table, no_test_scores, score_table
         from rlld_agents.runs.setting import Setting
-        from rlld_gym.files import write_json, write_text
+        from rlld_gym.files import write_sealed_json, write_text
 
         self._check()
         setting = Setting(
@@ -63,25 +64,34 @@ class TrainParser:
         setting.check()
         store, recipe = setting.store, setting.recipe
         labels = labels_from(self.labels, store.split("train"), store.classes)
-        name = "weak" if self.labels is None else self.labels.stem
+        # A file is shown by its whole name, which is no name of a label set, whatever it is called.
+        name = "weak" if self.labels is None else self.labels.name
         scores = []
         for seed in range(self.seeds):
-            job = ParserJob(name, labels, seed, self.out / f"parser-seed{seed}.safetensors")
+            job = ParserJob("labels", labels, seed, self.out / f"parser-seed{seed}.safetensors", source=name)
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
                 scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
-        write_json(self.out / "result.json", {"options": options, "recipe": recipe.name, "test": scores})
+        result = {
+            "options": options,
+            "recipe": recipe.name,
+            "test": scores,
+            "data": store.fingerprint.as_dict(),
+        }
+        write_sealed_json(self.out / "result.json", result)
         title = f"Test F-scores (%), {store.name}, recipe {recipe.name}, mean of {self.seeds} parser(s)"
-        tables = [score_table({name: scores}), deviation_table({name: scores})]
-        text = (
-            f"{title}\n\n" + "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables)) + "\n"
-        )
+        text = f"{no_test_scores(store.name)}\n"
+        if all(scores):
+            tables = [score_table({name: scores}), deviation_table({name: scores})]
+            parts = "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables))
+            text = f"{title}\n\n{parts}\n"
         write_text(self.out / "results.md", text)
         print(text)
         print(f"files are in {self.out}", file=sys.stderr)
         return 0
 
     def _check(self) -> None:
+        require_seed("--data-seed", self.data_seed)
         if (self.out / "result.json").exists():
             raise InputError(
                 f"--out {self.out}: holds results already; choose another --out, or delete the folder"
@@ -106,17 +116,19 @@ def labels_from(path: Path | None, train: "Split", classes: tuple[str, ...]) -> 
         InputError: an unreadable file, or one that does not fit the data set.
     """
     from rlld_agents.labels import controls
+    from rlld_agents.labels.about import LabelOrigin
     from rlld_agents.labels.files import read_labels
     from rlld_agents.labels.revised import LabelSet
     from rlld_agents.labels.row_lists import COLUMNS, read_row_lists
+    from rlld_gym.os_errors import require_readable
 
     if path is None:
         return controls.weak(train)
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            first = file.readline(1000)
-    except OSError as error:
-        raise InputError(f"--labels {path}: cannot read it ({error.strerror}); check the path") from error
+    require_readable(path, "a label file (--labels)")
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = next((line for line in iter(lambda: file.readline(1000), "") if line.strip()), "")
     if first.strip().split("\t")[0] == COLUMNS[0]:
-        return LabelSet(*read_row_lists(path, train.labels))
+        return LabelSet(
+            *read_row_lists(path, train.labels, LabelOrigin(train.filenames, classes, train.labels))
+        )
     return LabelSet(*read_labels(path, classes, train.filenames, train.labels))

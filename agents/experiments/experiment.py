@@ -17,6 +17,7 @@ from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parse
 from rlld_agents.experiments.presets import Learned, make_preset
 from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
 from rlld_agents.labels import controls
+from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.exports import write_exports
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
@@ -27,7 +28,8 @@ from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
 from rlld_gym.data.dense_videos import with_dense_videos
-from rlld_gym.files import write_json, write_text
+from rlld_gym.data.fingerprint import DataFingerprint, require_same
+from rlld_gym.files import write_json, write_sealed_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
 from rlld_gym.profiling import timed_part
 
@@ -50,9 +52,21 @@ class Experiment:
         cores: to share among processes that train parsers, where the options do not say how many. With more than
             one, or with the option ``workers``, a script must start the run under ``if __name__ == "__main__":``,
             because other processes read it again.
+        begun_with: what identifies the data of the run that is resumed; None: a new run, or not known.
+
+    Raises:
+        InputError: the options or the data cannot be used, or the data are others than the run was begun with.
     """
 
-    def __init__(self, config: ExperimentConfig, folder: Path, progress: bool = True, *, cores: int = 1):
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        folder: Path,
+        progress: bool = True,
+        *,
+        cores: int = 1,
+        begun_with: DataFingerprint | None = None,
+    ):
         self.config = config
         self.folder = folder
         self.progress = progress
@@ -62,6 +76,8 @@ class Experiment:
         with self._profiled():
             self.setting.check()
         self.store = self.setting.store
+        self.fingerprint = self.store.fingerprint
+        require_same(begun_with, self.fingerprint, f"{folder}: the run")
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json."""
@@ -91,9 +107,9 @@ class Experiment:
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-            with clock.stage("figures"), timed_part("figures"):
-                draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         result = self._report(scores, quality, learned.estimate, clock.seconds)
+        with self._profiled(), clock.stage("figures"), timed_part("figures"):
+            draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         if self.profile is not None:
             self._report_profile(self.profile, team)
         return result
@@ -119,9 +135,10 @@ class Experiment:
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
             run_parser_job(jobs[0], self.setting, self.folder)
             revised = decided_labels(jobs[0], self.folder)
-        train, classes, kept = self.store.split("train"), self.store.classes, revised.label_set
-        write_labels(self.folder / LABELS_NAME, train.filenames, classes, *kept)
-        write_exports(self.folder, train.filenames, classes, train.labels, kept)
+        train, kept, origin = self.store.split("train"), revised.label_set, LabelOrigin.of(self.store)
+        path = self.folder / LABELS_NAME
+        write_labels(path, train.filenames, self.store.classes, *kept, origin=origin)
+        write_exports(self.folder, origin, kept)
         return revised, jobs
 
     def fixed_label_sets(self) -> dict[str, LabelSet]:
@@ -150,7 +167,11 @@ class Experiment:
         seeds = range(first, first + self.config.parser_seeds)
         return [
             ParserJob(
-                name, labels, seed, self.folder / TASK_NAME if (name, seed) == ("denoised", first) else None
+                name,
+                labels,
+                seed,
+                self.folder / TASK_NAME if (name, seed) == ("denoised", first) else None,
+                smoothed=name == "label_smoothing",
             )
             for name, labels in label_sets.items()
             for seed in seeds
@@ -183,20 +204,21 @@ class Experiment:
         seconds: dict[str, float],
     ) -> dict[str, Any]:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
-        write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
+        total = round(sum(seconds.values()), 3)
+        result: dict[str, Any] = {
+            "test": {name: results.mean_scores(rows) for name, rows in scores.items() if all(rows)},
+            "removal": quality.as_dict(),
+            "seconds": {**seconds, "total": total},
+            "data": self.fingerprint.as_dict(),
+        }
+        if estimate is not None:
+            result["removal_estimate"] = estimate
+        write_sealed_json(self.folder / RESULT_NAME, result)
         tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
         if self.setting.undertrained:
             tables += f"\n\n{self.setting.undertrained}."
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
-        total = round(sum(seconds.values()), 3)
-        result: dict[str, Any] = {
-            "test": {name: results.mean_scores(rows) for name, rows in scores.items()},
-            "removal": quality.as_dict(),
-            "seconds": {**seconds, "total": total},
-        }
-        if estimate is not None:
-            result["removal_estimate"] = estimate
-        write_json(self.folder / RESULT_NAME, result)
+        write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
         return result
@@ -254,6 +276,7 @@ class Experiment:
             "hidden_size": self.setting.hidden_size,
             "device": str(self.setting.device),
             "threads": threads,
+            "fingerprint": self.fingerprint.as_dict(),
         }
 
     def _say_forecast(self, fixed: int) -> None:

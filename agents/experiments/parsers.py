@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+import torch
 
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
 from rlld_agents.policies.online import OnlinePlan, train_online
 from rlld_agents.runs.setting import Setting
-from rlld_gym.files import atomic_path, write_json
+from rlld_gym.files import read_json, write_sealed_json
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
+from rlld_gym.tensor_files import TensorFormat
 
 FOLDER_NAME = "parsers"
 LABELS_SUFFIX = ".labels.safetensors"
+LABELS_FORMAT = TensorFormat("rlld-decided-labels", 1, "set of labels", f"parser{LABELS_SUFFIX}")
 SMOOTHED_CONFIDENCE = 0.9
 
 
@@ -33,9 +34,11 @@ class ParserJob:
 
     Attributes:
         label_set: name of the labels, for files and tables.
+        source: what the network's file calls the labels; None: ``label_set``.
         labels: the labels.
         seed: of the parser's weights and batches.
         network_path: where the trained network is written; None: nowhere.
+        smoothed: train with smoothed visual targets (`SMOOTHED_CONFIDENCE`).
         online: how a policy in the loop decides the labels anew while the parser is being trained; None: they stay.
     """
 
@@ -44,6 +47,8 @@ class ParserJob:
     seed: int
     network_path: Path | None = None
     online: OnlinePlan | None = None
+    smoothed: bool = False
+    source: str | None = None
 
 
 def run_parser_job(
@@ -52,13 +57,13 @@ def run_parser_job(
     """Train a parser and test it, unless the run folder already holds the result for exactly this job.
 
     Args:
-        job: the labels and the seed. For the label set "label_smoothing" visual targets are smoothed to 0.9.
+        job: the labels and the seed.
         setting: data, recipe, width and device.
         folder: the run folder.
         progress: called with the number of finished epochs and of all epochs.
 
     Returns:
-        The ten test scores in percent.
+        The ten test scores in percent; empty where the test split has no dense labels.
     """
     known = known_scores(job, setting, folder)
     return known if known is not None else train_and_record(job, setting, folder, progress)[1]
@@ -70,7 +75,7 @@ def train_and_record(
     """Train a parser, test it and write the result; arguments as `run_parser_job`.
 
     Returns:
-        The parser and its ten test scores in percent.
+        The parser and its ten test scores in percent; none where the test split has no dense labels.
     """
     recipe = _recipe(job, setting)
     start = time.perf_counter()
@@ -81,16 +86,21 @@ def train_and_record(
     else:
         trained, revised = train_online(tensors, job.online, recipe, **common)
         _write_revised(job, folder, revised)
-    scores = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds).as_dict()
+    scores: dict[str, float] = {}
+    if tensors["test"].dense_audio is not None:
+        outcome = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds)
+        scores = outcome.as_dict()
     if job.network_path is not None:
         trained_on = {
             "data": setting.store.name,
-            "labels": job.label_set,
+            "labels": job.source or job.label_set,
             "recipe": asdict(recipe),
             "seed": job.seed,
         }
         sizes = {**feature_sizes(tensors["train"]), "hidden_size": hidden_size, **network_options(recipe)}
-        info = TaskNetworkInfo(recipe.network, sizes, recipe.gate, trained_on, recipe.thresholds)
+        info = TaskNetworkInfo(
+            recipe.network, sizes, recipe.gate, trained_on, recipe.thresholds, setting.store.fingerprint
+        )
         save_task_network(job.network_path, trained.network, info)
     result = {
         "label_set": job.label_set,
@@ -100,8 +110,9 @@ def train_and_record(
         "validation": trained.history,
         "seconds": round(time.perf_counter() - start, 3),
         "digest": _digest(job, setting),
+        "data": setting.store.fingerprint.as_dict(),
     }
-    write_json(result_path(folder, job.label_set, job.seed), result)
+    write_sealed_json(result_path(folder, job.label_set, job.seed), result)
     return trained.network, scores
 
 
@@ -111,8 +122,8 @@ def known_scores(job: ParserJob, setting: Setting, folder: Path) -> dict[str, fl
     wanted = [path, job.network_path, None if job.online is None else path.with_suffix(LABELS_SUFFIX)]
     if not all(part is None or part.is_file() for part in wanted):
         return None
-    result = json.loads(path.read_text(encoding="utf-8"))
-    return dict(result["test"]) if result["digest"] == _digest(job, setting) else None
+    result = read_json(path, "the result of a parser")
+    return dict(result["test"]) if result.get("digest") == _digest(job, setting) else None
 
 
 def decided_labels(job: ParserJob, folder: Path) -> RevisedLabels:
@@ -127,9 +138,9 @@ def decided_labels_path(folder: Path, label_set: str, seed: int) -> Path:
 
 def read_decided_labels(path: Path) -> RevisedLabels:
     """Return the labels in a file of `decided_labels_path`."""
-    parts = load_file(path)
-    audio, visual = (parts[name].astype(np.bool_) for name in ("audio", "visual"))
-    return RevisedLabels(audio, visual, parts["removal_probability"])
+    parts = LABELS_FORMAT.read_tensors(path)
+    audio, visual = (parts[name].numpy().astype(np.bool_) for name in ("audio", "visual"))
+    return RevisedLabels(audio, visual, parts["removal_probability"].numpy())
 
 
 def result_path(folder: Path, label_set: str, seed: int) -> Path:
@@ -140,20 +151,19 @@ def result_path(folder: Path, label_set: str, seed: int) -> Path:
 def _write_revised(job: ParserJob, folder: Path, revised: RevisedLabels) -> None:
     """Keep the labels that a policy in the loop has come to, beside the job's result."""
     path = decided_labels_path(folder, job.label_set, job.seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    parts: dict[str, NDArray[Any]] = {
-        "audio": revised.audio.astype(np.uint8),
-        "visual": revised.visual.astype(np.uint8),
-        "removal_probability": np.ascontiguousarray(revised.removal_probability),
+    parts = {
+        "audio": torch.from_numpy(revised.audio.astype(np.uint8)),
+        "visual": torch.from_numpy(revised.visual.astype(np.uint8)),
+        "removal_probability": torch.from_numpy(np.ascontiguousarray(revised.removal_probability)),
     }
-    with atomic_path(path) as temporary:
-        save_file(parts, temporary)
+    LABELS_FORMAT.write(path, parts, {})
 
 
 def _recipe(job: ParserJob, setting: Setting) -> Recipe:
     """Return the recipe of a job."""
-    smoothed = job.label_set == "label_smoothing"
-    return setting.recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE) if smoothed else setting.recipe
+    if not job.smoothed:
+        return setting.recipe
+    return setting.recipe.replace(visual_confidence=SMOOTHED_CONFIDENCE)
 
 
 def _digest(job: ParserJob, setting: Setting) -> str:

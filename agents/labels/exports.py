@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.row_lists import MODALITIES, write_row_lists
 from rlld_gym.files import atomic_path, write_text
 
@@ -40,9 +41,7 @@ Bools = NDArray[np.bool_]
 
 def write_exports(
     folder: Path,
-    filenames: Sequence[str],
-    classes: Sequence[str],
-    original: Bools,
+    origin: LabelOrigin,
     kept: tuple[Bools, Bools],
     *,
     pickle_for_ma: bool = False,
@@ -51,9 +50,7 @@ def write_exports(
 
     Args:
         folder: where to write.
-        filenames: N names of the training videos, in their order.
-        classes: C class names.
-        original: (N, C) bool, the weak labels.
+        origin: the training videos, in their order.
         kept: the audio and the visual labels that are left, (N, C) bool each.
         pickle_for_ma: also write `PICKLE_NAME`.
 
@@ -64,14 +61,23 @@ def write_exports(
     Raises:
         ValueError: shapes differ or a label was added.
     """
-    rows = folder / ROWS_NAME
-    write_row_lists(rows, original, *kept)
+    rows, original = folder / ROWS_NAME, origin.weak
+    filenames, classes = origin.filenames, origin.classes
+    write_row_lists(rows, original, *kept, origin=origin)
     paths = [rows, _write_ratios(folder / RATIOS_NAME, original, kept)]
-    if not any(set(name) & set(_SEPARATORS) for name in (*filenames, *classes)):
+    if pair_problem(filenames, classes) is None:
         paths += _write_han(folder, filenames, classes, kept)
     if pickle_for_ma:
         paths.append(_write_pickle(folder / PICKLE_NAME, original, kept))
     return paths
+
+
+def pair_problem(filenames: Sequence[str], classes: Sequence[str]) -> str | None:
+    """Return why names cannot be written in the layout of LLP, which has no quoting; None where they can."""
+    for text in (*filenames, *classes):
+        if set(text) & set(_SEPARATORS):
+            return f"the name {text!r} holds a comma, quote, tab or line end, and the layout of LLP has no quoting"
+    return None
 
 
 def _write_han(

@@ -2,18 +2,23 @@
 
 ``denoised_labels.csv`` is a comma-separated file with the columns ``filename``, ``audio_labels`` and
 ``visual_labels``. It has one row for every training video; the names within a field are joined by commas
-(the field is then quoted), and the field of a modality that lost all its labels is empty.
+(the field is then quoted), and the field of a modality that lost all its labels is empty. Names that hold commas,
+quotes or line ends are quoted by the rules of CSV, within their field, too. ``denoised_labels.csv.about.json`` says
+which data the labels belong to (`rlld_agents.labels.about`).
 """
 
 import csv
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rlld_agents.labels.about import Bools, LabelOrigin, about_path, check_about, write_about
+from rlld_gym.data.names import class_name_problem, video_name_problem
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
+from rlld_gym.os_errors import explain, require_readable
 
 COLUMNS = ("filename", "audio_labels", "visual_labels")
 """Columns of ``denoised_labels.csv``."""
@@ -23,38 +28,47 @@ def write_labels(
     path: str | os.PathLike[str],
     filenames: Sequence[str],
     classes: Sequence[str],
-    audio: NDArray[np.bool_],
-    visual: NDArray[np.bool_],
+    audio: Bools,
+    visual: Bools,
+    *,
+    origin: LabelOrigin | None = None,
 ) -> None:
     """Write revised labels as ``denoised_labels.csv``, atomically.
 
     Args:
         path: the file to write.
         filenames: N video names, in the order of the rows.
-        classes: C class names; none may hold a comma, tab, quote or line break.
+        classes: C class names, all different; any text but the empty one.
         audio: (N, C) bool, the audio labels that are left.
         visual: (N, C) bool, the visual labels that are left.
+        origin: the videos, to write what the labels belong to, too; None: that is not written.
 
     Raises:
         ValueError: if shapes or names do not fit.
     """
     _check(filenames, classes, audio, visual)
-    rows = [",".join(COLUMNS)]
+    rows = [COLUMNS]
     for name, heard, seen in zip(filenames, audio, visual, strict=True):
-        rows.append(",".join((name, _quoted(_names(heard, classes)), _quoted(_names(seen, classes)))))
-    write_text(path, "\n".join(rows) + "\n")
+        rows.append((name, _csv_text([_names(heard, classes)]), _csv_text([_names(seen, classes)])))
+    # First what they belong to: a file of other labels beside it would be taken for changed ones.
+    if origin is None:
+        about_path(path).unlink(missing_ok=True)
+    else:
+        write_about(path, origin, audio, visual)
+    write_text(path, _csv_text(rows) + "\n")
 
 
 def read_labels(
     path: str | os.PathLike[str],
     classes: Sequence[str],
     filenames: Sequence[str],
-    original: NDArray[np.bool_],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    original: Bools,
+) -> tuple[Bools, Bools]:
     """Read ``denoised_labels.csv`` back, in the order of ``filenames``.
 
     Args:
-        path: a file as :func:`write_labels` writes it; its rows may come in any order.
+        path: a file as :func:`write_labels` writes it; its rows may come in any order, with any line ends, empty
+            lines and a byte-order mark.
         classes: C class names of the data set.
         filenames: N names of the training videos.
         original: (N, C) bool, the weak labels; a revision may only remove.
@@ -64,7 +78,7 @@ def read_labels(
 
     Raises:
         InputError: for an unreadable file, other columns, an unknown class, an unknown, duplicate or missing
-            filename, or a label that the video did not have.
+            filename, a label that the video did not have, or labels that belong to other data.
     """
     class_index = {name: index for index, name in enumerate(classes)}
     row_of = {name: index for index, name in enumerate(filenames)}
@@ -93,18 +107,22 @@ def read_labels(
             f"{path}: {len(missing)} of {len(filenames)} training videos have no row, the first is "
             f"{missing[0]!r}; a video without labels needs a row with empty fields"
         )
+    check_about(path, LabelOrigin(filenames, classes, original), labels[0], labels[1])
     return labels[0], labels[1]
 
 
 def _rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, tuple[str, str]]]:
     """Yield line number, filename and the two label fields of every row."""
+    require_readable(path, "a label file")
     try:
-        with open(path, encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = next(reader, [])
+            # Spreadsheets and editors leave empty lines.
+            rows = (row for row in reader if any(field.strip() for field in row))
+            header = next(rows, [])
             if tuple(header) != COLUMNS:
                 raise InputError(f"{path}, line 1: found the columns {header}, expected {list(COLUMNS)}")
-            for row in reader:
+            for row in rows:
                 if len(row) != len(COLUMNS):
                     raise InputError(
                         f"{path}, line {reader.line_num}: found {len(row)} fields, expected 3; names within "
@@ -112,35 +130,35 @@ def _rows(path: str | os.PathLike[str]) -> Iterator[tuple[int, str, tuple[str, s
                     )
                 yield reader.line_num, row[0], (row[1], row[2])
     except OSError as error:
-        raise InputError(f"{path}: cannot read the label file ({error.strerror}); check the path") from error
+        raise InputError(f"{path}: {explain(error)}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: not a CSV file in UTF-8 ({error}); expected {list(COLUMNS)}") from error
 
 
 def _indices(text: str, class_index: Mapping[str, int], place: str, column: str) -> Iterator[int]:
-    for label in text.split(",") if text else ():
+    # As it comes from a file: "" has no name, and most texts no quote.
+    labels = text.split(",") if '"' not in text else next(csv.reader(io.StringIO(text, newline="")), [])
+    for label in labels if text else ():
         if label not in class_index:
             raise InputError(f"{place}: unknown class {label!r} in {column}, known: {', '.join(class_index)}")
         yield class_index[label]
 
 
-def _names(row: NDArray[np.bool_], classes: Sequence[str]) -> str:
-    return ",".join(classes[int(index)] for index in np.flatnonzero(row))
+def _names(row: Bools, classes: Sequence[str]) -> list[str]:
+    return [classes[int(index)] for index in np.flatnonzero(row)]
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"' if "," in text else text
+def _csv_text(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as CSV without the last line end."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(row for row in rows if row)
+    return text.getvalue().removesuffix("\n")
 
 
-def _check(
-    filenames: Sequence[str], classes: Sequence[str], audio: NDArray[np.bool_], visual: NDArray[np.bool_]
-) -> None:
+def _check(filenames: Sequence[str], classes: Sequence[str], audio: Bools, visual: Bools) -> None:
     shape = (len(filenames), len(classes))
     for name, labels in (("audio", audio), ("visual", visual)):
         if labels.shape != shape or labels.dtype != np.bool_:
             raise ValueError(f"{name} labels: found {labels.dtype} {labels.shape}, expected bool {shape}")
-    for text in (*filenames, *classes):
-        if not text or any(character in text for character in ',"\t\r\n'):
-            raise ValueError(
-                f"the name {text!r} cannot be written: empty, or holds a comma, quote, tab or line end"
-            )
+    if problem := class_name_problem(classes) or video_name_problem(filenames):
+        raise ValueError(problem)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.parsing.networks import TaskNetwork
 
 REMOVAL_PER_EVIDENCE = 0.5
@@ -22,6 +23,7 @@ class RemovalPolicy(nn.Module, ABC):
         visual_size: Dv, visual features of a segment, without labels.
         num_classes: C.
         initialized_labels: whether states end in the labels.
+        data: what identifies the data that it learned from, for its file; None where nobody has said it.
     """
 
     kind: ClassVar[str]
@@ -29,6 +31,7 @@ class RemovalPolicy(nn.Module, ABC):
     visual_size: int
     num_classes: int
     initialized_labels: bool
+    data: DataFingerprint | None = None
 
     @abstractmethod
     def forward(self, audio: Tensor, visual: Tensor) -> Tensor:

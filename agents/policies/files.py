@@ -16,8 +16,10 @@ from rlld_agents.policies.ensemble import PolicyEnsemble
 from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.policies.network import NetworkPolicy
+from rlld_gym.data import FeatureStore
+from rlld_gym.data.fingerprint import require_same_meaning
 from rlld_gym.errors import InputError
-from rlld_gym.tensor_files import TensorFormat
+from rlld_gym.tensor_files import DATA_KEY, TensorFormat, data_of
 
 __all__ = [
     "POLICY_NAME",
@@ -25,6 +27,7 @@ __all__ = [
     "NetworkPolicy",
     "PolicyEnsemble",
     "RemovalPolicy",
+    "check_data",
     "check_fits",
     "load_policy",
     "save_policy",
@@ -39,7 +42,7 @@ FORMAT = TensorFormat("rlld-policy", 1, "policy", POLICY_NAME)
 def save_policy(
     policy: RemovalPolicy, path: str | os.PathLike[str], weights: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write a policy to one safetensors file, atomically, with its make and sizes in the file's metadata.
+    """Write a policy to one safetensors file, atomically, with its make, sizes and data in the metadata.
 
     Args:
         policy: the policy.
@@ -47,7 +50,8 @@ def save_policy(
         weights: a state dict to write instead of the policy's current one.
     """
     state = policy.state_dict() if weights is None else weights
-    FORMAT.write(path, state, {"kind": policy.kind, "sizes": policy.sizes()})
+    data = {} if policy.data is None else {DATA_KEY: policy.data.as_dict()}
+    FORMAT.write(path, state, {"kind": policy.kind, "sizes": policy.sizes(), **data})
 
 
 def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu") -> RemovalPolicy:
@@ -75,6 +79,7 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
             # Files of the first make name none.
             policy = _make(metadata.get("kind", HybridAttentionPolicy.kind), json.loads(metadata["sizes"]))
         policy.load_state_dict(tensors)
+        policy.data = data_of(metadata, path)
     except InputError as error:  # such as a network of a module that is not here
         raise InputError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -95,6 +100,18 @@ def _make(kind: str, sizes: dict[str, Any]) -> RemovalPolicy:
     if kind not in makes:
         raise ValueError(f"a policy of the unknown make {kind!r}")
     return makes[kind](**sizes)
+
+
+def check_data(policy: RemovalPolicy, store: FeatureStore, source: str) -> None:
+    """Raise InputError unless a policy was made for data of a store's sizes and classes, in their order.
+
+    Args:
+        policy: the policy.
+        store: the data set.
+        source: the policy's file, for the message.
+    """
+    check_fits(policy, store.audio_size, store.visual_size, len(store.classes), source)
+    require_same_meaning(policy.data, store.fingerprint, "policy", source)
 
 
 def check_fits(

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
+from rlld_gym.options import LARGEST_SEED, make_plain
 
 CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "patience")
 """Options that may change when a run is resumed."""
@@ -92,6 +93,7 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense, alone or together."""
+        make_plain(self)
         if self.exploration == "parameters":
             self._check_parameters()
             return
@@ -116,7 +118,7 @@ class ReinforceConfig:
                 "update_every": (self.update_every is None or self.update_every >= 1, "at least 1 or none"),
                 "warm_up_steps": (self.warm_up_steps >= 0, "at least 0"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
-                "seed": (self.seed >= 0, "at least 0"),
+                "seed": (0 <= self.seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
                 "exploration": (self.exploration == "actions", "actions or parameters"),
             }
         )
@@ -161,7 +163,7 @@ class ReinforceConfig:
                 "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
                 "rollout_workers": (self.rollout_workers >= 1, "at least 1"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
-                "seed": (self.seed >= 0, "at least 0"),
+                "seed": (0 <= self.seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
             }
         )
         self._check_defaults(ACTION_OPTIONS, "exploration parameters")

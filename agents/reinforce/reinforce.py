@@ -46,6 +46,7 @@ from rlld_agents.reinforce.policy_rollout import (
     action_distribution,
 )
 from rlld_agents.reinforce.rollout_pool import rollouts_of
+from rlld_agents.reinforce.same_data import check_same_data, data_of, name_data
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
@@ -326,6 +327,7 @@ class Reinforce:
         return copy.deepcopy(
             {
                 "config": dataclasses.asdict(self.config),
+                "data": None if (data := data_of(self.env)) is None else data.as_dict(),
                 "episode": self.episode,
                 "total_steps": self.total_steps,
                 "policy": self.policy.state_dict(),
@@ -351,6 +353,7 @@ class Reinforce:
         """
         try:
             self.config.check_resumes(state["config"], source)
+            check_same_data(self.env, state.get("data"), source)
             self.policy.load_state_dict(state["policy"])
             if self.reference is not None:
                 self.reference.load_state_dict(state["reference"])
@@ -376,16 +379,17 @@ class Reinforce:
 
     def _prepare(self, checkpoint: Path, resume: bool) -> None:
         """Load the checkpoint of a run that is resumed; refuse to overwrite one otherwise."""
+        name_data(self.policy, self.env)
         if resume:
             self.load_state_dict(load_checkpoint(checkpoint), str(checkpoint))
         elif checkpoint.exists():
             raise InputError(
-                f"{checkpoint}: a run is in this folder already; resume it or choose another folder"
+                f"{checkpoint}: a run is in this folder already; resume it or choose another one"
             )
 
     def _snapshot(self, folder: Path | None) -> dict[str, Any] | None:
         """Return a copy of the state, from which a run that is interrupted in mid-episode is saved."""
-        return None if folder is None else self.state_dict()
+        return self.state_dict() if folder is not None else None
 
     def _save(self, folder: Path | None, state: dict[str, Any] | None) -> None:
         """Write the checkpoint, and the policy alone for whoever only wants to use it."""

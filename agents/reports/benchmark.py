@@ -52,7 +52,10 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
     for name, rows in results.items():
         for row in rows:
             values: list[Any] = [name, row["seed"]]
-            values += [row[split][score] for split in ("test", "validation") for score in SCORE_NAMES]
+            tests = row["test"] if row.get("tested", True) else {}  # else tables show validation scores
+            values += [
+                of_split.get(score) for of_split in (tests, row["validation"]) for score in SCORE_NAMES
+            ]
             values += [row["removal"][modality][kind] for modality, kind in qualities]
             for modality, kind in counts:
                 values += row["removal"][modality][kind] or [None] * len(classes)

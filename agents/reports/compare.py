@@ -42,7 +42,7 @@ def csv_text(results: Results) -> str:
             curve = row["curve"]
             values: list[Any] = [agent, row["seed"], int(curve[-1]["steps"]) if curve else 0, len(curve)]
             values += [final_return(row), *(_quality(agent, row, m, kind) for m, kind in removal)]
-            values += [row["test"][name] for name in SCORE_NAMES]
+            values += [row["test"][name] if row.get("tested", True) else None for name in SCORE_NAMES]
             writer.writerow([csv_value(value) for value in [*values, row["seconds"]]])
     return text.getvalue()
 

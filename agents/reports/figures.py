@@ -1,7 +1,4 @@
-"""Pictures of a run: convergence curves, final scores, and which labels were removed.
-
-matplotlib's object interface is used throughout: no display is needed and no global state is touched.
-"""
+"""Pictures of a run: convergence curves, final scores, and which labels were removed."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,17 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.labels.removal import RemovalQuality
-from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 Path = str | os.PathLike[str]
 Curves = Mapping[str, NDArray[np.floating]]
 
-INK, GRID = "#333333", "#dddddd"
+GRID = "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c8c8c")
 LABEL_SET_STYLE: Mapping[str, tuple[str, str]] = {
     "weak": ("weak labels", "#9a9a9a"),
@@ -61,6 +56,7 @@ def smoothed(values: Sequence[float] | NDArray[np.floating], weight: float = 0.1
     return result
 
 
+@own_style()
 def plot_convergence(
     path: Path, runs: Mapping[str, Sequence[Curves]], title: str = "", smoothing: float = 0.1
 ) -> None:
@@ -101,10 +97,11 @@ def plot_convergence(
     figure.supxlabel(
         f"episode    ({drawn}; line: moving average, newest weighs {smoothing:g})", fontsize=9, color=INK
     )
-    figure.suptitle(title or "Validation scores during training", color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title or "Validation scores during training")
     save_figure(figure, path)
 
 
+@own_style()
 def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]], title: str = "") -> None:
     """Draw the ten test scores of parsers that were trained on different labels, as grouped bars.
 
@@ -119,7 +116,7 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
     width = 0.84 / max(len(names), 1)
     for axes, level in zip(figure.subplots(2, 1, sharex=True), LEVELS, strict=True):
         for position, name in enumerate(names):
-            text, colour = LABEL_SET_STYLE.get(name, (name, COLOURS[position % len(COLOURS)]))
+            text, colour = LABEL_SET_STYLE.get(name, (shown(name), COLOURS[position % len(COLOURS)]))
             values = np.array([[row[f"{level}_{key}"] for key, _ in COLUMNS] for row in scores[name]])
             mean, several = values.mean(axis=0), len(values) > 1
             places = np.arange(len(COLUMNS)) + (position - (len(names) - 1) / 2) * width
@@ -140,10 +137,11 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
     figure.legend(
         handles, texts, loc="outside lower center", ncols=len(names), frameon=False, title="parser trained on"
     )
-    figure.suptitle(title or "Test scores by training labels", color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title or "Test scores by training labels")
     save_figure(figure, path)
 
 
+@own_style()
 def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], title: str = "") -> None:
     """Draw a heat map of the share of labels that was removed, per class and modality.
 
@@ -173,7 +171,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
         )
     axes.set_xticks(range(len(columns)), [text for text, _ in columns])
     names = [
-        f"{name.replace('_', ' ')}  ({count})"
+        f"{shown(name.replace('_', ' '))}  ({count})"
         for name, count in zip(classes, quality.audio.labels, strict=True)
     ]
     axes.set_yticks(range(len(classes)), names)
@@ -188,7 +186,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
         axes.axvline(1.5, color="white", linewidth=7)
     bar = figure.colorbar(image, ax=axes, shrink=0.5, label="share of the class's weak labels")
     bar.outline.set_visible(False)
-    figure.suptitle(title or "Removed labels per class", color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title or "Removed labels per class")
     save_figure(figure, path)
 
 
@@ -207,16 +205,7 @@ def _draw_runs(axes: "Axes", runs: Sequence[Any], name: str, colour: str, smooth
     else:
         spread = lines.std(axis=0, ddof=1)
         axes.fill_between(episodes, mean - spread, mean + spread, color=colour, alpha=0.18, linewidth=0)
-    axes.plot(episodes, mean, color=colour, linewidth=2, label=name)
-
-
-def new_figure(width: float, height: float) -> "Figure":
-    """Return an empty figure of a size in inches; InputError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure  # noqa: PLC0415 (optional and slow to import)
-    except ImportError as error:
-        raise InputError("figures need matplotlib; install it with: pip install 'rlld-gym[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    axes.plot(episodes, mean, color=colour, linewidth=2, label=shown(name))
 
 
 def style_axes(axes: "Axes", title: str) -> None:
@@ -227,9 +216,3 @@ def style_axes(axes: "Axes", title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
-
-
-def save_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure as PNG, atomically."""
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from rlld_agents.reports.figures import COLOURS, INK, new_figure, save_figure, style_axes
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, write_title
+from rlld_agents.reports.figures import COLOURS, style_axes
 
 PANELS: Final = (
     ("rollout/ep_rew_mean", "return of an episode"),
@@ -13,6 +14,7 @@ PANELS: Final = (
 """Column of the log, and what the panel is called."""
 
 
+@own_style()
 def plot_learning_curve(
     path: Path, rows: Sequence[Mapping[str, float]], controls: Mapping[str, float], title: str
 ) -> None:
@@ -43,5 +45,5 @@ def plot_learning_curve(
                     ha="right",
                     va="bottom",
                 )
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)

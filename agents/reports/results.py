@@ -37,6 +37,11 @@ def score_table(scores: Scores) -> str:
     return markdown(["parser trained on", *SCORE_HEADS], rows)
 
 
+def no_test_scores(name: str) -> str:
+    """Return the sentence that stands where the test scores of a data set would."""
+    return f"The test split of {name} has no dense labels: there are no test scores."
+
+
 def deviation_table(scores: Scores) -> str:
     """Return the standard deviations over parser seeds in :func:`score_table`'s layout; "" for one seed."""
     names = [name for name in in_table_order(scores) if len(scores[name]) > 1]

@@ -8,6 +8,7 @@ from rlld_agents.reports import benchmark, compare
 from rlld_agents.reports import benchmark_tables as tables
 from rlld_agents.reports import study_figures as figures
 from rlld_agents.reports.benchmark import Results
+from rlld_agents.reports.canvas import draw_or_warn
 from rlld_agents.reports.figures import plot_convergence
 from rlld_gym.files import write_text
 
@@ -38,12 +39,13 @@ def write_benchmark(
     write_text(folder / "results.csv", benchmark.csv_text(results, classes))
     write_text(folder / "results.md", f"{text}\nMade with\n\n    {command}\n")
     write_text(folder / "results.tex", benchmark.latex_text(results, title))
-    figures.plot_scores(folder / "figures" / "scores.png", results, title)
-    figures.plot_removal(folder / "figures" / "removal.png", results, classes, title)
+    scores, removal, convergence = _places(folder, "scores", "removal", "convergence")
+    draw_or_warn(str(scores), lambda: figures.plot_scores(scores, results, title))
+    draw_or_warn(str(removal), lambda: figures.plot_removal(removal, results, classes, title))
     curves = tables.curves_of(results)
     if curves:
         runs = {label_of(name): of_row for name, of_row in curves.items()}
-        plot_convergence(folder / "figures" / "convergence.png", runs, title)
+        draw_or_warn(str(convergence), lambda: plot_convergence(convergence, runs, title))
     return text
 
 
@@ -61,7 +63,12 @@ def write_comparison(
     write_text(folder / "compare.csv", compare.csv_text(results))
     write_text(folder / "compare.md", f"{text}\n\nMade with\n\n    {command}\n")
     write_text(folder / "compare.tex", benchmark.latex_text(results, title))
+    curves, scores = _places(folder, "curves", "scores")
     if any(rows[0]["curve"] for rows in results.values()):
-        figures.plot_curves(folder / "figures" / "curves.png", results, title)
-    figures.plot_intervals(folder / "figures" / "scores.png", results, title)
+        draw_or_warn(str(curves), lambda: figures.plot_curves(curves, results, title))
+    draw_or_warn(str(scores), lambda: figures.plot_intervals(scores, results, title))
     return text
+
+
+def _places(folder: Path, *names: str) -> list[Path]:
+    return [folder / "figures" / f"{name}.png" for name in names]

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from rlld_agents.baselines.rows import is_control, label_of
 from rlld_agents.reports.benchmark import Results
-from rlld_agents.reports.figures import COLOURS, INK, new_figure, save_figure, style_axes
+from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
+from rlld_agents.reports.figures import COLOURS, style_axes
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
@@ -29,6 +30,7 @@ CURVES = (
 )
 
 
+@own_style()
 def plot_scores(path: Path, results: Results, title: str) -> None:
     """Draw the ten test scores, a panel each: bars of the mean over seeds, a dot for every seed.
 
@@ -41,15 +43,16 @@ def plot_scores(path: Path, results: Results, title: str) -> None:
     panels = figure.subplots(2, 5, sharey=True)
     for axis, (key, text) in zip(panels.flat, SCORE_COLUMNS, strict=True):
         places = _bars(axis, results, key, interval=False)
-        axis.set_yticks(places, [label_of(name) for name in results], fontsize=8)
+        axis.set_yticks(places, [shown(label_of(name)) for name in results], fontsize=8)
         style_axes(axis, f"{'Segment' if key.startswith('segment') else 'Event'}-level {text}")
         axis.grid(axis="y", visible=False)
     for axis in panels[1]:
         axis.set_xlabel("F-score (%)")
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
+@own_style()
 def plot_intervals(path: Path, results: Results, title: str) -> None:
     """Draw three test scores as bars: interquartile mean over seeds with its 95 % interval, seeds as dots.
 
@@ -61,14 +64,15 @@ def plot_intervals(path: Path, results: Results, title: str) -> None:
     figure = new_figure(13, 4.4)
     axes = figure.subplots(1, len(INTERVAL_SCORES), sharey=True)
     for axis, (key, text) in zip(axes, INTERVAL_SCORES, strict=True):
-        axis.set_yticks(_bars(axis, results, key, interval=True), list(results))
+        axis.set_yticks(_bars(axis, results, key, interval=True), [shown(name) for name in results])
         style_axes(axis, text)
         axis.set_xlabel("F-score (%)")
         axis.grid(axis="y", visible=False)
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
+@own_style()
 def plot_curves(path: Path, results: Results, title: str = "") -> None:
     """Draw what agents do over their environment steps: mean over seeds, band from the worst to the best seed.
 
@@ -86,17 +90,18 @@ def plot_curves(path: Path, results: Results, title: str = "") -> None:
             colour = COLOURS[index % len(COLOURS)]
             # Alternating styles keep curves apart that lie on each other.
             style = "--" if index % 2 else "-"
-            axis.plot(steps, values.mean(axis=0), style, color=colour, label=agent, linewidth=1.6)
+            axis.plot(steps, values.mean(axis=0), style, color=colour, label=shown(agent), linewidth=1.6)
             axis.fill_between(
                 steps, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
             )
         style_axes(axis, text)
         axis.set_xlabel("environment steps")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 
+@own_style()
 def plot_removal(path: Path, results: Results, classes: Sequence[str], title: str) -> None:
     """Draw a heat map per modality: the share of a class's labels that each row removes, mean over the seeds.
 
@@ -116,13 +121,15 @@ def plot_removal(path: Path, results: Results, classes: Sequence[str], title: st
         if first[0]["removal"][modality]["noisy"] is not None:
             lines = {"noise (truth)": _rates(first[:1], modality, "noisy"), **lines}
         image = axis.imshow(np.stack(list(lines.values())), aspect="auto", cmap="Blues", vmin=0, vmax=1)
-        axis.set_yticks(range(len(lines)), list(lines), fontsize=8)
+        axis.set_yticks(range(len(lines)), [shown(name) for name in lines], fontsize=8)
         axis.set_title(f"{modality} labels removed", fontsize=10, color=INK, loc="left")
         if len(lines) > len(results):
             axis.axhline(0.5, color=INK, linewidth=1)
-    axes[1].set_xticks(range(len(classes)), classes, rotation=60, ha="right", fontsize=8)
+    axes[1].set_xticks(
+        range(len(classes)), [shown(name) for name in classes], rotation=60, ha="right", fontsize=8
+    )
     figure.colorbar(image, ax=axes, label="share of the class's labels", shrink=0.6)
-    figure.suptitle(title, color=INK, fontsize=12, fontweight="bold")
+    write_title(figure, title)
     save_figure(figure, path)
 
 

@@ -1,6 +1,7 @@
 """Checkpoints of a training run: one file, written atomically, read without unpickling code."""
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
+from rlld_gym.os_errors import explain, require_readable
 
 CHECKPOINT_NAME = "checkpoint.pt"
 FORMAT = "rlld-checkpoint"
@@ -40,13 +42,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: if the file is missing, damaged, not a checkpoint, or of a newer format version.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such checkpoint; name a run folder that has one, or train anew")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged file makes the unpickler raise
-        reason = str(error).partition("\n")[0].strip()[:100] or type(error).__name__
-        raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error
+    content = load_weights(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path}: not a checkpoint of this program; expected a file that rlld train wrote")
     if content.get("version") != VERSION:
@@ -57,6 +55,28 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise InputError(f"{path}: holds no state of a run; the file is damaged")
     return state
+
+
+def load_weights(path: Path, device: str | torch.device = "cpu") -> Any:
+    """Return what torch wrote to a file, verified by the checksums of its parts, without unpickling code.
+
+    Raises:
+        InputError: the file cannot be read, or is damaged.
+    """
+    require_readable(path, "a checkpoint")
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()  # torch does not look at the checksums
+            if damaged is not None:
+                raise ValueError(f"the checksum of {damaged} differs")
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        explained = explain(error) if isinstance(error, OSError) else None
+        if explained is not None:
+            raise InputError(f"{path}: {explained}") from error
+        reason = str(error).partition("\n")[0].strip()[:100] or type(error).__name__
+        raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error
 
 
 def _pack(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """The folder of a run: what it was started with, how long stages took, and whether it may be written to."""
 
-import json
 import os
 import platform
 import time
@@ -10,8 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_json
+from rlld_gym.files import read_json, write_json, write_sealed_json
 
 CONFIG_NAME = "config.json"
 RESULT_NAME = "result.json"
@@ -48,7 +48,7 @@ def write_config(
     folder: str | os.PathLike[str], experiment: Mapping[str, Any], command: str, data: Mapping[str, Any]
 ) -> None:
     """Write config.json: the resolved options, the command that makes the run anew, data, versions."""
-    write_json(
+    write_sealed_json(
         Path(folder) / CONFIG_NAME,
         {
             "format": FORMAT,
@@ -72,16 +72,13 @@ def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> 
         InputError: if the folder is no run, of another command, or of a newer version.
     """
     path = Path(folder) / CONFIG_NAME
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
+    if not path.exists():
         raise InputError(
-            f"{folder}: not a run folder, {CONFIG_NAME} cannot be read ({error.strerror}); name a folder that "
-            "'rlld train', 'rlld compare' or 'rlld benchmark' wrote"
-        ) from error
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
+            f"{folder}: not a run folder, there is no {CONFIG_NAME}; name a folder that 'rlld train', "
+            "'rlld compare' or 'rlld benchmark' wrote"
+        )
+    config = read_json(path, "the configuration of a run")
+    if config.get("format") != FORMAT:
         raise InputError(f"{path}: not the configuration of a run; expected a folder that rlld train wrote")
     if config.get("version") != VERSION:
         raise InputError(f"{path}: version {config.get('version')}, this program reads {VERSION}; upgrade")
@@ -95,6 +92,21 @@ def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> 
     return config
 
 
+def fingerprint_of(config: Mapping[str, Any], folder: str | os.PathLike[str]) -> DataFingerprint | None:
+    """Return what identifies the data of a run; None where an older version wrote its configuration.
+
+    Args:
+        config: what `read_config` returned.
+        folder: of the run, for messages.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    data = config.get("data")
+    stored = data.get("fingerprint") if isinstance(data, dict) else None
+    return None if stored is None else DataFingerprint.from_dict(stored, str(Path(folder) / CONFIG_NAME))
+
+
 class Stopwatch:
     """Adds up the seconds of stages over all sessions of a run, kept in the run folder.
 
@@ -106,9 +118,10 @@ class Stopwatch:
         self._path = Path(folder) / SECONDS_NAME
         self.seconds: dict[str, float] = {}
         if self._path.is_file():
-            self.seconds = {
-                str(k): float(v) for k, v in json.loads(self._path.read_text(encoding="utf-8")).items()
-            }
+            found = read_json(self._path, "the seconds of a run")
+            if not all(isinstance(value, int | float) for value in found.values()):
+                raise InputError(f"{self._path}: holds other things than numbers; delete it and go on")
+            self.seconds = {name: float(value) for name, value in found.items()}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -5,7 +5,9 @@ import importlib.util
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -44,10 +46,11 @@ class RunLog:
         self._rewrite_csv(kept)
         self._events: SummaryWriter | None = None
         if tensorboard and importlib.util.find_spec("tensorboard") is not None:
-            from torch.utils.tensorboard import writer  # noqa: PLC0415 (optional and slow to import)
-
             next_step = int(kept[-1]["time/total_timesteps"]) + 1 if kept else 0
-            self._events = writer.SummaryWriter(str(self.folder), purge_step=next_step)
+            with self._events_or_warning():
+                from torch.utils.tensorboard import writer  # noqa: PLC0415 (optional and slow to import)
+
+                self._events = writer.SummaryWriter(str(self.folder), purge_step=next_step)
 
     def write(self, row: Row) -> None:
         """Append one row and flush it to disk.
@@ -63,15 +66,27 @@ class RunLog:
         else:
             self._rewrite_csv(read_rows(self._jsonl_path))
         if self._events is not None:
-            for name, value in row.items():
-                self._events.add_scalar(name, value, int(row["time/total_timesteps"]))
-            self._events.flush()
+            with self._events_or_warning():
+                for name, value in row.items():
+                    self._events.add_scalar(name, value, int(row["time/total_timesteps"]))
+                self._events.flush()
 
     def close(self) -> None:
         """Close the TensorBoard file, if there is one."""
-        if self._events is not None:
-            self._events.close()
+        events, self._events = self._events, None
+        if events is not None:
+            with self._events_or_warning():
+                events.close()
+
+    @contextmanager
+    def _events_or_warning(self) -> Iterator[None]:
+        """Go on without TensorBoard, with a warning, where it fails: the metrics files have all rows."""
+        try:
+            yield
+        except Exception as error:  # a version that does not fit, a full disk, a folder without permission
             self._events = None
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            warnings.warn(f"{self.folder}: no more TensorBoard events ({reason})", stacklevel=2)
 
     def __enter__(self) -> Self:
         return self

@@ -5,9 +5,14 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from rlld_gym.errors import InputError
+from rlld_gym.options import make_plain, require_seed
 
 if TYPE_CHECKING:
     from rlld_agents.runs.setting import Setting
+
+
+DATA_PLACE = frozenset({"data", "data_seed"})
+"""Options that say where the data set is."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,14 @@ class Options:
                 words += [f"--{spelled(name)}", *map(str, values)]
         return words
 
-    def check_resumes(self, original: Self) -> None:
-        """Raise InputError if an option differs on which depends what was started with the original ones."""
-        theirs, free = original.flat(), original.may_change()
+    def check_resumes(self, original: Self, *, data_known: bool = False) -> None:
+        """Raise InputError if an option differs on which depends what was started with the original ones.
+
+        Args:
+            original: the options.
+            data_known: the data set's fingerprint is known and is going to be compared: its place may differ.
+        """
+        theirs, free = original.flat(), original.may_change() | (DATA_PLACE if data_known else frozenset())
         for name, value in self.flat().items():
             if name not in free and value != theirs[name]:
                 raise InputError(
@@ -110,8 +120,10 @@ class SettingOptions(Options):
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense."""
+        make_plain(self)
         counts = {"hidden_size": self.hidden_size, "parser_epochs": self.parser_epochs}
         self.refuse({name: (value is None or value >= 1, "at least 1") for name, value in counts.items()})
+        require_seed("--data-seed", self.data_seed)
 
     def setting(self, data: str | None = None, data_seed: int = 0) -> "Setting":
         """Return the setting that the options describe.

@@ -9,6 +9,7 @@ from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.devices import choose_device
+from rlld_gym.errors import InputError
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.recipes import Recipe, get_recipe
@@ -59,8 +60,13 @@ class Setting:
         return {name: value for name, value in self.__dict__.items() if name not in opened}
 
     def check(self) -> None:
-        """Raise InputError where device, data set or recipe cannot be used; opens the data set."""
-        _ = self.device, self.store, self.recipe
+        """Raise InputError where device, data set or recipe cannot be used; reads the data set."""
+        _ = self.device, self.recipe
+        if not self.store.split("train").labels.any():
+            raise InputError(
+                f"--data {self.data}: no training video of {self.store.name} has a label: there is nothing to "
+                "learn from and nothing to remove; check how the data set was made"
+            )
 
     @cached_property
     def device(self) -> torch.device:

@@ -1,7 +1,9 @@
 """What the policies for Stable-Baselines3 and for sb3-contrib have in common."""
 
-from collections.abc import Callable
-from typing import Any
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import torch
 from gymnasium import spaces
@@ -10,6 +12,14 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
+from rlld_agents.policies.hybrid import HybridAttentionPolicy
+from rlld_gym.errors import InputError
+from rlld_gym.options import require_count, require_number
+
+_OWN: Final = ("data", "data_seed", "seed", "mask_absent", "optimizer_class", "optimizer_kwargs")
+"""Options of the policies themselves."""
+_OF_SPACES: Final = frozenset({"audio_size", "visual_size", "num_classes"})
+"""Arguments of the network that follow from the spaces."""
 
 
 class PassThrough(BaseFeaturesExtractor):
@@ -83,6 +93,7 @@ class HybridAttentionMixin:
         **policy_options: Any,
     ) -> None:
         _check_action_space(action_space)
+        check_policy_options(policy_options)
         if use_sde:
             raise ValueError("use_sde is True; expected False: actions are bits")
         self._options = {
@@ -130,6 +141,29 @@ class HybridAttentionMixin:
             "optimizer_kwargs": self.optimizer_kwargs,
             **self._options,
         }
+
+
+def check_policy_options(options: Mapping[str, Any]) -> None:
+    """Raise InputError where ``policy_kwargs`` hold an unknown option, or one that cannot be used."""
+    known = inspect.signature(HybridAttentionPolicy).parameters
+    allowed = [name for name in known if name not in _OF_SPACES]
+    for name in options:
+        if name not in allowed:
+            close = difflib.get_close_matches(name, [*_OWN, *allowed], 1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise InputError(
+                f"policy_kwargs: unknown option {name!r}; {hint}expected some of {', '.join([*_OWN, *allowed])}"
+            )
+    if "hidden_size" in options:
+        require_count("policy_kwargs: hidden_size", options["hidden_size"])
+    if "visual_3d_size" in options:
+        require_count("policy_kwargs: visual_3d_size", options["visual_3d_size"], lowest=0)
+    if "initial_removal" in options:
+        require_number("policy_kwargs: initial_removal", options["initial_removal"])
+    if "initialized_labels" in options and not isinstance(options["initialized_labels"], bool):
+        raise InputError(
+            f"policy_kwargs: initialized_labels is {options['initialized_labels']!r}; expected True or False"
+        )
 
 
 def _check_action_space(space: spaces.Space[Any]) -> None:

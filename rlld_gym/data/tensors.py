@@ -1,7 +1,7 @@
 """A feature store as tensors on one device."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.data.split import Split
 from rlld_gym.profiling import timed_part
 
@@ -86,9 +87,17 @@ class StoreTensors(Mapping[str, SplitTensors]):
         device: where the tensors are.
     """
 
-    def __init__(self, splits: Mapping[str, SplitTensors]) -> None:
+    def __init__(
+        self, splits: Mapping[str, SplitTensors], fingerprint: Callable[[], DataFingerprint] | None = None
+    ) -> None:
         self._splits = dict(splits)
+        self._fingerprint = fingerprint
         self.device = self._splits["train"].audio.device
+
+    @property
+    def fingerprint(self) -> DataFingerprint | None:
+        """What identifies the data set; None where they were not made of one."""
+        return None if self._fingerprint is None else self._fingerprint()
 
     def __getitem__(self, name: str) -> SplitTensors:
         return self._splits[name]
@@ -101,7 +110,10 @@ class StoreTensors(Mapping[str, SplitTensors]):
 
 
 def store_tensors(
-    splits: Mapping[str, Split], visual_2d_size: int, device: str | torch.device
+    splits: Mapping[str, Split],
+    visual_2d_size: int,
+    device: str | torch.device,
+    fingerprint: Callable[[], DataFingerprint] | None = None,
 ) -> StoreTensors:
     """Move a store's arrays to ``device``; on the CPU the tensors share their memory."""
     return StoreTensors(
@@ -115,7 +127,8 @@ def store_tensors(
                 visual_2d_size=visual_2d_size,
             )
             for name, split in ((name, splits[name]) for name in SPLITS if name in splits)
-        }
+        },
+        fingerprint,
     )
 
 

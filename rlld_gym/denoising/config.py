@@ -1,7 +1,6 @@
 """Options of the decision process: declared here, and nowhere else."""
 
 import math
-import os
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -113,8 +112,6 @@ class ProcessOptions:
 
     def __post_init__(self) -> None:
         """Check every option."""
-        if isinstance(self.task_start, os.PathLike):
-            object.__setattr__(self, "task_start", os.fspath(self.task_start))
         check_options(self)
         object.__setattr__(self, "inter_weights", tuple(float(weight) for weight in self.inter_weights))
         start: Any = self.task_start

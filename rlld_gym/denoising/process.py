@@ -278,6 +278,8 @@ class DenoisingProcess:
         defaults = dataclasses.asdict(ProcessConfig()) | {"task_start": "fresh", "inter_scale": 1.0}
         stored = defaults | state["config"]
         stored["recipe"] = defaults["recipe"] | stored["recipe"]
+        for name in ("features_checksum", "classes"):
+            stored.setdefault(name, own[name])
         different = [name for name in own if stored.get(name) != own[name]]
         if different:
             found = "; ".join(f"{name} {stored.get(name)!r}, here {own[name]!r}" for name in different)
@@ -340,8 +342,10 @@ class DenoisingProcess:
 
     def _fingerprint(self) -> dict[str, Any]:
         """Return, as plain values, the options and what of the data a stored state depends on."""
-        train = self.data["train"]
+        train, known = self.data["train"], self.data.fingerprint
         sizes = {
+            "features_checksum": None if known is None else known.features,
+            "classes": None if known is None else list(known.classes),
             "num_videos": len(train),
             "num_classes": train.labels.shape[-1],
             "audio_size": train.audio.shape[-1],

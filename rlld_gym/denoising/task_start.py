@@ -1,7 +1,7 @@
 """Where the task network of an episode starts: pretrained, fresh, or from a file."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -35,15 +35,18 @@ def start_network(data: StoreTensors, config: ProcessConfig) -> TaskNetwork | No
     return _network_of_file(data, config)
 
 
-def check_start(config: ProcessConfig, sizes: Mapping[str, object]) -> None:
+def check_start(
+    config: ProcessConfig, sizes: Mapping[str, object], classes: Sequence[str] | None = None
+) -> None:
     """Check, without reading weights, that the file that ``task_start`` names can be used.
 
     Args:
         config: the options.
         sizes: of the data set, by the names of a network's arguments.
+        classes: of the data set; None: not known, not compared.
 
     Raises:
-        InputError: there is no such file, or its network has another architecture or other sizes.
+        InputError: there is no such file, or its network has another architecture, other sizes or other classes.
     """
     if config.task_start in (FRESH, PRETRAINED):
         return
@@ -63,6 +66,11 @@ def check_start(config: ProcessConfig, sizes: Mapping[str, object]) -> None:
             f"task_start {path}: a network of other sizes ({text}); use the data set that it was trained on, and "
             "its task_network and hidden_size"
         )
+    if info.data is not None and classes is not None and (found_there := info.data.class_difference(classes)):
+        raise InputError(
+            f"task_start {path}: a network of {info.data.described} for other classes: {found_there}; use data "
+            "with its classes in its order"
+        )
 
 
 def start_fingerprint(config: ProcessConfig) -> str:
@@ -79,7 +87,7 @@ def _network_of_file(data: StoreTensors, config: ProcessConfig) -> TaskNetwork:
     known = _files.setdefault(data["train"], {})
     if key not in known:
         sizes = feature_sizes(data["train"])
-        check_start(config, sizes)
+        check_start(config, sizes, None if data.fingerprint is None else data.fingerprint.classes)
         network = make_task_network(
             config.recipe, **sizes, hidden_size=config.hidden_size, seed=0, device=data.device
         )

@@ -11,7 +11,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.denoising.task_start import check_start
@@ -21,6 +22,7 @@ from rlld_gym.envs import checks
 from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.options import EnvironmentArguments
+from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.options import markdown_table, options_from, signature
@@ -29,7 +31,7 @@ from rlld_gym.profiling import timed_part
 Action = NDArray[np.int8]
 
 
-class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
+class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle):
     """Remove wrong labels from videos while a parser is being trained on the labels that are left.
 
     ## Description
@@ -205,7 +207,7 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self._data = arguments.data, arguments.data_seed
         header = checks.data_header(*self._data)
         self._config = arguments.process_config(header)
-        check_start(self._config, header.network_sizes)
+        check_start(self._config, header.network_sizes, header.classes)
         self._classes = header.classes
         self._layout = arguments.layout()
         self.observation_space = self._layout.space(header)
@@ -213,6 +215,11 @@ class LabelDenoisingEnv(gymnasium.Env[Observation, Action], EzPickle):
         self.render_mode = arguments.render_mode
         self._process: DenoisingProcess | None = None
         self._frame: Frame | None = None
+
+    @property
+    def data_fingerprint(self) -> DataFingerprint:
+        """What identifies the data set, for files of what an agent has learned on it."""
+        return open_data(*self._data).fingerprint
 
     @property
     def inter_factor(self) -> float:

@@ -1,6 +1,5 @@
 """Arguments of the label-denoising environments, beyond those of the process, and what follows from them."""
 
-import os
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -10,14 +9,10 @@ from rlld_gym.denoising.evidence import EvidenceSource
 from rlld_gym.devices import checked_device
 from rlld_gym.envs.observations import ObservationLayout, ObservationMode
 from rlld_gym.errors import InputError
-from rlld_gym.options import option, or_none, require_choice, require_count
+from rlld_gym.options import option, or_none, require_choice, require_count, require_seed
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network, network_names
 from rlld_gym.parsing.recipes import get_recipe
-
-
-def _require_seed(name: str, value: Any) -> None:
-    require_count(name, value, lowest=0)
 
 
 def _require_recipe_or_none(name: str, value: Any) -> None:
@@ -42,7 +37,7 @@ class TaskOptions:
         "twin-small",
         '`"twin-tiny"`, `"twin-small"`, `"twin-full"` (synthetic twins of LLP) or the path of a feature store',
     )
-    data_seed: int = option(0, "seed of a twin's generation; ignored for a file", _require_seed)
+    data_seed: int = option(0, "seed of a twin's generation; ignored for a file", require_seed)
     recipe: str | None = option(
         None,
         "training recipe of the task network, by name or as the path of a [JSON file](extending.md#a-recipe); "
@@ -92,10 +87,6 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
 
     def __post_init__(self) -> None:
         """Check every argument."""
-        object.__setattr__(self, "data", os.fspath(self.data))
-        recipe: Any = self.recipe
-        if isinstance(recipe, os.PathLike):
-            object.__setattr__(self, "recipe", os.fspath(recipe))
         super().__post_init__()
         object.__setattr__(self, "device", checked_device(self.device))
         if self.evidence == "start" and self.task_start == "fresh":

@@ -13,6 +13,7 @@ from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.checks import checked_autoreset_mode
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.observations import Observation
+from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.video_views import (
     Infos,
     batched_space,
@@ -30,7 +31,7 @@ Actions = NDArray[np.int8]
 Step = tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Infos]
 
 
-class PerVideoVectorEnv(VectorEnv[Observation, Actions, NDArray[Any]], EzPickle):
+class PerVideoVectorEnv(PlainSpec, VectorEnv[Observation, Actions, NDArray[Any]], EzPickle):
     """Label denoising with one sub-environment for each video of the batch.
 
     The process is that of `rlld_gym.envs.label_denoising.LabelDenoisingEnv`: equal seeds and equal actions give

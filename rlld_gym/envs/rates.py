@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.class_statistics import ClassStatistics, Vector
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.removal_rates import MIDDLE_SHARES, Rates, RemovalRates
 from rlld_gym.envs.repeated_action import RepeatAction
 from rlld_gym.errors import InputError
@@ -19,7 +20,7 @@ FIXED = ("observation", "initialized_labels", "time_feature", "evidence")
 """Arguments of the joint environment about an observation that this one does not have."""
 
 
-class LabelDenoisingRatesEnv(gymnasium.Env[Vector, Rates], EzPickle):
+class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
     """Label denoising with one decision per episode: how many labels of each class to remove from each modality.
 
     ## Description

@@ -7,12 +7,13 @@ from typing import Any, cast, get_args
 
 import torch
 
+from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork, make_network
 from rlld_gym.parsing.recipes import Gate
 from rlld_gym.parsing.thresholds import HALVES, Thresholds
-from rlld_gym.tensor_files import TensorFormat
+from rlld_gym.tensor_files import DATA_KEY, TensorFormat, data_of
 
 NAME = "task.safetensors"
 """What a task network's file is called in a run folder."""
@@ -30,6 +31,7 @@ class TaskNetworkInfo:
         gate: which pooled probability admits a class when it predicts.
         trained_on: data set, labels, recipe and seed, for people.
         thresholds: that its probabilities must reach.
+        data: what identifies the data that it was trained on; None where the file does not say it.
     """
 
     network: str
@@ -37,6 +39,7 @@ class TaskNetworkInfo:
     gate: Gate
     trained_on: dict[str, Any]
     thresholds: Thresholds = HALVES
+    data: DataFingerprint | None = None
 
 
 def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: TaskNetworkInfo) -> None:
@@ -47,6 +50,7 @@ def save_task_network(path: str | os.PathLike[str], network: TaskNetwork, info: 
         "gate": info.gate,
         "trained_on": info.trained_on,
         "thresholds": asdict(info.thresholds),
+        **({} if info.data is None else {DATA_KEY: info.data.as_dict()}),
     }
     FORMAT.write(path, network.state_dict(), about)
 
@@ -92,8 +96,11 @@ def read_info(path: str | os.PathLike[str]) -> TaskNetworkInfo:
             _gate(metadata["gate"]),
             json.loads(metadata["trained_on"]),
             Thresholds(**json.loads(metadata.get("thresholds", "{}"))),
+            data_of(metadata, path),
         )
-    except (KeyError, ValueError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise FORMAT.disagreement(path, error) from error
 
 
@@ -104,7 +111,7 @@ def _gate(name: str) -> Gate:
 
 
 def check_fits(info: TaskNetworkInfo, store: FeatureStore, source: str | os.PathLike[str]) -> None:
-    """Raise InputError unless a network was made for data of a store's sizes.
+    """Raise InputError unless a network was made for data of a store's sizes and classes.
 
     Args:
         info: what the network's file says.
@@ -118,6 +125,7 @@ def check_fits(info: TaskNetworkInfo, store: FeatureStore, source: str | os.Path
             f"{source}: network for {_sizes_text(found)}, but {store.name} has {_sizes_text(sizes)}; "
             "use the data set it was trained on"
         )
+    require_same_meaning(info.data, store.fingerprint, "task network", source)
 
 
 def _sizes_text(sizes: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """The preset "imitation": parser and policy in turns, the policy learning from dense validation labels."""
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,8 +22,9 @@ from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.reinforce.reinforce import POLICY_NAME
 from rlld_agents.runs.log import RunLog
 from rlld_agents.runs.setting import Setting
+from rlld_gym.data.store.check import FEWEST_VALIDATION
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_json
+from rlld_gym.files import read_json, write_sealed_json
 
 ESTIMATE_NAME = "estimate.json"
 """How good the removals are, as far as the validation videos can tell; in the run folder."""
@@ -44,6 +44,12 @@ class ImitationPreset:
                 f"--preset {config.preset}: the validation videos of {setting.store.name} have no dense labels to "
                 "learn from; 'rlld denoise --with jomold' needs none"
             )
+        found = len(setting.store.split("val"))
+        if found < FEWEST_VALIDATION:
+            raise InputError(
+                f"--preset {config.preset}: {setting.store.name} has {found} validation video; imitation needs at "
+                f"least {FEWEST_VALIDATION}, to learn from some and try itself on the others; use --preset rlld"
+            )
 
     def describe(self) -> str:
         """Return what is going to be done."""
@@ -52,11 +58,12 @@ class ImitationPreset:
     def learn(self, folder: Path, progress: bool) -> Learned:
         """Play the rounds; a run that was interrupted in the middle plays them again, to the same result."""
         if (folder / POLICY_NAME).exists() and (folder / ESTIMATE_NAME).exists():
-            estimate = json.loads((folder / ESTIMATE_NAME).read_text(encoding="utf-8"))
+            estimate = read_json(folder / ESTIMATE_NAME, "an estimate of removals")
             return Learned(load_policy(folder, self.setting.device), estimate)
         best = self.best_round(folder, progress)
         estimate = self.estimate(best)
-        write_json(folder / ESTIMATE_NAME, estimate)
+        write_sealed_json(folder / ESTIMATE_NAME, estimate)
+        best.policy.data = self.setting.store.fingerprint
         save_policy(best.policy, folder / POLICY_NAME)
         return Learned(best.policy, estimate, best.revised)
 

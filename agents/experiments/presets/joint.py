@@ -1,7 +1,6 @@
 """The preset "joint": imitation, then REINFORCE over parameters from there."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from rlld_agents.experiments.config import ExperimentConfig
@@ -16,7 +15,7 @@ from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_agents.reinforce.reward_only import paid_environment, reward_only_config
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
 from rlld_agents.runs.setting import Setting
-from rlld_gym.files import write_json
+from rlld_gym.files import read_json, write_sealed_json
 
 START_NAME = "imitation.safetensors"
 """The policy with which REINFORCE begins; in the run folder."""
@@ -47,13 +46,13 @@ class JointPreset:
             self._imitate(folder, progress)
         policy = load_policy(start, self.setting.device)
         assert isinstance(policy, CombinedPolicy)
-        estimate = json.loads((folder / ESTIMATE_NAME).read_text(encoding="utf-8"))
+        estimate = read_json(folder / ESTIMATE_NAME, "an estimate of removals")
         agent = Reinforce(policy, paid_environment(self.environment), self.agent_config)
         before = explored_values(agent)
         agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
         write_control_returns(folder, self.environment)
         estimate["rewards_kept"] = keep_if_better(agent, before)
-        write_json(folder / ESTIMATE_NAME, estimate)
+        write_sealed_json(folder / ESTIMATE_NAME, estimate)
         save_policy(policy, folder / POLICY_NAME)
         return Learned(policy, estimate, evidence_weight=estimate["evidence_weight"])
 
@@ -69,5 +68,6 @@ class JointPreset:
             setting.store.header.never_visible_index,
         )
         estimate = {**self.imitation.estimate(best), "evidence_weight": weight}
-        write_json(folder / ESTIMATE_NAME, estimate)
+        write_sealed_json(folder / ESTIMATE_NAME, estimate)
+        policy.data = setting.store.fingerprint
         save_policy(policy, folder / START_NAME)

@@ -21,6 +21,7 @@ from rlld_agents.experiments.parsers import ParserJob, train_and_record
 from rlld_agents.experiments.study.cells import file_stem
 from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.removal_summary import removal_summary
+from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.processes import Share
@@ -90,12 +91,22 @@ class StudyCell:
             for name in ("test", "val")
             if has_dense_labels(data[name])
         }
+        source = open_data(config.data, config.data_seed).fingerprint
         names, classes = train.filenames, setting.store.classes
-        write_labels(folder / LABELS_FOLDER / f"{stem}.csv", names, classes, denoised.audio, denoised.visual)
+        write_labels(
+            folder / LABELS_FOLDER / f"{stem}.csv",
+            names,
+            classes,
+            denoised.audio,
+            denoised.visual,
+            origin=LabelOrigin.of(setting.store),
+        )
         return {
             "method": self.name,
             "seed": self.seed,
-            "test": scores["test"],
+            "data": source.as_dict(),
+            "source": " ".join(str(row.study[name]) for name in OF_DATA[:2] if name in row.study),
+            "test": scores.get("test", {}),
             "validation": scores.get("val", {}),
             "removal": removal_summary(train, setting.store.header.never_visible_index, denoised),
             "validation_labels": _validation_labels(denoised, has_dense_labels(data["val"])),

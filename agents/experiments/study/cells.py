@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from rlld_agents.runs.processes import Share
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_json, write_text
+from rlld_gym.files import write_sealed_json, write_text
 
 FOLDER_NAME = "cells"
 
@@ -49,7 +49,7 @@ def run_or_explain(cell: Cell, folder: Path, progress: Share) -> bool:
     """Run a cell and write its result; where it fails, leave a report in the folder and return False."""
     error_path(folder, cell).unlink(missing_ok=True)
     try:
-        write_json(result_path(folder, cell), cell.run(folder, progress))
+        write_sealed_json(result_path(folder, cell), cell.run(folder, progress))
     except Exception as error:
         text = f"{error}\n" if isinstance(error, InputError) else traceback.format_exc()
         write_text(error_path(folder, cell), text)

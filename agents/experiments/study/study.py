@@ -2,14 +2,24 @@
 
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.experiments.study.sweep import check_backend, results_of, run_missing, skipped_of
+from rlld_agents.experiments.study.sweep import (
+    check_backend,
+    check_one_data_set,
+    results_of,
+    run_missing,
+    skipped_of,
+)
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
+from rlld_gym.data.fingerprint import DataFingerprint, require_same
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
@@ -27,13 +37,21 @@ class Study:
         config: the options.
         folder: the folder.
         progress: show a progress bar on stderr.
+        begun_with: what identifies the data of the study that is resumed; None: a new one, or not known.
 
     Raises:
-        InputError: a row is unknown, lacks its library or cannot be made, or the data set cannot be used; before
-            anything is written.
+        InputError: a row is unknown, lacks its library or cannot be made, or the data set cannot be used or is
+            another one than the study was begun with; before anything is written.
     """
 
-    def __init__(self, config: StudyConfig, folder: Path, progress: bool = True):
+    def __init__(
+        self,
+        config: StudyConfig,
+        folder: Path,
+        progress: bool = True,
+        *,
+        begun_with: DataFingerprint | None = None,
+    ):
         self.config = config
         self.folder = folder
         self.progress = progress
@@ -42,7 +60,18 @@ class Study:
         setting = config.setting()
         setting.check()
         self.store = setting.store
+        if all(self.store.split(name).truth() is None for name in ("val", "test")):
+            raise InputError(
+                f"{self.store.name}: neither validation nor test videos have dense labels to score rows by; "
+                "'rlld denoise --with METHOD' needs none"
+            )
         self.notes = [note for note in (setting.undertrained, self.store.header.rule_note) if note]
+        if any("environment" in config.row(name).takes for name in self.names):
+            arguments = setting.environment_arguments() | asdict(config.environment)
+            EnvironmentArguments(**arguments).process_config(
+                self.store.header
+            )  # refuses what no episode could use
+        require_same(begun_with, self.store.fingerprint, f"{folder}: the {config.noun}")
 
     @property
     def command(self) -> str:
@@ -55,7 +84,9 @@ class Study:
 
     def run(self) -> list[Cell]:
         """Run what is missing, report, and return the cells that failed."""
-        data = {"name": self.store.name, "videos": len(self.store.split("train"))}
+        check_one_data_set(results_of(self.cells(), self.folder), self.folder, self.store.fingerprint)
+        fingerprint = self.store.fingerprint.as_dict()
+        data = {"name": self.store.name, "videos": len(self.store.split("train")), "fingerprint": fingerprint}
         write_config(self.folder, self.config.as_dict(), self.command, data)
         failed = run_missing(
             self.cells(),
@@ -72,14 +103,23 @@ class Study:
         results = results_of(self.cells(), self.folder)
         for name, reason in skipped_of(self.cells(), self.folder).items():
             print(f"rlld: the row {name} is left out: {reason}", file=sys.stderr)
+        check_one_data_set(results, self.folder, self.store.fingerprint)
         if not results:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
         number = max(len(rows) for rows in results.values())
         what = self.config.subject(len(self.store.split("train")))
-        title = f"{self.store.name}, {what}, {number} seed{'s' * (number > 1)}"
+        title = f"{' '.join(self.store.name.split())}, {what}, {number} seed{'s' * (number > 1)}"
+        if self.store.split("test").truth() is None:
+            results = {name: [_judged_on_validation(row) for row in rows] for name, rows in results.items()}
+            title += "; scores are of the VALIDATION videos, because the test split has no dense labels"
         write = WRITERS[self.config.command]
         print(write(self.folder, results, title, self.store.classes, self.command, notes=self.notes))
         print(f"files and figures are in {self.folder}", file=sys.stderr)
+
+
+def _judged_on_validation(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a cell's result whose tables show validation scores in the place of test scores."""
+    return {**row, "test": row["validation"], "tested": False}
 
 
 def cells_of(config: StudyConfig, names: tuple[str, ...]) -> list[StudyCell]:

@@ -1,19 +1,24 @@
 """Running the cells of a study that are not done yet, and reading the results of those that are."""
 
 import importlib
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from tqdm import tqdm
 
 from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
 from rlld_agents.runs.processes import Advance, Processes, available_cores
+from rlld_gym.data.fingerprint import DataFingerprint
+from rlld_gym.errors import InputError
+from rlld_gym.files import read_json
 
 Backend = Literal["process", "ray"]
+
+CELL_ENTRIES: Final = frozenset({"method", "seed", "test", "validation", "removal", "seconds", "curve"})
+"""What tables need of a cell that was not skipped."""
 
 
 def check_backend(backend: Backend) -> None:
@@ -105,9 +110,7 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
 def skipped_of(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
     """Return why rows have nothing to show, by name."""
     paths = {cell.name: result_path(folder, cell) for cell in cells}
-    found = {
-        name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()
-    }
+    found = {name: read_json(path, "the result of a cell") for name, path in paths.items() if path.is_file()}
     return {name: result["skipped"] for name, result in found.items() if "skipped" in result}
 
 
@@ -121,7 +124,38 @@ def results_of(cells: Sequence[Cell], folder: Path) -> dict[str, list[dict[str, 
     for cell in sorted(cells, key=lambda cell: (names.index(cell.name), cell.seed)):
         path = result_path(folder, cell)
         if path.is_file():
-            result = json.loads(path.read_text(encoding="utf-8"))
+            result = read_json(path, "the result of a cell")
+            if "skipped" not in result and not set(result) >= CELL_ENTRIES:
+                raise InputError(
+                    f"{path}: not the result of a cell ({', '.join(sorted(CELL_ENTRIES - set(result)))} missing); "
+                    "delete it and resume"
+                )
             if "skipped" not in result:
                 results.setdefault(cell.name, []).append(result)
     return results
+
+
+def check_one_data_set(
+    results: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path, study: DataFingerprint
+) -> None:
+    """Raise InputError where cells that were to use one data set used several: no table of both.
+
+    Args:
+        results: of the cells by row; each says what identifies its data. Those of older versions do not.
+        folder: of the study.
+        study: the data of the study; rows may have data of their own.
+    """
+    first: dict[str, tuple[str, DataFingerprint]] = {"": ("the study", study)}
+    for name, rows in results.items():
+        for row in rows:
+            if "data" not in row:
+                continue
+            cell = f"{name}, seed {row['seed']}"
+            data = DataFingerprint.from_dict(row["data"], f"{folder}: {cell}")
+            other, known = first.setdefault(str(row.get("source", "")), (cell, data))
+            found = known.difference(data)
+            if found is not None:
+                raise InputError(
+                    f"{folder}: {other} (there) and {cell} (here) used different data: {found}; "
+                    "delete the results of the data that are wrong, and resume"
+                )

@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
-from rlld_gym.data.store.file import create_datasets, writable_file, write_attributes
+from rlld_gym.data.store.file import create_datasets, write_attributes
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.opening import writable_file
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
+from rlld_gym.os_errors import explain
 
 
 class PartialStore:
@@ -53,6 +55,9 @@ class PartialStore:
         Raises:
             InputError: the file cannot be written, for example because another import writes it.
         """
+        if out.is_dir():
+            raise InputError(f"{out}: is a folder; name a file")
+        out = Path(os.path.realpath(out)) if out.is_symlink() else out  # a link is followed, not replaced
         self.out, self.header, self.fingerprint = out, header, fingerprint
         self.path = out.with_name(f"{out.name}.partial")
         self.state_path = out.with_name(f"{out.name}.partial.json")
@@ -63,7 +68,8 @@ class PartialStore:
                 file = self._begin(filenames, flags)
         except OSError as error:
             raise InputError(
-                f"{self.path}: cannot be written: {error}; if no other import writes it, delete it and begin anew"
+                f"{self.path}: cannot be written: {explain(error) or error}; if no other import writes it, delete "
+                "it and begin anew"
             ) from error
         self._file: h5py.File = file
 

@@ -11,18 +11,20 @@ import numpy as np
 from rlld_gym.data.store.file import (
     DATASETS,
     FLAGS,
-    dataset_checksum,
-    open_store_file,
     read_header,
-    row_blocks,
     split_rows,
 )
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.opening import open_store_file
+from rlld_gym.data.store.seal import dataset_checksum, row_blocks
 from rlld_gym.data.video_names import is_video_name
 from rlld_gym.errors import InputError
 
 TOLERATED_DISAGREEMENT: Final = 0.1
 """Weak and dense labels disagree in about 2 of 100 LLP labels; more than this share means exchanged rows."""
+
+FEWEST_VALIDATION: Final = 2
+"""Validation videos that imitation needs."""
 
 
 def check_store(path: str | os.PathLike[str]) -> list[str]:
@@ -44,6 +46,7 @@ def check_store(path: str | os.PathLike[str]) -> list[str]:
                 *_checksum_problems(file, header),
                 *_value_problems(file),
                 *_name_problems(file),
+                *_number_problems(file, header),
                 *(
                     problem
                     for name, rows in split_rows(header.counts).items()
@@ -87,6 +90,9 @@ def _not_flags(file: h5py.File, key: str, rows: slice) -> list[int]:
 
 def _name_problems(file: h5py.File) -> Iterator[str]:
     names = file["filenames"][...]
+    empty = np.flatnonzero(np.char.strip(names) == b"").tolist()
+    if empty:
+        yield f"dataset 'filenames': {len(empty)} videos without a name, the first is video {empty[0]}"
     kinds = [("a file name", names)]
     if all(is_video_name(name.decode(errors="replace")) for name in names.tolist()):
         kinds.append(("a video id (first 11 characters)", names.astype("S11")))  # features are keyed by it
@@ -98,6 +104,18 @@ def _name_problems(file: h5py.File) -> Iterator[str]:
                 f"dataset 'filenames': {len(repeated)} times {what} that "
                 f"another video has: {_shorten(repeated)}"
             )
+
+
+def _number_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
+    """Yield what leaves nothing to learn from."""
+    rows = split_rows(header.counts)
+    if not file["labels"][rows["train"]].any():
+        yield "split 'train': no video has a label: there is nothing to denoise and nothing to learn from"
+    if header.counts["val"] < FEWEST_VALIDATION:
+        yield (
+            f"split 'val': {header.counts['val']} video; imitation, the default of 'rlld train', needs "
+            f"{FEWEST_VALIDATION} to learn from some and try itself on others"
+        )
 
 
 def _label_problems(file: h5py.File, name: str, rows: slice) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.fingerprint import FEATURES, LABELS, DataFingerprint, array_checksums
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.header import StoreHeader, header_of
 from rlld_gym.profiling import timed_part
@@ -119,6 +121,13 @@ class FeatureStore:
         """D2 + D3."""
         return self.header.visual_2d_size + self.header.visual_3d_size
 
+    @cached_property
+    def fingerprint(self) -> DataFingerprint:
+        """What identifies the data set: kept in the file, else computed once."""
+        stored: Mapping[str, str] = {} if self.path is None else self.header.attributes.get("checksums", {})
+        complete = set(LABELS + FEATURES) <= set(stored)
+        return self.header.fingerprint(stored if complete else array_checksums(self._loaded()))
+
     @property
     def attributes(self) -> Mapping[str, Any]:
         """Notes such as "sources", "checksums", "hidden_size" and "recipe"."""
@@ -145,7 +154,7 @@ class FeatureStore:
         """
         from rlld_gym.data.tensors import store_tensors  # noqa: PLC0415 (torch only where tensors are wanted)
 
-        return store_tensors(self._loaded(), self.visual_2d_size, device)
+        return store_tensors(self._loaded(), self.visual_2d_size, device, lambda: self.fingerprint)
 
     @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:

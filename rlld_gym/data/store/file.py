@@ -7,27 +7,38 @@ Datasets, contiguous and uncompressed, videos in the order train, val, test:
 - ``filenames`` (N,): fixed-length bytes, UTF-8.
 
 Attributes of the file: ``format``, ``format_version``, ``name``, ``counts``, ``classes``, ``visual_2d_size``,
-``hidden_size``, ``recipe``, ``sources``, ``checksums`` (SHA-256 of each dataset's bytes) and ``extra``;
+``hidden_size``, ``recipe``, ``sources``, ``checksums`` (SHA-256 of each dataset's bytes), ``finite`` (1: no
+feature is NaN or infinity), ``extra`` and ``attributes_checksum`` (of all others); older files lack some of these.
 ``counts``, ``classes``, ``sources``, ``checksums`` and ``extra`` are JSON.
 """
 
-import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import h5py
 import numpy as np
 
 from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.names import class_name_problem, video_name_problem
 from rlld_gym.data.split import FEATURE_DTYPES, Split
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
+from rlld_gym.data.store.opening import REMAKE, open_store_file, writable_file
+from rlld_gym.data.store.seal import (
+    SEAL,
+    VERIFIED_BYTES,
+    check_seal,
+    dataset_checksum,
+    is_finite,
+    seal_of,
+    verify_arrays,
+)
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
+from rlld_gym.os_errors import explain
 
 FORMAT: Final = "rlld-feature-store"
 FORMAT_VERSION: Final = 1
@@ -36,35 +47,11 @@ FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 FEATURES: Final = ("audio", "visual")
 DATASETS: Final = (*FEATURES, *FLAGS, "filenames")
 
-_REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
-_BLOCK_BYTES: Final = 16 * 2**20
-
 
 def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
     """Return the rows of each split, in the order train, val, test."""
     ends = np.cumsum([counts[name] for name in SPLITS]).tolist()
     return {name: slice(end - counts[name], end) for name, end in zip(SPLITS, ends, strict=True)}
-
-
-def row_blocks(dataset: h5py.Dataset) -> Iterator[slice]:
-    """Yield consecutive slices of rows of at most 16 MiB each, one row at least."""
-    row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))
-    rows = max(1, _BLOCK_BYTES // max(1, row_bytes))
-    for start in range(0, dataset.shape[0], rows):
-        yield slice(start, min(start + rows, dataset.shape[0]))
-
-
-def dataset_checksum(dataset: h5py.Dataset) -> str:
-    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order."""
-    digest = hashlib.sha256()
-    for rows in row_blocks(dataset):
-        digest.update(dataset[rows].tobytes())
-    return digest.hexdigest()
-
-
-def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
-    """Open a new or an existing file; new datasets begin at multiples of 64 bytes, so that they can be mapped."""
-    return h5py.File(path, mode, alignment_threshold=1, alignment_interval=64)
 
 
 def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
@@ -89,7 +76,7 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
     Raises:
         ValueError: an attribute is not JSON-able or longer than HDF5's 64 KiB.
     """
-    own = {"hidden_size", "recipe", "sources", "checksums"}
+    own = {"hidden_size", "recipe", "sources", "checksums", "finite"}
     try:
         sources = json.dumps(header.attributes["sources"], allow_nan=False)
         extra = json.dumps({k: v for k, v in header.attributes.items() if k not in own}, allow_nan=False)
@@ -106,8 +93,10 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         "recipe": str(header.attributes["recipe"]),
         "sources": sources,
         "checksums": json.dumps({key: dataset_checksum(file[key]) for key in DATASETS}),
+        "finite": int(all(is_finite(file[key]) for key in FEATURES)),
         "extra": extra,
     }
+    values[SEAL] = seal_of(values)
     for key, value in values.items():
         if isinstance(value, str) and len(value.encode()) > 60_000:
             raise ValueError(f"attribute {key!r} is {len(value)} characters long, more than HDF5 can hold")
@@ -132,25 +121,7 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
                 file["dense_known"][rows] = splits[name].dense_audio is not None
             write_attributes(file, header)
     except OSError as error:
-        raise InputError(f"feature store {path}: cannot be written: {error}") from error
-
-
-@contextmanager
-def open_store_file(path: Path) -> Iterator[h5py.File]:
-    """Open a store file for reading; whatever HDF5 cannot read becomes an InputError."""
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "no such file"
-        raise InputError(f"feature store {path}: {found}; expected a store file; {_REMAKE}")
-    if not h5py.is_hdf5(path):
-        size = path.stat().st_size
-        raise InputError(
-            f"feature store {path}: not an HDF5 file ({size} bytes); expected a store file; {_REMAKE}"
-        )
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"feature store {path}: truncated or damaged ({error}); {_REMAKE}") from error
+        raise InputError(f"feature store {path}: cannot be written: {explain(error) or error}") from error
 
 
 def read_header(path: str | os.PathLike[str]) -> StoreHeader:
@@ -181,7 +152,17 @@ def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) ->
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
         arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
         arrays |= {key: file[key][...] for key in (*FLAGS, "filenames")}
-    return _cut(path, header, arrays)
+    splits = _cut(path, header, arrays)
+    small = sum(arrays[key].nbytes for key in FEATURES) <= VERIFIED_BYTES
+    verify_arrays(path, header, arrays, DATASETS if small and not memory_map else (*FLAGS, "filenames"))
+    # Of a larger file its maker has said it; what was changed since, 'rlld data check' finds.
+    trusted = not small and header.attributes.get("finite", memory_map)
+    if not trusted and not all(np.isfinite(arrays[key]).all() for key in FEATURES):
+        raise InputError(
+            f"feature store {path}: features hold NaN or infinity; 'rlld data check {path}' lists the videos; "
+            "compute their features again"
+        )
+    return splits
 
 
 def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
@@ -194,19 +175,26 @@ def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
         arrays = {key: file[key][...] for key in (*FLAGS, "filenames")}
         for key in ("audio", "visual"):
             arrays[key] = np.empty((*file[key].shape[:2], 0), file[key].dtype)
-    return _cut(path, header, arrays)
+    splits = _cut(path, header, arrays)
+    verify_arrays(path, header, arrays, (*FLAGS, "filenames"))
+    return splits
 
 
 def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, Split]:
     """Cut whole arrays, as they are in the file, into splits, which are views."""
     arrays = arrays | {key: arrays[key] != 0 for key in FLAGS}
-    filenames = [filename.decode() for filename in arrays["filenames"].tolist()]
+    try:
+        filenames = [filename.decode() for filename in arrays["filenames"].tolist()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"feature store {path}: names of videos are no UTF-8 ({error}); {REMAKE}") from error
+    if problem := video_name_problem(filenames):
+        raise InputError(f"feature store {path}: {problem}; {REMAKE}")
     splits = {}
     for name, rows in split_rows(header.counts).items():
         known = arrays["dense_known"][rows]
         if known.any() and not known.all():
             found = f"dense labels for {int(known.sum())} of {known.size} videos of split {name!r}"
-            raise InputError(f"feature store {path}: {found}; expected all or none; {_REMAKE}")
+            raise InputError(f"feature store {path}: {found}; expected all or none; {REMAKE}")
         splits[name] = Split(
             name=name,
             filenames=tuple(filenames[rows]),
@@ -225,7 +213,7 @@ def _header(file: h5py.File) -> StoreHeader:
     found = file.attrs.get("format")
     if found != FORMAT:
         raise InputError(
-            f"{where}: format {found!r}; expected {FORMAT!r}: another kind of HDF5 file; {_REMAKE}"
+            f"{where}: format {found!r}; expected {FORMAT!r}: another kind of HDF5 file; {REMAKE}"
         )
     version = file.attrs.get("format_version")
     if version != FORMAT_VERSION:
@@ -236,22 +224,26 @@ def _header(file: h5py.File) -> StoreHeader:
             "hidden_size": int(file.attrs["hidden_size"]),
             "recipe": str(file.attrs["recipe"]),
             "sources": json.loads(file.attrs["sources"]),
-            "checksums": json.loads(file.attrs["checksums"]),
+            "checksums": _checksums(file.attrs["checksums"]),
+            **({"finite": bool(file.attrs["finite"])} if "finite" in file.attrs else {}),
         }
         classes = tuple(str(name) for name in json.loads(file.attrs["classes"]))
         stored_counts = json.loads(file.attrs["counts"])
         counts = {name: int(stored_counts[name]) for name in SPLITS}
         name, visual_2d_size = str(file.attrs["name"]), int(file.attrs["visual_2d_size"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{where}: attributes are missing or damaged ({error}); {_REMAKE}") from error
+        raise InputError(f"{where}: attributes are missing or damaged ({error}); {REMAKE}") from error
     for split, count in counts.items():
         if count < 1:
-            raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {_REMAKE}")
+            raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {REMAKE}")
     shapes = _check_datasets(file, sum(counts.values()), len(classes), where)
     if not 0 < visual_2d_size <= shapes["visual"][2]:
         raise InputError(
-            f"{where}: visual_2d_size is {visual_2d_size}; expected 1 to {shapes['visual'][2]}; {_REMAKE}"
+            f"{where}: visual_2d_size is {visual_2d_size}; expected 1 to {shapes['visual'][2]}; {REMAKE}"
         )
+    check_seal(file, where)
+    if problem := class_name_problem(classes):
+        raise InputError(f"{where}: {problem}; {REMAKE}")
     return StoreHeader(
         name=name,
         classes=classes,
@@ -263,6 +255,11 @@ def _header(file: h5py.File) -> StoreHeader:
         num_segments=shapes["audio"][1],
         attributes=attributes,
     )
+
+
+def _checksums(text: str) -> dict[str, str]:
+    """Return the checksums of the datasets; TypeError or ValueError where the text is no such thing."""
+    return {str(key): str(value) for key, value in dict(json.loads(text)).items()}
 
 
 def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> dict[str, tuple[int, ...]]:
@@ -284,12 +281,12 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
     for key, shape in expected.items():
         dataset = file.get(key)
         if not isinstance(dataset, h5py.Dataset):
-            raise InputError(f"{where}: dataset {key!r} is missing; {_REMAKE}")
+            raise InputError(f"{where}: dataset {key!r} is missing; {REMAKE}")
         found: tuple[Any, ...] = dataset.shape
         wanted = tuple(a if b == any_size and a > 0 else b for a, b in zip(found, shape, strict=False))
         if len(found) != len(shape) or found != wanted:
             readable = str(shape).replace(str(any_size), "D")
-            raise InputError(f"{where}: dataset {key!r} has shape {found}; expected {readable}; {_REMAKE}")
+            raise InputError(f"{where}: dataset {key!r} has shape {found}; expected {readable}; {REMAKE}")
         if not _dtype_fits(key, dataset.dtype, file):
             wish = {
                 "audio": "float16 or float32",
@@ -297,7 +294,7 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
                 "filenames": "fixed bytes",
             }
             raise InputError(
-                f"{where}: dataset {key!r} is {dataset.dtype}; expected {wish.get(key, 'uint8')}; {_REMAKE}"
+                f"{where}: dataset {key!r} is {dataset.dtype}; expected {wish.get(key, 'uint8')}; {REMAKE}"
             )
         shapes[key] = found
     return shapes

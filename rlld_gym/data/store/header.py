@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rlld_gym.data.classes import SPEECH_NAME, SPLITS
+from rlld_gym.data.fingerprint import FEATURES, LABELS, DataFingerprint, joint_checksum
 from rlld_gym.data.split import Split
 
 DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
@@ -67,6 +68,23 @@ class StoreHeader:
             "visual_3d_size": self.visual_3d_size,
             "num_classes": len(self.classes),
         }
+
+    def fingerprint(self, checksums: Mapping[str, str]) -> DataFingerprint:
+        """Return what identifies the data set, from the SHA-256, in hexadecimal, of each of its datasets."""
+        sources = self.attributes.get("sources")
+        seed = sources.get("seed") if isinstance(sources, Mapping) else None
+        return DataFingerprint(
+            name=self.name,
+            seed=seed if isinstance(seed, int) else None,
+            classes=self.classes,
+            videos=dict(self.counts),
+            segments=self.num_segments,
+            audio_size=self.audio_size,
+            visual_2d_size=self.visual_2d_size,
+            visual_3d_size=self.visual_3d_size,
+            labels=joint_checksum(checksums, LABELS),
+            features=joint_checksum(checksums, FEATURES),
+        )
 
 
 def header_of(

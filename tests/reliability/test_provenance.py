@@ -1,0 +1,171 @@
+"""What a file belongs to is in the file; what does not belong together is not combined."""
+
+import json
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+
+from rlld_agents.cli import main
+from rlld_agents.labels.about import about_path
+from rlld_agents.policies.files import load_policy
+from rlld_agents.runs.checkpoint import load_checkpoint
+from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.data.fingerprint import DataFingerprint
+from rlld_gym.files import read_json
+from rlld_gym.parsing.task_file import read_info
+from tests.reliability.toys import RUN, rolled, toy_store
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a run, its store, one of other features and one of another order of classes."""
+    folder = tmp_path_factory.mktemp("provenance")
+    toy_store().save(folder / "toy.h5")
+    toy_store(features_seed=1).save(folder / "replaced.h5")
+    rolled(toy_store()).save(folder / "rolled.h5")
+    assert main(["train", "--data", str(folder / "toy.h5"), *RUN, "--out", str(folder / "run")]) == 0
+    return folder
+
+
+@pytest.fixture
+def unfinished(place: Path, tmp_path: Path) -> Path:
+    """Return a copy of the run as if it had been interrupted after its episodes."""
+    folder = tmp_path / "run"
+    shutil.copytree(place / "run", folder)
+    (folder / "result.json").unlink()
+    return folder
+
+
+def test_every_file_of_a_run_says_what_its_data_are(place: Path) -> None:
+    run, expected = place / "run", FeatureStore.open(place / "toy.h5").fingerprint
+    found = {
+        "config": read_json(run / "config.json", "it")["data"]["fingerprint"],
+        "result": read_json(run / "result.json", "it")["data"],
+        "parser": read_json(run / "parsers" / "weak-seed0.json", "it")["data"],
+        "labels": read_json(about_path(run / "denoised_labels.csv"), "it")["data"],
+        "checkpoint": load_checkpoint(run / "checkpoint.pt")["data"],
+    }
+    for kind, values in found.items():
+        assert DataFingerprint.from_dict(values, kind) == expected, kind
+    assert load_policy(run).data == expected
+    assert read_info(run / "task.safetensors").data == expected
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["denoise", "--out", "labels"]])
+def test_another_order_of_classes_is_refused(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = [*words, "--checkpoint", str(place / "run"), "--data", str(place / "rolled.h5")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "class 0 is 'Speech' there, 'Car' here; the same classes in another order" in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_features_are_said_where_a_network_is_used_on_them(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--checkpoint", str(place / "run"), "--data", str(place / "replaced.h5")]) == 0
+    assert "learned from other data: the features are others (toy, " in capsys.readouterr().err
+    assert main(["evaluate", "--checkpoint", str(place / "run")]) == 0
+    assert "other data" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("store", "difference"), [("replaced", "features"), ("rolled", "another order")])
+def test_a_run_does_not_go_on_with_other_data(
+    place: Path, unfinished: Path, capsys: pytest.CaptureFixture[str], store: str, difference: str
+) -> None:
+    before = (unfinished / "config.json").read_bytes()
+    assert (
+        main(["train", "--resume", str(unfinished), "--data", str(place / f"{store}.h5"), "--episodes", "2"])
+        == 2
+    )
+    error = capsys.readouterr().err
+    assert "the data set was changed or replaced" in error
+    assert difference in error
+    assert (unfinished / "config.json").read_bytes() == before
+
+
+def test_a_run_goes_on_where_its_data_have_moved(place: Path, unfinished: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"  # a name without a suffix
+    shutil.copy(place / "toy.h5", moved)
+    assert main(["train", "--resume", str(unfinished), "--data", str(moved)]) == 0
+    results = [json.loads((run / "result.json").read_text()) for run in (place / "run", unfinished)]
+    assert results[0]["test"] == results[1]["test"]
+
+
+def test_a_checkpoint_of_other_data_is_refused(
+    place: Path, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where the configuration is that of the right ones."""
+    other = tmp_path / "other"
+    data = str(place / "replaced.h5")
+    assert main(["train", "--data", data, *RUN, "--label-sets", "denoised", "--out", str(other)]) == 0
+    shutil.copy(other / "checkpoint.pt", unfinished / "checkpoint.pt")
+    assert main(["train", "--resume", str(unfinished), "--episodes", "2"]) == 2
+    assert "checkpoint.pt: the run was begun with other data" in capsys.readouterr().err
+
+
+def test_one_table_is_of_one_data_set(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, folder = tmp_path / "data.h5", tmp_path / "study"
+    shutil.copy(place / "toy.h5", data)
+    options = ["--methods", "weak", "--parser-epochs", "1", "--workers", "1", "--device", "cpu"]
+    assert main(["benchmark", "--data", str(data), *options, "--seeds", "1", "--out", str(folder)]) == 0
+    shutil.copy(place / "replaced.h5", data)
+    assert main(["benchmark", "--resume", str(folder), "--seeds", "2"]) == 2
+    assert "the data set was changed or replaced: the features are others" in capsys.readouterr().err
+    # A cell of another study, as if it had been copied here.
+    shutil.copy(place / "toy.h5", data)
+    cell = folder / "cells" / "weak-seed0.json"
+    values = read_json(cell, "it")
+    values["data"]["features"] = "0123456789abcdef"
+    cell.write_text(json.dumps(values))
+    assert main(["benchmark", "--resume", str(folder)]) == 2
+    assert "weak, seed 0 (here) used different data: the features are others" in capsys.readouterr().err
+
+
+def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
+    """In memory and in a file, with and without checksums, under any name."""
+    twin = open_data("twin-tiny")
+    twin.save(tmp_path / "a name without suffix")
+    saved = FeatureStore.open(tmp_path / "a name without suffix")
+    assert saved.fingerprint == twin.fingerprint
+    assert twin.fingerprint.seed == 0
+    with h5py.File(saved.path, "r+") as file:  # as if an older version had written it
+        file.attrs["checksums"] = "{}"
+    assert FeatureStore.open(tmp_path / "a name without suffix").fingerprint == twin.fingerprint
+    assert (
+        DataFingerprint.from_dict(json.loads(json.dumps(twin.fingerprint.as_dict())), "x") == twin.fingerprint
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"classes": ("Speech", "Dog", "Cat")}, "4 classes there, 3 here"),
+        ({"classes": ("Speech", "Dog", "Cat", "Bus")}, "class 3 is 'Car' there, 'Bus' here"),
+        ({"videos": (32, 8, 9)}, "videos in split 'test': 8 there, 9 here"),
+        ({"features_seed": 5}, "the features are others"),
+        (
+            {"change": lambda key, arrays: arrays["labels"].__ior__(key == "train")},
+            "names or labels are others",
+        ),
+        (
+            {"change": lambda key, arrays: arrays.update(filenames=arrays["filenames"][::-1])},
+            "names or labels",
+        ),
+        ({"name": "other name"}, None),
+    ],
+)
+def test_what_differs_is_named(change: dict[str, object], difference: str | None) -> None:
+    found = toy_store().fingerprint.difference(toy_store(**change).fingerprint)  # type: ignore[arg-type]
+    assert found is None if difference is None else found is not None and difference in found
