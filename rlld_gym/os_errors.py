@@ -28,7 +28,7 @@ _HELP: Final[dict[int, str]] = {
     errno.EIO: "the device does not read or write as it should; check the disk and the mount",
     errno.ETXTBSY: "the file is being executed; choose another one",
 }
-_PLAIN: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG))
+_PLAIN: Final = frozenset((errno.ENOENT,))
 """Whose help says all."""
 _ABOUT_LOCKS: Final = "unable to lock"
 """In HDF5's texts."""

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
-from rlld_gym.data.store.file import create_datasets, write_attributes
+from rlld_gym.data.store.file import FEATURES, create_datasets, write_attributes
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.opening import writable_file
+from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 from rlld_gym.os_errors import explain
@@ -92,6 +93,7 @@ class PartialStore:
         """Add attributes and checksums, and rename the file to its final name."""
         write_attributes(self._file, self.header)
         self._file.close()
+        append_structure(self.path, FEATURES)
         with self.path.open("rb+") as raw:
             os.fsync(raw.fileno())
         os.replace(self.path, self.out)

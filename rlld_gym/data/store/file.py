@@ -36,6 +36,7 @@ from rlld_gym.data.store.seal import (
     seal_of,
     verify_arrays,
 )
+from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
 from rlld_gym.os_errors import explain
@@ -111,15 +112,17 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
     """
     filenames = [filename for name in SPLITS for filename in splits[name].filenames]
     try:
-        with atomic_path(path) as temporary, writable_file(temporary) as file:
-            create_datasets(file, header, filenames)
-            for name, rows in split_rows(header.counts).items():
-                for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
-                    value = getattr(splits[name], key)
-                    if value is not None:
-                        file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
-                file["dense_known"][rows] = splits[name].dense_audio is not None
-            write_attributes(file, header)
+        with atomic_path(path) as temporary:
+            with writable_file(temporary) as file:
+                create_datasets(file, header, filenames)
+                for name, rows in split_rows(header.counts).items():
+                    for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
+                        value = getattr(splits[name], key)
+                        if value is not None:
+                            file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
+                    file["dense_known"][rows] = splits[name].dense_audio is not None
+                write_attributes(file, header)
+            append_structure(temporary, FEATURES)
     except OSError as error:
         raise InputError(f"feature store {path}: cannot be written: {explain(error) or error}") from error
 

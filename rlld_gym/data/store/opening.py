@@ -7,13 +7,12 @@ from typing import Any, Final, Literal
 
 import h5py
 
+from rlld_gym.data.store.structure import SIGNATURE, structure_problem
 from rlld_gym.errors import InputError
 from rlld_gym.os_errors import explain, is_about_locks, require_readable
 
 REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
 """What helps where a store file cannot be used."""
-
-_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
 def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
@@ -26,11 +25,13 @@ def open_store_file(path: Path) -> Iterator[h5py.File]:
     """Open a store file for reading; whatever HDF5 cannot read becomes an InputError."""
     require_readable(path, f"a feature store; {REMAKE}")
     with path.open("rb") as raw:
-        if raw.read(len(_SIGNATURE)) != _SIGNATURE:
+        if raw.read(len(SIGNATURE)) != SIGNATURE:
             raise InputError(
                 f"feature store {path}: not an HDF5 file ({path.stat().st_size} bytes); expected a store file; "
                 f"{REMAKE}"
             )
+    if problem := structure_problem(path):
+        raise InputError(f"feature store {path}: truncated or damaged ({problem}); {REMAKE}")
     try:
         with _opened(path, "r") as file:
             yield file

@@ -89,6 +89,9 @@ def test_out_with_resume(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_damaged_configuration(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = json.loads((run / "config.json").read_text())
     path = tmp_path / "config.json"
+    path.write_text(json.dumps(config | {"command": "another"}))
+    assert "was changed after it was written" in error_of(["train", "--resume", str(tmp_path)], capsys)
+    del config["checksum"]
     for text, message in [
         ("{", "not JSON"),
         ("[]", "not the configuration of a run"),
