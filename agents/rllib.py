@@ -17,9 +17,7 @@ try:
     from ray.rllib.core.rl_module.rl_module import RLModuleSpec
     from ray.rllib.core.rl_module.torch import TorchRLModule
 except ImportError as error:
-    raise ImportError(
-        f'rlld_agents.rllib needs RLlib ({error}): pip install -e ".[rllib]" in your clone'
-    ) from error
+    raise ImportError(f'rlld_agents.rllib needs RLlib ({error}): pip install "rlld-gym[rllib]"') from error
 
 _OF_RLLIB = frozenset(("vf_share_layers", "max_seq_len", "_disable_preprocessor_api"))
 """What RLlib adds to a module's options by itself."""

@@ -24,9 +24,7 @@ try:
     from skrl.models.torch import Model
     from skrl.utils.spaces.torch import unflatten_tensorized_space
 except ImportError as error:
-    raise ImportError(
-        f'rlld_agents.skrl needs skrl ({error}): pip install -e ".[skrl]" in your clone'
-    ) from error
+    raise ImportError(f'rlld_agents.skrl needs skrl ({error}): pip install "rlld-gym[skrl]"') from error
 
 
 class MultiDiscreteVideos(VectorWrapper[Any, Any, Any, Any, Any]):

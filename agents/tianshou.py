@@ -19,7 +19,7 @@ try:
     from tianshou.utils.net.common import ActionReprNet
 except ImportError as error:
     raise ImportError(
-        f'rlld_agents.tianshou needs Tianshou ({error}): pip install -e ".[tianshou]" in your clone'
+        f'rlld_agents.tianshou needs Tianshou ({error}): pip install "rlld-gym[tianshou]"'
     ) from error
 
 Reset = tuple[NDArray[np.object_], NDArray[np.object_]]

@@ -135,7 +135,7 @@ def runs(arguments: argparse.Namespace, setting: Setting) -> Iterator[dict[str, 
             env.reset(seed=seed)
             left = env.get_wrapper_attr("remaining_labels")(action)
             score = visual_score(setting, LabelSet(left[:, 0], left[:, 1]), seed)
-            rule = no_visual_speech(setting.store.split("train"), setting.store.classes)
+            rule = no_visual_speech(setting.store.split("train"), setting.store.header.never_visible_index)
             of_rule = np.nan if rule is None else visual_score(setting, rule, seed)
             print(f"  segment V {score:.1f}, of the rule {of_rule:.1f}", flush=True)
             for episode, value in enumerate(env.returns, start=1):

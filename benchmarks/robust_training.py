@@ -77,7 +77,9 @@ def label_set(store: FeatureStore, name: str) -> LabelSet | None:
     train = store.split("train")
     if name == "weak":
         return controls.weak(train)
-    return controls.oracle(train) if name == "oracle" else controls.no_visual_speech(train, store.classes)
+    if name == "oracle":
+        return controls.oracle(train)
+    return controls.no_visual_speech(train, store.header.never_visible_index)
 
 
 @dataclass(frozen=True)

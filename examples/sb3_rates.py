@@ -46,7 +46,7 @@ def main(episodes: int) -> None:
     )
     model.learn(episodes, callback=LearningCurve())
     action, _ = model.predict(env.reset(seed=0)[0], deterministic=True)
-    weak, left = (env.get_wrapper_attr("remaining_labels")(one) for one in (np.full((2, 25), -1), action))
+    weak, left = (env.get_wrapper_attr("remaining_labels")(one) for one in (np.full_like(action, -1), action))
     shares = 100 * (1 - left.sum(axis=(0, 2)) / weak.sum(axis=(0, 2)))
     print(
         f"without exploration: return {env.step(action)[1]:.2f}, removes {shares.round()} % (audio, visual)"

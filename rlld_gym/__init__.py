@@ -20,10 +20,12 @@ gymnasium.register(
 # batches train more slowly on a CPU than copies that take turns, and wrappers would be refused.
 gymnasium.register(
     id="rlld/LabelDenoisingStacked-v0",
+    entry_point="rlld_gym.envs.vector_only:label_denoising_stacked",
     vector_entry_point="rlld_gym.envs.stacked:StackedVectorEnv",
 )
 gymnasium.register(
     id="rlld/LabelDenoisingPerVideo-v0",
+    entry_point="rlld_gym.envs.vector_only:label_denoising_per_video",
     vector_entry_point="rlld_gym.envs.per_video:PerVideoVectorEnv",
 )
 gymnasium.register(
@@ -38,5 +40,6 @@ gymnasium.register(
 )
 gymnasium.register(
     id="rlld/PlantedNoisePerVideo-v0",
+    entry_point="rlld_gym.envs.vector_only:planted_noise_per_video",
     vector_entry_point="rlld_gym.envs.planted_noise:PlantedNoisePerVideoEnv",
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 NO_VALIDATION_LABELS = "none"
 """What a method says that has not looked at the validation split."""
+
+LAST_EPOCH = "none: parser of the last epoch"
+"""What tables say of every row where the validation videos have no dense labels."""
 
 EPOCH_SELECTION = "dense, to choose the epoch of the parser"
 """What a method says that used validation labels only as every parser's training does."""
@@ -63,6 +67,7 @@ class Context:
         progress: called with (epochs done, epochs in all) after every epoch of a network.
         source: name or path and twin seed of the data set, for methods that make the environment on it.
         recipe_name: name or file of the recipe, for these methods; None: ``recipe`` is one of this package.
+        never_visible: the class that is heard and hardly ever seen; it may be none of the classes.
     """
 
     data: "StoreTensors"
@@ -73,6 +78,13 @@ class Context:
     progress: Callable[[int, int], None] | None = None
     source: tuple[str, int] | None = None
     recipe_name: str | None = None
+    never_visible: str | None = SPEECH_NAME
+
+    @property
+    def never_visible_index(self) -> int | None:
+        """Index of the class that is heard and hardly ever seen; None: there is none."""
+        named = self.never_visible
+        return self.classes.index(named) if named in self.classes else None
 
     @classmethod
     def of(
@@ -88,6 +100,7 @@ class Context:
             progress,
             (setting.data, setting.data_seed),
             setting.recipe_name,
+            setting.store.header.never_visible,
         )
 
 

@@ -180,7 +180,7 @@ def _cleanlab() -> ModuleType:
     except ImportError as error:
         raise InputError(
             f'the method "cleanlab" needs the library of that name ({error}); '
-            "install it: pip install -e '.[cleanlab]' in your clone"
+            "install it: pip install 'rlld-gym[cleanlab]'"
         ) from error
     library: ModuleType = cleanlab
     return library

@@ -17,7 +17,7 @@ from rlld_agents.baselines.base import (
 from rlld_agents.baselines.parts.parser import parser_in, with_contrastive_loss
 from rlld_agents.labels import controls
 from rlld_agents.labels.revised import LabelSet
-from rlld_gym.data.classes import AUDIO_NOISE_RATE, NUM_SEGMENTS, VISUAL_NOISE_RATE
+from rlld_gym.data.classes import AUDIO_NOISE_RATE, VISUAL_NOISE_RATE
 from rlld_gym.data.split import Split
 from rlld_gym.errors import InputError
 
@@ -74,7 +74,7 @@ class LabelSmoothing:
 
 @dataclass(frozen=True)
 class NoVisualSpeech:
-    """One rule that anybody can guess: what is heard as Speech is never seen."""
+    """One rule that anybody can guess: what is heard as Speech (or what the data name instead) is never seen."""
 
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the parser; the method "+ CL" has 1."""
@@ -86,11 +86,12 @@ class NoVisualSpeech:
 
     def denoise(self, context: Context) -> Denoised:
         """Remove every visual Speech label; InputError for data without a class "Speech"."""
-        kept = controls.no_visual_speech(_labels_of(context), context.classes)
+        kept = controls.no_visual_speech(_labels_of(context), context.never_visible_index)
         if kept is None:
             raise CannotOfferError(
-                f'method {self.name!r}: the data have no class "Speech", only {", ".join(context.classes)}; '
-                "leave the method out"
+                f'method {self.name!r}: the data have no class "Speech", only {", ".join(context.classes)}, and '
+                "name no other that is hardly ever seen ('rlld data import --never-visible NAME'); leave the "
+                "method out"
             )
         return with_contrastive_loss(_decided(kept, context), context, self.contrastive_weight)
 
@@ -129,11 +130,11 @@ class RandomRemoval:
         if self.number == "rates":
             numbers = [_count(weak, rate) for rate in (self.audio_rate, self.visual_rate)]
             return Denoised(*controls.remove_at_random(weak, numbers, context.seed))
-        matched = controls.oracle(train) or controls.no_visual_speech(train, context.classes)
+        matched = controls.oracle(train) or controls.no_visual_speech(train, context.never_visible_index)
         if matched is None:
             raise CannotOfferError(
-                f'method {self.name!r}: neither the truth nor a class "Speech" tells how many labels to '
-                "remove; leave the method out"
+                f"method {self.name!r}: neither the truth nor a class that is hardly ever seen tells how many "
+                "labels to remove; leave the method out"
             )
         return Denoised(*controls.random_removal(train, *matched, context.seed))
 
@@ -164,7 +165,7 @@ class Oracle:
 def _labels_of(context: Context) -> Split:
     """Return the training videos without features and names, which no control looks at."""
     train = context.data["train"]
-    nothing = np.empty((len(train), NUM_SEGMENTS, 0), np.float32)
+    nothing = np.empty((len(train), train.audio.shape[1], 0), np.float32)
     return Split(
         name="train",
         filenames=("",) * len(train),

@@ -69,7 +69,7 @@ class ImitationInRounds:
                 self.config,
                 hidden_size=context.hidden_size,
                 seed=context.seed,
-                classes=context.classes,
+                never_visible=context.never_visible_index,
                 rule=RemovalRule(self.threshold, self.empty_rule),
                 fine_tune=credit_after_rounds(environment, episodes=self.credit_episodes, seed=context.seed),
                 progress=context.progress,

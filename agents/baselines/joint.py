@@ -66,12 +66,12 @@ class Joint:
                 self.config,
                 hidden_size=context.hidden_size,
                 seed=context.seed,
-                classes=context.classes,
+                never_visible=context.never_visible_index,
                 progress=context.progress,
             )
         )
         policy, weight = combined_policy(
-            best, environment, context.data, context.hidden_size, context.classes
+            best, environment, context.data, context.hidden_size, context.never_visible_index
         )
         details: dict[str, Any] = {
             "policy_parameters": number_of_parameters(policy),

@@ -35,9 +35,7 @@ class Method:
     def load(self) -> Any:
         """Import and return the class; InputError where a library it needs is missing."""
         if self.library is not None and importlib.util.find_spec(self.library) is None:
-            raise InputError(
-                f"needs {self.library}; install it: pip install -e '.[{self.extra}]' in your clone"
-            )
+            raise InputError(f"needs {self.library}; install it: pip install 'rlld-gym[{self.extra}]'")
         module, _, name = self.home.partition(":")
         return getattr(importlib.import_module(module), name)
 

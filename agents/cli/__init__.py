@@ -48,6 +48,11 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "a finished run as one HTML page",
     ),
     "train-parser": ("rlld_agents.cli.train_parser", "TrainParser", "train parsers on labels from a file"),
+    "completion": (
+        "rlld_agents.cli.completion",
+        "Completion",
+        "print a script that completes commands and options",
+    ),
 }
 """Module, class and one line of help of every command."""
 
@@ -161,7 +166,7 @@ def _call(module: str, class_name: str, program: str, arguments: list[str]) -> i
         from rlld_agents.cli.common import run_command
     except ImportError as error:
         raise InputError(
-            f"the command line needs {error.name}; install it: pip install -e '.[train]' in your clone"
+            f"the command line needs {error.name}; install it: pip install 'rlld-gym[train]'"
         ) from error
     return run_command(getattr(importlib.import_module(module), class_name), program, arguments)
 

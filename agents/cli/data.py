@@ -18,15 +18,16 @@ from rlld_gym.progress import ProgressBar
 
 @dataclass(frozen=True)
 class Import:
-    """Read annotations and npy features (LLP's public layout) and write one store file.
+    """Read annotations and npy features (LLP's public layout, or that of other data) and write one store file.
 
     An interrupted import goes on where it stopped when the same command is given again.
     """
 
     annotations: Path
-    """Folder with LLP's AVVP_train.csv, _val_pd, _test_pd, _eval_audio and _eval_visual."""
+    """Folder with LLP's AVVP_train.csv, _val_pd, _test_pd, _eval_audio and _eval_visual; or train.csv, val.csv,
+    test.csv and, where there are dense labels, dense_audio.csv and dense_visual.csv."""
     features: Path
-    """Folder with vggish/ID.npy (10, Da), res152/ID.npy (80, D2) and r2plus1d_18/ID.npy (10, D3)."""
+    """Folder with vggish/ID.npy (T, Da), res152/ID.npy (8 T or T, D2) and r2plus1d_18/ID.npy (T, D3)."""
     out: Path
     """The store file to write, such as llp.h5."""
     dtype: Literal["float16", "float32"] = "float16"
@@ -43,6 +44,22 @@ class Import:
     """Folder of the visual features of frames."""
     visual_3d_folder: Annotated[str, tyro.conf.arg(name="visual-3d-folder")] = "r2plus1d_18"
     """Folder of the visual features of clips."""
+    feature_file: str = "{id}.npy"
+    """Name of a video's npy file in each folder: {id} is the first 11 characters of its name, {name} all of it."""
+    classes: Path | None = None
+    """Text file of the class names, one a line, in the order of all arrays; None: LLP's 25."""
+    segments: int = 10
+    """T: into how many segments a video is cut; features have a row for each."""
+    frames_per_segment: int = 8
+    """Rows of the 2D features in a segment, where there is not one row for each segment."""
+    never_visible: str | None = None
+    """The class that is heard and hardly ever seen, whose visual labels one of the controls removes; None: Speech,
+    or none where there is no such class."""
+    dense: Literal["all", "listed"] = "all"
+    """Validation and test videos without events in the dense files: "all": nothing happens in them; "listed":
+    nobody annotated them, and they are left out."""
+    skip_missing: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Leave out videos of which a feature file is missing; they are listed in OUT.skipped.txt."""
     show: int = 20
     """How many unusable files to print; all are counted."""
     defects: Path | None = None
@@ -55,11 +72,19 @@ class Import:
             InputError: the input cannot be imported; unusable files have been listed on standard error.
         """
         from rlld_gym.data.llp.annotations import load_annotations
-        from rlld_gym.data.llp.importer import FeatureFilesError, import_store
+        from rlld_gym.data.llp.importer import FeatureFilesError, import_store, skipped_path
+        from rlld_gym.data.llp.layout import LLP, DataLayout, read_classes
         from rlld_gym.data.llp.npy_layout import FeatureFolders
 
+        layout = DataLayout(
+            classes=LLP.classes if self.classes is None else read_classes(self.classes),
+            num_segments=self.segments,
+            frames_per_segment=self.frames_per_segment,
+            feature_file=self.feature_file,
+            dense=self.dense,
+        )
         if self.defects is not None:
-            write_text(self.defects, load_annotations(self.annotations, self.strict).report())
+            write_text(self.defects, load_annotations(self.annotations, self.strict, layout).report())
         visual_3d = None if self.no_3d else self.visual_3d_folder
         try:
             store = import_store(
@@ -70,6 +95,9 @@ class Import:
                 strict=self.strict,
                 limit=self.limit,
                 folders=FeatureFolders(self.audio_folder, self.visual_2d_folder, visual_3d),
+                layout=layout,
+                never_visible=self.never_visible,
+                skip_missing=self.skip_missing,
                 progress=True,
             )
         except FeatureFilesError as error:
@@ -80,6 +108,8 @@ class Import:
                 print(f"... and {hidden} more; --show {len(error.problems)} lists all", file=sys.stderr)
             raise
         print(store_table(self.out, store.header))
+        if skipped_path(self.out).is_file():
+            print(f"\nvideos without features are listed in {skipped_path(self.out)}")
         return 0
 
 
@@ -202,6 +232,8 @@ def store_table(path: Path, header: StoreHeader) -> str:
         "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
         "features": f"{sizes}, {header.dtype}",
         "classes": len(header.classes),
+        "segments": header.num_segments,
+        "never visible": header.never_visible or "no class",
         "recommended": recommended,
         **header.attributes["sources"],
     }

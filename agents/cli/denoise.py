@@ -19,16 +19,14 @@ if TYPE_CHECKING:
 
     Outcome = tuple[FeatureStore, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32] | None]
 
-ROWS_NAME = "removed_rows.tsv"
-
 
 @dataclass(frozen=True)
 class Denoise:
     """Let a trained policy, or another method, revise the labels of the training videos; write them as files.
 
-    Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases, the
-    pair denoised_train_audio.csv and denoised_train_visual.csv in the layout of LLP's AVVP_train.csv, where a video
-    without a label has no row, and removed_rows.tsv, the list of removals in the form of MA's code.
+    Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases,
+    AVVP_train_audio.csv and AVVP_train_visual.csv in the layout of LLP's AVVP_train.csv, removed_rows.tsv, the
+    list of removals in the form of MA's code, and noise_ratios.npz, each class's share in the form of JoMoLD's.
     """
 
     out: Path
@@ -57,12 +55,14 @@ class Denoise:
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
     """Seed of a twin and of a method; None: that of the checkpoint's run, else 0."""
+    pickle_for_ma: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Also write need_to_change.pkl, which the published code of MA and CVCMS opens; nothing here reads it."""
 
     def run(self) -> int:
         """Write the files and print how many labels were removed; return the exit status."""
         from rlld_agents.experiments.experiment import LABELS_NAME
         from rlld_agents.labels.about import about_path
-        from rlld_agents.labels.files import PAIR_FILES
+        from rlld_agents.labels.exports import EXPORT_NAMES
         from rlld_agents.runs.lock import only_writer
 
         if (self.checkpoint is None) == (self.with_ is None):
@@ -72,8 +72,8 @@ class Denoise:
         if self.out.exists() and not self.out.is_dir():
             raise InputError(f"--out {self.out}: is a file; name a folder")
         with only_writer(self.out) as after_a_killed_one:
-            about = (about_path(name).name for name in (LABELS_NAME, ROWS_NAME))
-            names = (LABELS_NAME, ROWS_NAME, *PAIR_FILES, *about)
+            written = (LABELS_NAME, *EXPORT_NAMES)
+            names = (*written, *(about_path(name).name for name in written))
             there = [name for name in names if (self.out / name).exists()]
             if there and not after_a_killed_one:
                 raise InputError(
@@ -91,26 +91,25 @@ class Denoise:
         """Write the files and print how many labels were removed."""
         from rlld_agents.experiments.experiment import LABELS_NAME
         from rlld_agents.labels.about import LabelOrigin
-        from rlld_agents.labels.files import PAIR_FILES, pair_problem, write_labels, write_pair
+        from rlld_agents.labels.exports import HAN_FILES, pair_problem, write_exports
+        from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.labels.row_lists import write_row_lists
         from rlld_agents.reports.results import removal_table
 
         store, audio, visual, scores = (
             self._by_policy() if self.with_ is None else self._by_method(self.with_)
         )
         train = store.split("train")
-        paths = [self.out / LABELS_NAME, self.out / ROWS_NAME]
-        origin = LabelOrigin.of(store)
+        paths, origin = [self.out / LABELS_NAME], LabelOrigin.of(store)
         write_labels(paths[0], train.filenames, store.classes, audio, visual, origin=origin)
-        write_row_lists(paths[1], train.labels, audio, visual, origin=origin)
-        if problem := pair_problem(train.filenames, store.classes):
-            warnings.warn(f"{' and '.join(PAIR_FILES)} are not written: {problem}", stacklevel=1)
-        else:
-            paths += write_pair(self.out, train.filenames, store.classes, audio, visual)
+        paths += write_exports(self.out, origin, (audio, visual), pickle_for_ma=self.pickle_for_ma)
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
+        if self.with_ is not None and store.split("val").truth() is None:
+            print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
         print("\n".join(f"wrote {path}" for path in paths))
+        if problem := pair_problem(train.filenames, store.classes):
+            warnings.warn(f"{' and '.join(HAN_FILES)} are not written: {problem}", stacklevel=1)
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.forecast import Speed, in_words, recommendation, seconds_of
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
 from rlld_agents.experiments.profiling import Profile, profile_table, total_seconds
 from rlld_agents.labels import controls
 from rlld_agents.labels.about import LabelOrigin
+from rlld_agents.labels.exports import write_exports
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
@@ -100,6 +102,8 @@ class Experiment:
         clock = Stopwatch(self.folder)
         self._say(f"{preset.describe()} on {self.store.name}, {self.setting.device}")
         fixed = self.jobs(self.fixed_label_sets())
+        if self.progress:
+            self._say_forecast(len(fixed))
         with self._profiled():
             with team.started(fixed):
                 with clock.stage(preset.stage):
@@ -141,15 +145,10 @@ class Experiment:
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
             run_parser_job(jobs[0], self.setting, self.folder)
             revised = decided_labels(jobs[0], self.folder)
-        names = self.store.split("train").filenames
-        write_labels(
-            self.folder / LABELS_NAME,
-            names,
-            self.store.classes,
-            revised.audio,
-            revised.visual,
-            origin=LabelOrigin.of(self.store),
-        )
+        train, kept, origin = self.store.split("train"), revised.label_set, LabelOrigin.of(self.store)
+        path = self.folder / LABELS_NAME
+        write_labels(path, train.filenames, self.store.classes, *kept, origin=origin)
+        write_exports(self.folder, origin, kept)
         return revised, jobs
 
     def fixed_label_sets(self) -> dict[str, LabelSet]:
@@ -159,7 +158,7 @@ class Experiment:
             {
                 "weak": controls.weak(train),
                 "label_smoothing": controls.weak(train),
-                "no_visual_speech": controls.no_visual_speech(train, self.store.classes),
+                "no_visual_speech": controls.no_visual_speech(train, self.store.header.never_visible_index),
                 "oracle": controls.oracle(train),
             }
         )
@@ -224,6 +223,8 @@ class Experiment:
             result["removal_estimate"] = estimate
         write_sealed_json(self.folder / RESULT_NAME, result)
         tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
+        if self.setting.undertrained:
+            tables += f"\n\n{self.setting.undertrained}."
         write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
         print(tables)
@@ -285,6 +286,17 @@ class Experiment:
             "threads": threads,
             "fingerprint": self.fingerprint.as_dict(),
         }
+
+    def _say_forecast(self, fixed: int) -> None:
+        """Say how long the whole run takes, whatever of it is done already, and what would be faster."""
+        policy_s = {"denoised", "random"} & set(self.config.label_sets)
+        parsers = fixed + len(policy_s) * self.config.parser_seeds
+        seconds = seconds_of(self.config, self.setting, parsers, Speed.measured(self.setting))
+        sides = f", less with {self.workers} processes side by side" if self.workers > 1 else ""
+        self._say(f"the whole run takes {in_words(seconds)} on an idle machine{sides}")
+        advice = recommendation(self.setting)
+        if advice is not None:
+            self._say(advice)
 
     def _say(self, text: str) -> None:
         if self.progress:

@@ -1,6 +1,6 @@
 """The warm start: an ensemble of one policy per fold, stopped, calibrated and judged by videos it has not seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from rlld_agents.policies.base import RemovalPolicy, StartablePolicy
 from rlld_agents.policies.denoising import removal_logits
 from rlld_agents.policies.ensemble import PolicyEnsemble
 from rlld_agents.runs.progress import EpochProgress
-from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.classes import SPEECH
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
@@ -102,7 +102,7 @@ def warm_start(
     config: WarmStartConfig,
     *,
     seed: int = 0,
-    classes: Sequence[str] = CLASSES,
+    never_visible: int | None = SPEECH,
     rule: RemovalRule = DEFAULT_RULE,
     progress: Callable[[int, int], None] | None = None,
 ) -> WarmStart:
@@ -118,7 +118,7 @@ def warm_start(
         validation: at least two videos with dense labels.
         config: the options.
         seed: of folds and imitation; global random states are left alone.
-        classes: C names, to tell Speech.
+        never_visible: index of the class that quality is also measured without; None: there is none.
         rule: for precision and recall of the estimate.
         progress: called with (epochs done, epochs at most) after every epoch of a policy.
 
@@ -132,7 +132,7 @@ def warm_start(
         validation.labels.device
     )
     deviation = config.prior_deviation if config.calibrate else None
-    judge = OutOfFold(validation, fold, classes, deviation, rule)
+    judge = OutOfFold(validation, fold, never_visible, deviation, rule)
     report = EpochProgress(config.epochs(len(validation)), progress)
     policies, logits, curve = _train_folds(start, judge, config, seed, report)
     best = best_epoch(curve)

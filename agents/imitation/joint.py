@@ -9,7 +9,7 @@ The parser for the tables is trained afterwards, in full, as for every other met
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.start import startable_policy
 from rlld_agents.runs.progress import EpochProgress
-from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.classes import SPEECH
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
@@ -97,7 +97,7 @@ def joint_rounds(
     *,
     hidden_size: int,
     seed: int,
-    classes: Sequence[str] = CLASSES,
+    never_visible: int | None = SPEECH,
     rule: RemovalRule = DEFAULT_RULE,
     fine_tune: FineTune | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -110,7 +110,7 @@ def joint_rounds(
         config: the options.
         hidden_size: width of parser and policy.
         seed: of everything random.
-        classes: C names, to tell Speech.
+        never_visible: index of the class that quality is also measured without; None: there is none.
         rule: which labels a policy removes.
         fine_tune: called after the warm start of each round, before the policy denoises. The estimate that chooses
             the round is the warm start's.
@@ -149,7 +149,7 @@ def joint_rounds(
             data["val"],
             config.warm_start,
             seed=seed,
-            classes=classes,
+            never_visible=never_visible,
             rule=rule,
             progress=report.part(config.warm_start.epochs(len(data["val"]))),
         )

@@ -31,14 +31,14 @@ class OutOfFold:
     Attributes:
         validation: V videos with dense labels.
         fold: (V,) int64, the fold of each; its policy has not learned from it.
-        classes: C names, to tell Speech.
+        never_visible: index of the class that quality is also measured without; None: there is none.
         prior_deviation: of the calibration; None: none.
         rule: which labels are removed.
     """
 
     validation: SplitTensors
     fold: Tensor
-    classes: Sequence[str]
+    never_visible: int | None
     prior_deviation: float | None = 0.5
     rule: RemovalRule = DEFAULT_RULE
 
@@ -65,7 +65,7 @@ class OutOfFold:
         videos = self.validation
         if chosen is not None:
             videos, probability = _rows(videos, chosen), probability[chosen]
-        return estimate_removals(probability, videos, self.classes, self.rule)
+        return estimate_removals(probability, videos, self.never_visible, self.rule)
 
     def nested_probability(self, epochs: Sequence[Tensor]) -> Tensor:
         """Return removal probabilities whose epoch and shift were chosen, for each fold, by the other folds."""

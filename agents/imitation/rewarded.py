@@ -5,7 +5,7 @@ F-score says how many labels of a class should go. How much a parser's evidence 
 videos, whose imitated log-odds are out of fold; the shifts are left to the reward.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import torch
@@ -26,7 +26,7 @@ def combined_policy(
     environment: Mapping[str, Any],
     data: StoreTensors,
     hidden_size: int,
-    classes: Sequence[str],
+    never_visible: int | None,
 ) -> tuple[CombinedPolicy, float]:
     """Return a policy that adds a parser's evidence to imitation, and the weight of the evidence.
 
@@ -35,7 +35,7 @@ def combined_policy(
         environment: arguments of rlld/LabelDenoising-v0, from whose starting parser the evidence comes.
         data: the data set, on the device of the policy.
         hidden_size: width of the parser.
-        classes: C names.
+        never_visible: index of the class that quality is also measured without; None: there is none.
 
     Returns:
         The policy, its shifts 0, and the weight of highest quality on the validation videos, the lower of equals.
@@ -49,7 +49,7 @@ def combined_policy(
 
     def quality(weight: float) -> float:
         probability = torch.sigmoid(imitated + weight * needed) * present
-        return estimate_removals(probability, validation, classes).quality
+        return estimate_removals(probability, validation, never_visible).quality
 
     best = max(WEIGHTS, key=quality)
     policy.weigh_evidence(best)

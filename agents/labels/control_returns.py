@@ -27,14 +27,15 @@ def control_returns(
         **arguments: the other arguments of rlld/LabelDenoising-v0.
 
     Returns:
-        By name: "keep all" (nothing is removed), "no visual Speech" (one rule; only for data with that class) and
+        By name: "keep all" (nothing is removed), "no visual Speech" (one rule; only for data that
+            name a class that is hardly ever seen, whose name it has) and
         "truth" (exactly the wrong labels; only where it is known, as in twins).
     """
     store = open_data(data, data_seed)
     train = store.split("train")
     controls = {
         "keep all": weak(train),
-        "no visual Speech": no_visual_speech(train, store.classes),
+        f"no visual {store.header.never_visible}": no_visual_speech(train, store.header.never_visible_index),
         "truth": oracle(train),
     }
     env = gymnasium.make(

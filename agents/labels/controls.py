@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.labels.revised import LabelSet
-from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.data.split import Split
 
 Bools = NDArray[np.bool_]
@@ -22,12 +21,17 @@ def weak(split: Split) -> LabelSet:
     return LabelSet(split.labels.copy(), split.labels.copy())
 
 
-def no_visual_speech(split: Split, classes: Sequence[str]) -> LabelSet | None:
-    """Return the weak labels without any visual Speech; None for data that have no class "Speech"."""
-    if SPEECH_NAME not in classes:
+def no_visual_speech(split: Split, never_visible: int | None) -> LabelSet | None:
+    """Return the weak labels without any visual label of one class, in LLP Speech; None where there is none.
+
+    Args:
+        split: the videos.
+        never_visible: index of the class, see `StoreHeader.never_visible`.
+    """
+    if never_visible is None:
         return None
     labels = weak(split)
-    labels.visual[:, list(classes).index(SPEECH_NAME)] = False
+    labels.visual[:, never_visible] = False
     return labels
 
 

@@ -1,6 +1,5 @@
 """How good removals are, measured on validation videos, whose dense labels say which labels were wrong."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality, not_speech, removal_quality
+from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality, all_but, removal_quality
 from rlld_agents.labels.removal_rule import DEFAULT_RULE, RemovalRule
 from rlld_gym.data.tensors import SplitTensors
 
@@ -20,7 +19,8 @@ class RemovalEstimate:
     Attributes:
         videos: number of videos.
         whole: quality of the removals.
-        without_speech: the same for all other classes; None where the data have no class "Speech".
+        without_speech: the same for all classes but the one that is hardly ever seen, in LLP Speech; None where the
+            data name no such class.
     """
 
     videos: int
@@ -61,7 +61,7 @@ class RemovalEstimate:
 def estimate_removals(
     probability: Tensor,
     videos: SplitTensors,
-    classes: Sequence[str],
+    never_visible: int | None,
     rule: RemovalRule = DEFAULT_RULE,
 ) -> RemovalEstimate:
     """Judge removal probabilities of videos with dense labels as `labels.removal` judges training labels.
@@ -69,7 +69,7 @@ def estimate_removals(
     Args:
         probability: (V, 2, C) float, of removing each label.
         videos: V videos with dense labels.
-        classes: C names.
+        never_visible: index of the class that quality is also measured without; None: there is none.
         rule: which labels are removed.
 
     Raises:
@@ -82,7 +82,7 @@ def estimate_removals(
     left = _numpy(revision.audio > 0), _numpy(revision.visual > 0)
     truth = _numpy(videos.dense_audio.any(1)), _numpy(videos.dense_visual.any(1))
 
-    others = not_speech(classes)
+    others = all_but(never_visible, labels.shape[1])
     whole = removal_quality(labels, *left, truth, scores)
     rest = None if others.all() else removal_quality(labels, *left, truth, scores, chosen=others)
     return RemovalEstimate(len(videos), whole, rest)

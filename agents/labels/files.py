@@ -1,23 +1,16 @@
-"""Revised labels as files: one CSV for people and this package, one pair of CSVs for other code bases.
+"""Revised labels as a CSV file for people and this package; `exports` writes what other code bases read.
 
 ``denoised_labels.csv`` is a comma-separated file with the columns ``filename``, ``audio_labels`` and
 ``visual_labels``. It has one row for every training video; the names within a field are joined by commas
 (the field is then quoted), and the field of a modality that lost all its labels is empty. Names that hold commas,
 quotes or line ends are quoted by the rules of CSV, within their field, too. ``denoised_labels.csv.about.json`` says
 which data the labels belong to (`rlld_agents.labels.about`).
-
-``denoised_train_audio.csv`` and ``denoised_train_visual.csv`` have the layout of LLP's ``AVVP_train.csv``
-(Tian, Li and Xu, ECCV 2020): tab-separated, columns ``filename`` and ``event_labels``, no quoting. Readers
-of that layout split the second field unconditionally and fail on an empty one, so a video without a label in
-a modality has **no row** in that modality's file. Match the two files by filename, not by row; a missing row
-means "no label".
 """
 
 import csv
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -29,9 +22,6 @@ from rlld_gym.os_errors import explain, require_readable
 
 COLUMNS = ("filename", "audio_labels", "visual_labels")
 """Columns of ``denoised_labels.csv``."""
-
-PAIR_FILES = ("denoised_train_audio.csv", "denoised_train_visual.csv")
-"""Names of the pair in LLP's own layout."""
 
 
 def write_labels(
@@ -66,49 +56,6 @@ def write_labels(
     else:
         write_about(path, origin, audio, visual)
     write_text(path, _csv_text(rows) + "\n")
-
-
-def pair_problem(filenames: Sequence[str], classes: Sequence[str]) -> str | None:
-    """Return why names cannot be written in the layout of LLP, which has no quoting; None where they can."""
-    for text in (*filenames, *classes):
-        if any(character in text for character in ',"\t\r\n'):
-            return f"the name {text!r} holds a comma, quote, tab or line end, and the layout of LLP has no quoting"
-    return None
-
-
-def write_pair(
-    folder: str | os.PathLike[str],
-    filenames: Sequence[str],
-    classes: Sequence[str],
-    audio: Bools,
-    visual: Bools,
-) -> tuple[Path, Path]:
-    """Write revised labels as two files in the layout of LLP's ``AVVP_train.csv``; see also `pair_problem`.
-
-    A video that lost all labels of a modality has no row in that modality's file (see the module's text).
-
-    Args:
-        folder: where :data:`PAIR_FILES` are written.
-        filenames: N video names.
-        classes: C class names.
-        audio: (N, C) bool.
-        visual: (N, C) bool.
-
-    Returns:
-        The paths of the audio and of the visual file.
-
-    Raises:
-        ValueError: if shapes or names do not fit.
-    """
-    _check(filenames, classes, audio, visual)
-    if problem := pair_problem(filenames, classes):
-        raise ValueError(problem)
-    paths = (Path(folder) / PAIR_FILES[0], Path(folder) / PAIR_FILES[1])
-    for path, labels in zip(paths, (audio, visual), strict=True):
-        named = ((name, ",".join(_names(row, classes))) for name, row in zip(filenames, labels, strict=True))
-        rows = ["filename\tevent_labels", *(f"{name}\t{text}" for name, text in named if text)]
-        write_text(path, "\n".join(rows) + "\n")
-    return paths
 
 
 def read_labels(

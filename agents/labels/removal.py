@@ -4,13 +4,10 @@ A weak label of a video is a *noisy* label of a modality when its event is never
 (visual). Removing it is a hit. Only labels that are present count: nothing else can be removed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rlld_gym.data.classes import SPEECH_NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,9 +65,10 @@ class RemovalQuality:
         return {"audio": self.audio.as_dict(), "visual": self.visual.as_dict()}
 
 
-def not_speech(classes: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which classes (C,) are others than Speech; everything is also measured without it."""
-    return np.array([name != SPEECH_NAME for name in classes])
+def all_but(index: int | None, classes: int) -> NDArray[np.bool_]:
+    """Return which of the classes (C,) are others than one; everything is also measured without LLP's Speech."""
+    others: NDArray[np.bool_] = np.arange(classes) != (-1 if index is None else index)
+    return others
 
 
 def removal_quality(

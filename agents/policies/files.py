@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 from torch import Tensor
@@ -69,6 +70,12 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
     path = Path(path)
     if path.is_dir():
         path = path / POLICY_NAME
+    if is_zipfile(path):
+        raise InputError(
+            f"{path}: a zip archive, such as a model of Stable-Baselines3; opening one may run code, so it is not "
+            "opened. Where the model was made, write its policy: rlld_agents.save_policy("
+            "model.policy.actor_critic.policy, 'policy.safetensors')"
+        )
     metadata, tensors = FORMAT.read_about(path), FORMAT.read_tensors(path)
     try:
         with seeded_weights():  # they are overwritten

@@ -166,7 +166,9 @@ class NetworkPolicy(StartablePolicy):
     def _sequence_width(self, name: str) -> int:
         """Return the width of the network's sequences, found by running it once on zeros."""
         sizes = (self.audio_size, self._visual_2d_size, self.visual_size - self._visual_2d_size)
-        audio, visual_2d, visual_3d = (torch.zeros(1, NUM_SEGMENTS, size) for size in sizes)
+        # Most networks take any number of segments; one that is built for a number says so.
+        segments = getattr(self.network, "num_segments", NUM_SEGMENTS)
+        audio, visual_2d, visual_3d = (torch.zeros(1, segments, size) for size in sizes)
         sequences = self.network.encode(audio, visual_2d, visual_3d)
         widths = {sequence.shape[-1] for sequence in sequences}
         if len(widths) != 1:

@@ -12,6 +12,7 @@ from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.denoising.starting_parser import starting_parser
 from rlld_gym.environment_ids import LABEL_DENOISING
+from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import network_options
 
@@ -77,6 +78,7 @@ def evidence_policy(environment: Mapping[str, Any], data: StoreTensors, hidden_s
     recipe = get_recipe(environment["recipe"])
     if environment.get("task_network") is not None:
         recipe = recipe.with_network(environment["task_network"])
+    recipe = for_segments(recipe, data["train"].audio.shape[1])
     parser = starting_parser(data, recipe, hidden_size, environment.get("task_start_epochs"))
     return EvidencePolicy.from_parser(
         parser,

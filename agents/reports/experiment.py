@@ -90,6 +90,8 @@ def result_tables(
             f"The policy removed nothing: no removal probability is above {threshold}. "
             "Rows of denoised and weak labels are therefore equal."
         )
+    if store.header.rule_note:
+        parts.append(store.header.rule_note)
     deviations = results.deviation_table(tested)
     if deviations:
         parts += ["Standard deviation over the parsers", deviations]

@@ -13,7 +13,15 @@ from rlld_agents.reports.figures import plot_convergence
 from rlld_gym.files import write_text
 
 
-def write_benchmark(folder: Path, results: Results, title: str, classes: Sequence[str], command: str) -> str:
+def write_benchmark(
+    folder: Path,
+    results: Results,
+    title: str,
+    classes: Sequence[str],
+    command: str,
+    *,
+    notes: Sequence[str] = (),
+) -> str:
     """Write results.csv, results.md, results.tex and figures of scores, removals and convergence.
 
     Args:
@@ -22,11 +30,12 @@ def write_benchmark(folder: Path, results: Results, title: str, classes: Sequenc
         title: what was studied on what.
         classes: the class names.
         command: what makes the study anew.
+        notes: sentences to say below the title of the tables.
 
     Returns:
         The tables, for people.
     """
-    text = tables.markdown_text(results, title)
+    text = tables.markdown_text(results, "\n\n".join([title, *notes]))
     write_text(folder / "results.csv", benchmark.csv_text(results, classes))
     write_text(folder / "results.md", f"{text}\nMade with\n\n    {command}\n")
     write_text(folder / "results.tex", benchmark.latex_text(results, title))
@@ -40,9 +49,17 @@ def write_benchmark(folder: Path, results: Results, title: str, classes: Sequenc
     return text
 
 
-def write_comparison(folder: Path, results: Results, title: str, classes: Sequence[str], command: str) -> str:
+def write_comparison(
+    folder: Path,
+    results: Results,
+    title: str,
+    classes: Sequence[str],
+    command: str,
+    *,
+    notes: Sequence[str] = (),
+) -> str:
     """Write compare.csv, compare.md, compare.tex, learning curves and bars; arguments as `write_benchmark`."""
-    text = f"{title}\n\n{compare.table(results)}"
+    text = "\n\n".join([title, *notes, compare.table(results)])
     write_text(folder / "compare.csv", compare.csv_text(results))
     write_text(folder / "compare.md", f"{text}\n\nMade with\n\n    {command}\n")
     write_text(folder / "compare.tex", benchmark.latex_text(results, title))

@@ -10,6 +10,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
@@ -97,7 +98,19 @@ class Setting:
         if self._task_network is not None:
             recipe = recipe.with_network(self._task_network)
         find_network(recipe.network)
+        recipe = for_segments(recipe, self.store.num_segments)
         return recipe if self._epochs is None else recipe.shortened(self._epochs)
+
+    @property
+    def undertrained(self) -> str:
+        """What must be said beside scores of parsers with less than half of their epochs; else empty."""
+        whole = self._given_recipe if isinstance(self._given_recipe, Recipe) else get_recipe(self.recipe_name)
+        if 2 * self.recipe.epochs >= whole.epochs:
+            return ""
+        return (
+            f"Parsers are undertrained, {self.recipe.epochs} of {whole.epochs} epochs: a check that all works, "
+            "whose scores say nothing about the rows"
+        )
 
     @property
     def hidden_size(self) -> int:

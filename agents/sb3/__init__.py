@@ -11,7 +11,7 @@ try:
     import stable_baselines3  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f'rlld_agents.sb3 needs stable-baselines3 ({error}): pip install -e ".[sb3]" in your clone'
+        f'rlld_agents.sb3 needs stable-baselines3 ({error}): pip install "rlld-gym[sb3]"'
     ) from error
 
 from rlld_agents.sb3.action_masks import ActionMasks as ActionMasks

@@ -15,9 +15,7 @@ try:
     from sb3_contrib.common.maskable.distributions import MaskableDistribution
     from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 except ImportError as error:
-    raise ImportError(
-        f'MaskablePPO needs sb3-contrib ({error}): pip install -e ".[sb3]" in your clone'
-    ) from error
+    raise ImportError(f'MaskablePPO needs sb3-contrib ({error}): pip install "rlld-gym[sb3]"') from error
 
 CLOSED_LOGIT = 1e8
 """Log-odds of a choice that is masked out: its probability is exactly 0."""

@@ -169,9 +169,7 @@ def _algorithm(name: str) -> Any:
     try:
         return getattr(importlib.import_module(package), name)
     except ImportError as error:
-        raise ImportError(
-            f'{name} needs {package} ({error}): pip install -e ".[sb3]" in your clone'
-        ) from error
+        raise ImportError(f'{name} needs {package} ({error}): pip install "rlld-gym[sb3]"') from error
 
 
 def _policy(name: str) -> Any:

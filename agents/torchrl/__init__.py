@@ -7,7 +7,7 @@ except ModuleNotFoundError as error:
     if error.name is None or error.name.partition(".")[0] not in ("tensordict", "torchrl"):
         raise
     raise ImportError(
-        f'rlld_agents.torchrl needs TorchRL ({error}): pip install -e ".[torchrl]" in your clone'
+        f'rlld_agents.torchrl needs TorchRL ({error}): pip install "rlld-gym[torchrl]"'
     ) from error
 
 __all__ = ["STEP_INFO", "JointEnv", "RemovalDistribution", "make_policy", "network"]

@@ -6,8 +6,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import NUM_SEGMENTS
-
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
 
@@ -19,11 +17,11 @@ FEATURE_DTYPES: Final = (np.dtype("float16"), np.dtype("float32"))
 class Split:
     """The videos of one split as read-only numpy arrays.
 
-    N videos, T = 10 segments of one second, C classes.
+    N videos, T segments of equal length (LLP: 10 of one second), C classes.
 
     Attributes:
         name: "train", "val" or "test".
-        filenames: N names, an 11-character video id followed by ``_START_END``.
+        filenames: N names; LLP's are an 11-character video id followed by ``_START_END``.
         audio: (N, T, Da) float16 or float32.
         visual: (N, T, D2 + D3) of the same dtype, the 2D features first.
         labels: (N, C) bool, the weak labels of the videos.
@@ -53,6 +51,11 @@ class Split:
     def __len__(self) -> int:
         return len(self.filenames)
 
+    @property
+    def num_segments(self) -> int:
+        """T."""
+        return int(self.audio.shape[1])
+
     def truth(self) -> tuple[Bools, Bools] | None:
         """Return the true labels of each modality.
 
@@ -68,12 +71,17 @@ class Split:
 def _check_split(split: Split) -> None:
     """Raise ValueError where a split's arrays do not fit together."""
     number, classes = len(split.filenames), split.labels.shape[-1]
+    if split.audio.ndim != 3 or split.audio.shape[1] < 1:
+        raise ValueError(
+            f"split {split.name!r}: audio has shape {split.audio.shape}, expected (N, T, Da), T >= 1"
+        )
+    segments = split.audio.shape[1]
     expected: dict[str, tuple[int, ...]] = {
-        "audio": (number, NUM_SEGMENTS, split.audio.shape[-1]),
-        "visual": (number, NUM_SEGMENTS, split.visual.shape[-1]),
+        "audio": (number, segments, split.audio.shape[-1]),
+        "visual": (number, segments, split.visual.shape[-1]),
         "labels": (number, classes),
-        "dense_audio": (number, NUM_SEGMENTS, classes),
-        "dense_visual": (number, NUM_SEGMENTS, classes),
+        "dense_audio": (number, segments, classes),
+        "dense_visual": (number, segments, classes),
     }
     for key, shape in expected.items():
         array = getattr(split, key)

@@ -78,7 +78,11 @@ class TaskLearner:
         self, data: StoreTensors, recipe: Recipe, hidden_size: int, start: TaskNetwork | None = None
     ) -> None:
         if data["val"].dense_audio is None:
-            raise InputError("the validation split has no dense labels; rewards need validation F-scores")
+            raise InputError(
+                "the validation split has no dense labels; rewards need validation F-scores. The inter-reward "
+                "alone compares labels with labels: it cannot tell right removals from wrong ones. "
+                "'rlld denoise --with jomold' and others need no dense labels"
+            )
         self.data = data
         self.recipe = recipe
         self.hidden_size = hidden_size

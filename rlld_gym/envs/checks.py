@@ -7,7 +7,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from rlld_gym.data.catalog import open_data
-from rlld_gym.data.classes import CLASSES, SPLITS
+from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, SPLITS
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.twins.scales import twin_scale
 from rlld_gym.data.twins.variants import TWIN_NAMES, twin_parts
@@ -85,5 +85,6 @@ def data_header(data: str, seed: int) -> StoreHeader:
         audio_size=scale.audio_size,
         visual_2d_size=scale.visual_2d_size,
         visual_3d_size=scale.visual_3d_size,
+        num_segments=NUM_SEGMENTS,
         attributes={"hidden_size": scale.hidden_size, "recipe": scale.recipe},
     )

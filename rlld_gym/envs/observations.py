@@ -9,7 +9,6 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.denoising.evidence import EVIDENCE_LIMIT, EvidenceSource
 from rlld_gym.denoising.process import DenoisingProcess
@@ -44,7 +43,7 @@ class ObservationLayout:
                 ("audio", header.audio_size),
                 ("visual", header.visual_2d_size + header.visual_3d_size),
             ):
-                parts[name] = self._feature_box(size, len(header.classes), header.dtype)
+                parts[name] = self._feature_box(header, size)
         else:
             parts["index"] = spaces.Box(0, header.counts["train"] - 1, (self.batch_size,), np.int64)
             if self.with_labels:
@@ -58,14 +57,18 @@ class ObservationLayout:
             parts["progress"] = spaces.Box(0, 1, (1,), np.float32)
         return spaces.Dict(parts)
 
-    def _feature_box(self, feature_size: int, num_classes: int, dtype: str) -> spaces.Box:
+    def _feature_box(self, header: StoreHeader, feature_size: int) -> spaces.Box:
         """Return a float32 box: features within what their stored dtype can hold, then labels in [0, 1]."""
-        limit = float(np.finfo(dtype).max)
-        classes = num_classes if self.with_labels else 0
+        limit = float(np.finfo(header.dtype).max)
+        classes = len(header.classes) if self.with_labels else 0
         low = np.concatenate((np.full(feature_size, -limit), np.zeros(classes))).astype(np.float32)
         high = np.concatenate((np.full(feature_size, limit), np.ones(classes))).astype(np.float32)
-        shape = (self.batch_size, NUM_SEGMENTS, feature_size + classes)
-        return spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
+        shape = (self.batch_size, header.num_segments, feature_size + classes)
+        box = spaces.Box(np.broadcast_to(low, shape), np.broadcast_to(high, shape), dtype=np.float32)
+        # Printed, bounds of features and labels would fill the screen.
+        box.low_repr = f"[{-limit:g}] * {feature_size} + [0] * {classes}"
+        box.high_repr = f"[{limit:g}] * {feature_size} + [1] * {classes}"
+        return box
 
     def observe(self, process: DenoisingProcess, labels: NDArray[np.bool_]) -> Observation:
         """Return the observation of a process's state, in arrays that share memory with nothing.

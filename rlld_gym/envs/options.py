@@ -10,6 +10,7 @@ from rlld_gym.devices import checked_device
 from rlld_gym.envs.observations import ObservationLayout, ObservationMode
 from rlld_gym.errors import InputError
 from rlld_gym.options import option, or_none, require_choice, require_count, require_seed
+from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network, network_names
 from rlld_gym.parsing.recipes import get_recipe
 
@@ -102,9 +103,10 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
         """
         recommended = header.attributes
         recipe = get_recipe(recommended["recipe"] if self.recipe is None else self.recipe)
+        recipe = recipe if self.task_network is None else recipe.with_network(self.task_network)
         config = ProcessConfig(
             **{field.name: getattr(self, field.name) for field in fields(ProcessOptions)},
-            recipe=recipe if self.task_network is None else recipe.with_network(self.task_network),
+            recipe=for_segments(recipe, header.num_segments),
             hidden_size=recommended["hidden_size"] if self.hidden_size is None else self.hidden_size,
         )
         config.subset_size(header.counts["train"])

@@ -36,6 +36,10 @@ MARGIN: Final = 24
 LINE: Final = 26
 COLUMN: Final = 20
 """Width of a class's column: a rotated line of text at scale 2 and some air."""
+MANY_CLASSES: Final = 50
+NARROW_COLUMN: Final = 11
+"""Width of a column where there are many classes, whose names are written at scale 1."""
+TITLE: Final = "{} labels, a row per video"
 ROW_AXIS: Final = 50
 MIN_WIDTH: Final = 1150
 """Room for the lines of text above the panels."""
@@ -111,8 +115,12 @@ def draw_picture(frame: Frame) -> Canvas:
     """
     videos, _, classes = frame.shown.shape
     row = max(5, min(20, 640 // videos))
-    panel = (videos * row, classes * COLUMN)
-    names = 2 * WIDTH * max(len(name) for name in frame.classes)
+    scale = 1 if classes > MANY_CLASSES else 2
+    title_width = 2 * WIDTH * max(len(TITLE.format(modality)) for modality in MODALITIES)
+    # Columns of few classes are wide enough for the panel's title.
+    column = NARROW_COLUMN if scale == 1 else max(COLUMN, -(-title_width // classes))
+    panel = (videos * row, classes * column)
+    names = scale * WIDTH * max(len(name) for name in frame.classes)
     top = MARGIN + 6 * LINE
     width = max(MIN_WIDTH, 2 * (ROW_AXIS + panel[1] + MARGIN) + MARGIN)
     canvas = np.full((top + LINE + panel[0] + names + 2 * MARGIN, width, 3), 255, np.uint8)
@@ -125,12 +133,12 @@ def draw_picture(frame: Frame) -> Canvas:
     codes = frame.codes()
     for branch, modality in enumerate(MODALITIES):
         left = MARGIN + ROW_AXIS + branch * (ROW_AXIS + panel[1] + MARGIN)
-        _write(canvas, top + 4, left, f"{modality} labels, a row per video")
-        cells = colors[codes[:, branch]].repeat(row, axis=0).repeat(COLUMN, axis=1)
+        _write(canvas, top + 4, left, TITLE.format(modality))
+        cells = colors[codes[:, branch]].repeat(row, axis=0).repeat(column, axis=1)
         cells[row - 1 :: row] = 255
-        cells[:, COLUMN - 1 :: COLUMN] = 255
+        cells[:, column - 1 :: column] = 255
         _paste(canvas, top + LINE, left, cells)
-        _draw_axes(canvas, top + LINE, left, (videos, row), frame.classes)
+        _draw_axes(canvas, (top + LINE, left), (videos, row), frame.classes, column=column, scale=scale)
     return canvas
 
 
@@ -172,14 +180,24 @@ def _draw_legend(canvas: Canvas, top: int) -> None:
         left += 26 + 2 * WIDTH * len(text) + MARGIN
 
 
-def _draw_axes(canvas: Canvas, top: int, left: int, panel: tuple[int, int], classes: Sequence[str]) -> None:
+def _draw_axes(
+    canvas: Canvas,
+    corner: tuple[int, int],
+    panel: tuple[int, int],
+    classes: Sequence[str],
+    *,
+    column: int,
+    scale: int,
+) -> None:
     """Write row numbers to the left of a panel of (videos, pixels per video), and class names below it."""
-    videos, row = panel
+    (top, left), (videos, row) = corner, panel
     for video in range(0, videos, max(1, 80 // row)):
         text = str(video)
         _write(canvas, top + video * row, left - 8 - 2 * WIDTH * len(text), text)
     for number, name in enumerate(classes):
-        _ink(canvas, top + videos * row + 8, left + number * COLUMN + 1, np.rot90(text_mask(name, scale=2)))
+        name_mask = np.rot90(text_mask(name, scale=scale))
+        middle = left + number * column + max(0, (column - 1 - name_mask.shape[1]) // 2)
+        _ink(canvas, top + videos * row + 8, middle, name_mask)
 
 
 def _write(canvas: Canvas, top: int, left: int, text: str, scale: int = 2) -> None:

@@ -93,8 +93,10 @@ def contrastive_loss_jomold(similarity: Tensor, smoothing: float = 0.1) -> Tenso
         smoothing: mass of the target r that is spread evenly over the T - 1 wrong segments.
 
     Returns:
-        Scalar loss, at least -log(max(1 - smoothing, smoothing / (T - 1))).
+        Scalar loss, at least -log(max(1 - smoothing, smoothing / (T - 1))); 0 for T = 1.
     """
+    if similarity.shape[-1] == 1:
+        return 0.0 * similarity.sum()  # a video of one segment has nothing to contrast with
     log_target = _contrastive_targets(similarity, smoothing).log()
     return -torch.logsumexp(similarity.log_softmax(dim=-1) + log_target, dim=-1).mean()
 
@@ -107,8 +109,10 @@ def contrastive_loss_ma(similarity: Tensor, smoothing: float = 0.1) -> Tensor:
         smoothing: mass of the target r that is spread evenly over the T - 1 wrong segments.
 
     Returns:
-        Scalar loss.
+        Scalar loss; 0 for T = 1.
     """
+    if similarity.shape[-1] == 1:
+        return 0.0 * similarity.sum()  # a video of one segment has nothing to contrast with
     target = _contrastive_targets(similarity, smoothing)
     return -(target * similarity.log_softmax(dim=-1)).sum(dim=-1).mean()
 

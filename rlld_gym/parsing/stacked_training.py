@@ -19,9 +19,9 @@ from rlld_gym.parsing.stacked import NetworkStack, point_at
 from rlld_gym.parsing.targets import Labels, label_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
+    has_dense_labels,
     make_optimizer,
     make_task_network,
-    require_scores,
     set_learning_rate,
     step_learning_rate,
     train_parser,
@@ -52,18 +52,18 @@ def train_parsers(
         recipe: how to train.
         hidden_size: width of the networks.
         seeds: K, of initial weights, order of videos and dropout masks.
-        keep: "last" keeps the last epoch and never looks at the validation split.
+        keep: "last" keeps the last epoch and never looks at the validation split; so does "best" where that has no
+            dense labels.
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
         K networks, each of its own best epoch, and their histories, see ``train_parser``.
 
     Raises:
-        ValueError: not K label sets, labels of another shape or outside [0, 1], or "val" without dense labels.
+        ValueError: not K label sets, labels of another shape or outside [0, 1].
     """
     train, validation = data["train"], data["val"]
-    if keep == "best":
-        require_scores(validation)
+    keep = keep if has_dense_labels(validation) else "last"
     if not len(seeds) == len(audio_labels) == len(visual_labels) > 0:
         raise ValueError(
             f"found {len(seeds)} seeds, {len(audio_labels)} audio and {len(visual_labels)} visual label sets; "

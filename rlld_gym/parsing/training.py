@@ -214,7 +214,7 @@ def train_parser(
     The result depends on the arguments only; global random states are neither used nor changed.
 
     Args:
-        data: splits "train" and "val" on one device; "val" with dense labels.
+        data: splits "train" and "val" on one device.
         audio_labels: (N, C) bool or float in [0, 1], for the N training videos in their order.
         visual_labels: likewise.
         recipe: how to train. Targets follow from ``training_targets``, with the training videos' weak
@@ -225,8 +225,8 @@ def train_parser(
         network: trained in place, from the weights that it has; None builds the recipe's.
         revise_targets: called before every step, within the seeded random state and without a graph.
         relabel: called before every epoch, likewise: labels may follow from the network as it is.
-        keep: "last" keeps the last epoch and never looks at the validation split, which then needs no dense
-            labels.
+        keep: "last" keeps the last epoch and never looks at the validation split. So does "best" where the
+            validation videos have no dense labels to judge an epoch by.
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
@@ -234,11 +234,10 @@ def train_parser(
         (ties: the later epoch), and the history.
 
     Raises:
-        ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
+        ValueError: labels of another shape or outside [0, 1].
     """
     train, validation = data["train"], data["val"]
-    if keep == "best":
-        require_scores(validation)
+    keep = keep if has_dense_labels(validation) else "last"
     targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
         targets = targets._replace(video=checked_labels("video_labels", video_labels, train))
@@ -316,7 +315,6 @@ def _train_epoch(
     return total / len(train)
 
 
-def require_scores(validation: SplitTensors) -> None:
-    """Raise ValueError where a split cannot be scored."""
-    if validation.dense_audio is None or validation.dense_visual is None:
-        raise ValueError("the validation split has no dense labels to select an epoch by")
+def has_dense_labels(split: SplitTensors) -> bool:
+    """Return whether a split can be scored."""
+    return split.dense_audio is not None and split.dense_visual is not None

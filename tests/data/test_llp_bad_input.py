@@ -29,7 +29,7 @@ def refusal(folder: Path) -> str:
         (TRAIN, [WEAK], ["no rows below the header", "one row per video"]),
         (AUDIO, [DENSE], ["no rows below the header", "one row per event"]),
         (TRAIN, ["filename labels", "train_video_20_30 Dog"], ["line 1", "wrong header", "'labels'"]),
-        (TRAIN, ["filename,event_labels", "train_video_20_30,Dog"], ["wrong header", "separated by tabs"]),
+        (TRAIN, ["filename;event_labels", "train_video_20_30;Dog"], ["wrong header", "separated by tabs"]),
         (TRAIN, [DENSE, "train_video_20_30 0 3 Dog"], ["wrong header", "expected 2 columns"]),
         (TRAIN, [WEAK, "train_video_20_30 Dog 3"], ["number of columns", "line 2: 3", "expected 2 columns"]),
         (AUDIO, [DENSE, "val_video_1_0_10 0 4"], ["number of columns", "line 2: 3", "expected 4 columns"]),

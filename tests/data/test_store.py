@@ -79,7 +79,7 @@ def test_truth_is_weak_label_and_dense_label() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"audio": np.zeros((6, 9, 4), np.float16)}, "audio has shape"),
+        ({"audio": np.zeros((6, 9, 4), np.float16)}, "visual has shape"),
         ({"audio": np.zeros((6, 10, 4), np.float64)}, "float64"),
         ({"audio": np.zeros((6, 10, 4), np.float32)}, "float32 but visual"),
         ({"labels": np.zeros((5, 25), bool)}, "labels has shape"),

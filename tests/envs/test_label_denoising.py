@@ -260,3 +260,17 @@ def test_global_random_states_are_left_alone():
     rollout(make(), steps=5, seed=0)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
+
+
+def test_spaces_print_in_a_few_lines():
+    env = gym.make(ID, data="twin-tiny")
+    assert len(repr(env.observation_space)) < 300
+    assert "[-65504] * 32 + [0] * 25" in repr(env.observation_space)
+
+
+@pytest.mark.parametrize("name", ["LabelDenoisingStacked", "LabelDenoisingPerVideo", "PlantedNoisePerVideo"])
+def test_environments_of_vectors_say_how_they_are_made(name):
+    with pytest.raises(
+        InputError, match=rf"make it with gymnasium.make_vec\('rlld_gym:rlld/{name}-v0', num_envs="
+    ):
+        gym.make(f"rlld_gym:rlld/{name}-v0")

@@ -222,7 +222,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     for name in [name for name in sys.modules if name.startswith("rlld_agents.sb3")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    with pytest.raises(ImportError, match=re.escape('pip install -e ".[sb3]"')):
+    with pytest.raises(ImportError, match=re.escape('pip install "rlld-gym[sb3]"')):
         import rlld_agents.sb3  # noqa: F401, PLC0415
 
 

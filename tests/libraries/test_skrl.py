@@ -181,7 +181,7 @@ def test_importing_skrl_switches_checks_of_distributions_off() -> None:
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "rlld_agents.skrl")
     monkeypatch.setitem(sys.modules, "skrl.agents.torch", None)
-    with pytest.raises(ImportError, match=re.escape('pip install -e ".[skrl]"')):
+    with pytest.raises(ImportError, match=re.escape('pip install "rlld-gym[skrl]"')):
         import rlld_agents.skrl  # noqa: F401, PLC0415
 
 

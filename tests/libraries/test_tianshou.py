@@ -168,7 +168,7 @@ def test_other_autoreset_modes_are_refused() -> None:
 def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "rlld_agents.tianshou")
     monkeypatch.setitem(sys.modules, "tianshou.env", None)
-    with pytest.raises(ImportError, match=re.escape('pip install -e ".[tianshou]"')):
+    with pytest.raises(ImportError, match=re.escape('pip install "rlld-gym[tianshou]"')):
         import rlld_agents.tianshou  # noqa: F401, PLC0415
 
 

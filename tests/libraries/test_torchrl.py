@@ -200,7 +200,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     for name in [name for name in sys.modules if name.startswith("rlld_agents.torchrl")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torchrl.envs", None)
-    with pytest.raises(ImportError, match=re.escape('pip install -e ".[torchrl]"')):
+    with pytest.raises(ImportError, match=re.escape('pip install "rlld-gym[torchrl]"')):
         import rlld_agents.torchrl  # noqa: F401, PLC0415
 
 

@@ -15,7 +15,8 @@ from safetensors.numpy import save_file
 from rlld_agents.cli import main
 from rlld_agents.cli.train_parser import labels_from
 from rlld_agents.labels.about import LabelOrigin, about_path
-from rlld_agents.labels.files import pair_problem, read_labels, write_labels
+from rlld_agents.labels.exports import pair_problem
+from rlld_agents.labels.files import read_labels, write_labels
 from rlld_agents.labels.row_lists import write_row_lists
 from rlld_agents.runs.folder import read_config
 from rlld_gym.data import FeatureStore

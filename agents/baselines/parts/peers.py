@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from rlld_agents.baselines.base import EPOCH_SELECTION, Context, Denoised, to_numpy
 from rlld_agents.baselines.parts.small_loss import SmallLoss, epochs_of, forget_factor, removal_scores
+from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
@@ -19,6 +20,7 @@ from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import (
     feature_sizes,
+    has_dense_labels,
     make_optimizer,
     make_task_network,
     set_learning_rate,
@@ -158,15 +160,21 @@ def train_peers(
                 parts.append(selection.shares)
             if epoch > recipe.epochs - voting:
                 votes.append(torch.cat(parts, dim=1)[:, torch.cat(rows).argsort()])
-            scores = evaluate(networks[0], context.data["val"], recipe.gate).as_dict()
+            scores = _scores(networks[0], context.data["val"], recipe)
             history.append({"epoch": epoch, "loss": float(total / len(train)), **scores})
-            if not best_epoch or scores[recipe.selection] >= history[best_epoch - 1][recipe.selection]:
+            last = not scores or not best_epoch
+            if last or scores[recipe.selection] >= history[best_epoch - 1][recipe.selection]:
                 best_epoch = epoch
                 best_weights = {name: weight.clone() for name, weight in networks[0].state_dict().items()}
             if context.progress is not None:
                 context.progress(epoch, recipe.epochs)
     networks[0].load_state_dict(best_weights)
     return TrainedPeers(networks[0].eval(), best_epoch, history, torch.cat(votes))
+
+
+def _scores(network: TaskNetwork, validation: SplitTensors, recipe: Recipe) -> dict[str, float]:
+    """Return validation scores by name; none where there are no dense labels, and then the last epoch is kept."""
+    return evaluate(network, validation, recipe.gate).as_dict() if has_dense_labels(validation) else {}
 
 
 def entries_of(output: ParsingOutput, targets: Targets, recipe: Recipe) -> Entries:

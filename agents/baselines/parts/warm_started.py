@@ -46,7 +46,7 @@ def warm_start_in(
         context.data["val"],
         config,
         seed=context.seed,
-        classes=context.classes,
+        never_visible=context.never_visible_index,
         rule=RemovalRule(threshold),
         progress=context.progress,
     )

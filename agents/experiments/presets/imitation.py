@@ -98,7 +98,7 @@ class ImitationPreset:
             self.loop,
             hidden_size=setting.hidden_size,
             seed=self.config.agent.seed,
-            classes=setting.store.classes,
+            never_visible=setting.store.header.never_visible_index,
             rule=self.config.removal_rule,
             fine_tune=self.fine_tune(),
             progress=advance,

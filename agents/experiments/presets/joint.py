@@ -61,7 +61,11 @@ class JointPreset:
         setting = self.setting
         best = self.imitation.best_round(folder / LOG_FOLDER, progress)
         policy, weight = combined_policy(
-            best, self.environment, setting.tensors, setting.hidden_size, setting.store.classes
+            best,
+            self.environment,
+            setting.tensors,
+            setting.hidden_size,
+            setting.store.header.never_visible_index,
         )
         estimate = {**self.imitation.estimate(best), "evidence_weight": weight}
         write_sealed_json(folder / ESTIMATE_NAME, estimate)

@@ -10,6 +10,7 @@ from typing import Any
 from rlld_agents.baselines import Context, check_denoised
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
+    LAST_EPOCH,
     NO_VALIDATION_LABELS,
     CannotOfferError,
     Denoised,
@@ -28,6 +29,7 @@ from rlld_agents.runs.setting import Setting
 from rlld_gym.data import open_data
 from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.parsing.prediction import evaluate
+from rlld_gym.parsing.training import has_dense_labels
 
 LABELS_FOLDER = "labels"
 DATA_FOLDER = "data"
@@ -87,7 +89,7 @@ class StudyCell:
         scores = {
             name: evaluate(network, data[name], gate, thresholds=thresholds).as_dict()
             for name in ("test", "val")
-            if data[name].dense_audio is not None
+            if has_dense_labels(data[name])
         }
         source = open_data(config.data, config.data_seed).fingerprint
         names, classes = train.filenames, setting.store.classes
@@ -106,8 +108,8 @@ class StudyCell:
             "source": " ".join(str(row.study[name]) for name in OF_DATA[:2] if name in row.study),
             "test": scores.get("test", {}),
             "validation": scores.get("val", {}),
-            "removal": removal_summary(train, classes, denoised),
-            "validation_labels": _validation_labels(denoised),
+            "removal": removal_summary(train, setting.store.header.never_visible_index, denoised),
+            "validation_labels": _validation_labels(denoised, has_dense_labels(data["val"])),
             "seconds": round(seconds, 1),
             "removal_seconds": round(removed_after, 1),
             "peak_memory_mb": round(_peak_memory()),
@@ -138,8 +140,10 @@ class StudyCell:
         return str(path), 0
 
 
-def _validation_labels(denoised: Denoised) -> str:
-    """Return what validation labels a row used; every parser's epoch is chosen on them."""
+def _validation_labels(denoised: Denoised, known: bool) -> str:
+    """Return what validation labels a row used; every parser's epoch is chosen on them, where they are known."""
+    if not known:
+        return LAST_EPOCH
     used = denoised.validation_labels
     return EPOCH_SELECTION if used == NO_VALIDATION_LABELS else used
 

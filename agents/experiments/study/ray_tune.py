@@ -14,7 +14,7 @@ try:
     from ray import tune
 except ImportError as missing:
     raise InputError(
-        f'--backend ray: needs {missing.name}; install it: pip install -e ".[rllib]" in your clone'
+        f'--backend ray: needs {missing.name}; install it: pip install "rlld-gym[rllib]"'
     ) from missing
 
 

@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_agents.baselines.base import Denoised
-from rlld_agents.labels.removal import ModalityRemoval, not_speech, rank_auc, removal_quality
+from rlld_agents.labels.removal import ModalityRemoval, all_but, rank_auc, removal_quality
 from rlld_gym.data.split import Split
 
 
-def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) -> dict[str, dict[str, Any]]:
+def removal_summary(train: Split, never_visible: int | None, denoised: Denoised) -> dict[str, dict[str, Any]]:
     """Return for each modality the quality of the removals, with and without Speech, and counts per class.
 
     Args:
         train: the training videos, with or without truth.
-        classes: C names.
+        never_visible: index of the class that quality is also measured without; None: there is none.
         denoised: what a method left.
 
     Returns:
@@ -24,7 +24,7 @@ def removal_summary(train: Split, classes: tuple[str, ...], denoised: Denoised) 
     """
     truth, scores = train.truth(), denoised.removal_score
     quality = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores)
-    others = not_speech(classes)
+    others = all_but(never_visible, train.labels.shape[1])
     rest = removal_quality(train.labels, denoised.audio, denoised.visual, truth, scores, chosen=others)
     return {
         name: _ratios(whole)

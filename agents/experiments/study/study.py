@@ -9,7 +9,13 @@ from typing import Any
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.experiments.study.sweep import check_backend, check_one_data_set, results_of, run_missing
+from rlld_agents.experiments.study.sweep import (
+    check_backend,
+    check_one_data_set,
+    results_of,
+    run_missing,
+    skipped_of,
+)
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.runs.folder import write_config
 from rlld_agents.runs.lock import only_writer
@@ -55,6 +61,12 @@ class Study:
         setting = config.setting()
         setting.check()
         self.store = setting.store
+        if all(self.store.split(name).truth() is None for name in ("val", "test")):
+            raise InputError(
+                f"{self.store.name}: neither validation nor test videos have dense labels to score rows by; "
+                "'rlld denoise --with METHOD' needs none"
+            )
+        self.notes = [note for note in (setting.undertrained, self.store.header.rule_note) if note]
         if any("environment" in config.row(name).takes for name in self.names):
             arguments = setting.environment_arguments() | asdict(config.environment)
             EnvironmentArguments(**arguments).process_config(
@@ -98,6 +110,8 @@ class Study:
     def report(self) -> None:
         """Write tables and figures of the cells that are done, and print the tables."""
         results = results_of(self.cells(), self.folder)
+        for name, reason in skipped_of(self.cells(), self.folder).items():
+            print(f"rlld: the row {name} is left out: {reason}", file=sys.stderr)
         check_one_data_set(results, self.folder, self.store.fingerprint)
         if not results:
             raise InputError(f"{self.folder}: no cell is done; nothing to report")
@@ -108,7 +122,7 @@ class Study:
             results = {name: [_judged_on_validation(row) for row in rows] for name, rows in results.items()}
             title += "; scores are of the VALIDATION videos, because the test split has no dense labels"
         write = WRITERS[self.config.command]
-        print(write(self.folder, results, title, self.store.classes, self.command))
+        print(write(self.folder, results, title, self.store.classes, self.command, notes=self.notes))
         print(f"files and figures are in {self.folder}", file=sys.stderr)
 
 

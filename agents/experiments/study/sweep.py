@@ -99,6 +99,13 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
         processes.wait(advance)
 
 
+def skipped_of(cells: Sequence[Cell], folder: Path) -> dict[str, str]:
+    """Return why rows have nothing to show, by name."""
+    paths = {cell.name: result_path(folder, cell) for cell in cells}
+    found = {name: read_json(path, "the result of a cell") for name, path in paths.items() if path.is_file()}
+    return {name: result["skipped"] for name, result in found.items() if "skipped" in result}
+
+
 def results_of(cells: Sequence[Cell], folder: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the results of all cells that are done, by name in the order of the cells, seed by seed.
 

@@ -1,32 +1,32 @@
-"""Reading LLP's annotation files: tab-separated rows with their line numbers, checked."""
+"""Reading annotation files: rows of videos and of events with their line numbers, checked."""
 
-import csv
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from io import StringIO
 from pathlib import Path
 from typing import Final
 
-from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS
+from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.label_names import split_names
+from rlld_gym.data.llp.layout import LLP, DataLayout
+from rlld_gym.data.llp.text_table import read_table, refuse, shorten
+from rlld_gym.data.video_names import is_video_name
 from rlld_gym.errors import InputError
 
 WEAK_FILES: Final = {"train": "AVVP_train.csv", "val": "AVVP_val_pd.csv", "test": "AVVP_test_pd.csv"}
-"""Split -> file of its video-level labels."""
+"""Split -> LLP's file of its video-level labels."""
 
 DENSE_FILES: Final = {"audio": "AVVP_eval_audio.csv", "visual": "AVVP_eval_visual.csv"}
-"""Modality -> file of its events in the validation and test videos."""
+"""Modality -> LLP's file of its events in the validation and test videos."""
 
-ID_LENGTH: Final = 11
-"""Characters of a video id; ids may contain ``_`` and ``-``, so a name is never split at those."""
+PLAIN_FILES: Final = {
+    **{split: f"{split}.csv" for split in WEAK_FILES},
+    **{modality: f"dense_{modality}.csv" for modality in DENSE_FILES},
+}
+"""Split or modality -> what the same file may be called in other data sets."""
 
 _WEAK_COLUMNS: Final = ("filename", "event_labels")
 _DENSE_COLUMNS: Final = ("filename", "onset", "offset", "event_labels")
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{11}_(\d+(?:\.\d+)?)_(\d+(?:\.\d+)?)", re.ASCII)
-_CLASS_INDEX: Final = {name: index for index, name in enumerate(CLASSES)}
-_LOWER_CASE: Final = {name.lower(): name for name in CLASSES}
-_SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,74 +50,81 @@ class DenseRow:
 
 
 def annotation_paths(folder: Path) -> dict[str, Path]:
-    """Return split or modality -> path of the five annotation files.
+    """Return split or modality -> path of the annotation files, those of events only where they are there.
 
     Raises:
-        InputError: a file is missing; the message names every missing one.
+        InputError: a file of weak labels is missing, named as LLP's or plainly, or one of the two files of events;
+            the message names every missing one.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected the folder with LLP's annotation files")
-    paths = {role: folder / name for role, name in (WEAK_FILES | DENSE_FILES).items()}
-    missing = [path.name for path in paths.values() if not path.is_file()]
+    official = WEAK_FILES | DENSE_FILES
+    paths = {
+        role: next((path for path in (folder / name, folder / PLAIN_FILES[role]) if path.is_file()), None)
+        for role, name in official.items()
+    }
+    events = [paths[modality] for modality in DENSE_FILES]
+    needed = WEAK_FILES if not any(events) else official
+    missing = [official[role] for role in needed if paths[role] is None]
     if missing:
         raise InputError(
             f"{folder}: missing {', '.join(missing)}; expected the five annotation files of the LLP authors' "
-            f"repository: {', '.join(path.name for path in paths.values())}"
+            f"repository: {', '.join(official.values())}; or, for other data, {', '.join(PLAIN_FILES.values())}. "
+            "Where there are no dense labels, both files of events may be absent"
         )
-    return paths
+    return {role: path for role, path in paths.items() if path is not None}
 
 
-def read_weak(path: Path) -> list[WeakRow]:
+def read_weak(path: Path, layout: DataLayout = LLP) -> list[WeakRow]:
     """Read a file of video-level labels (columns filename, event_labels; labels joined by commas).
 
     Raises:
         InputError: not UTF-8, wrong header or number of columns, no rows, a malformed filename or an unknown
             class.
     """
-    rows = _read_table(path, _WEAK_COLUMNS)
-    _refuse(
-        path,
-        ((line, repr(fields[0])) for line, fields in rows if not is_video_name(fields[0])),
-        "malformed filename",
-        "an 11-character video id, then _START_END ten seconds apart, such as BjCEufrlXm4_20_30",
-    )
-    _refuse_unknown_classes(path, ((line, name) for line, fields in rows for name in fields[1].split(",")))
+    rows = read_table(path, _WEAK_COLUMNS, "video")
+    _refuse_bad_names(path, ((line, fields[0]) for line, fields in rows), layout)
+    named = [(line, filename, _class_names(labels, layout)) for line, (filename, labels) in rows]
+    _refuse_unknown_classes(path, ((line, name) for line, _, names in named for name in names), layout)
     return [
-        WeakRow(line, filename, tuple(_CLASS_INDEX[name] for name in labels.split(",")))
-        for line, (filename, labels) in rows
+        WeakRow(line, filename, tuple(layout.class_index[name] for name in names))
+        for line, filename, names in named
     ]
 
 
-def read_dense(path: Path) -> list[DenseRow]:
+def read_dense(path: Path, layout: DataLayout = LLP) -> list[DenseRow]:
     """Read a file of events (columns filename, onset, offset, event_labels; one class a row).
 
     A filename that matches no video is not an error here: the published files contain such rows.
 
     Raises:
         InputError: not UTF-8, wrong header or number of columns, no rows, onset or offset that is not an
-            integer in 0..10, or an unknown class.
+            integer in 0..T, or an unknown class.
     """
-    rows = _read_table(path, _DENSE_COLUMNS)
-    _refuse(
+    rows = read_table(path, _DENSE_COLUMNS, "event")
+    refuse(
         path,
         (
             (line, f"{column} {text!r}")
             for line, fields in rows
             for column, text in zip(_DENSE_COLUMNS[1:3], fields[1:3], strict=True)
-            if not _is_segment_boundary(text)
+            if not (text.isascii() and text.isdigit() and int(text) <= layout.num_segments)
         ),
         "bad onset or offset",
-        f"integers in 0..{NUM_SEGMENTS}",
+        f"integers in 0..{layout.num_segments}, the number of segments (--segments)",
     )
-    _refuse_unknown_classes(path, ((line, fields[3]) for line, fields in rows))
+    named = [(line, fields, _one_class(fields[3], layout)) for line, fields in rows]
+    _refuse_unknown_classes(path, ((line, name) for line, _, name in named), layout)
     return [
-        DenseRow(line, filename, int(onset), int(offset), _CLASS_INDEX[name])
-        for line, (filename, onset, offset, name) in rows
+        DenseRow(line, fields[0], int(fields[1]), int(fields[2]), layout.class_index[name])
+        for line, fields, name in named
     ]
 
 
-def refuse_duplicate_videos(splits: Iterable[tuple[Path, Sequence[WeakRow]]]) -> None:
-    """Refuse a video id that occurs twice, within a split or in two of them (features are keyed by id).
+def refuse_duplicate_videos(
+    splits: Iterable[tuple[Path, Sequence[WeakRow]]], layout: DataLayout = LLP
+) -> None:
+    """Refuse a video that occurs twice, within a split or in two of them (features are keyed by id or name).
 
     Raises:
         InputError: naming both places of the first few duplicated ids.
@@ -126,77 +133,72 @@ def refuse_duplicate_videos(splits: Iterable[tuple[Path, Sequence[WeakRow]]]) ->
     for path, rows in splits:
         duplicates = []
         for row in rows:
-            video_id = row.filename[:ID_LENGTH]
-            if video_id in first:
+            video = layout.video(row.filename)
+            if video in first:
                 duplicates.append(
-                    (row.line, f"{row.filename!r} (first: {first[video_id][0]} line {first[video_id][1]})")
+                    (row.line, f"{row.filename!r} (first: {first[video][0]} line {first[video][1]})")
                 )
             else:
-                first[video_id] = (path.name, row.line)
-        _refuse(path, duplicates, "duplicated video id", "every id once over all three splits")
+                first[video] = (path.name, row.line)
+        what = "id" if layout.named_by_id else "name"
+        refuse(path, duplicates, f"duplicated video {what}", f"every {what} once over all three splits")
 
 
-def is_video_name(name: str) -> bool:
-    """Return whether ``name`` is an 11-character id followed by _START_END with END - START = 10 seconds."""
-    match = _NAME.fullmatch(name)
-    return match is not None and abs(float(match[2]) - float(match[1]) - NUM_SEGMENTS) < 1e-6
+def _refuse_bad_names(path: Path, names: Iterable[tuple[int, str]], layout: DataLayout) -> None:
+    """Refuse names that are not LLP's, or, where files have the names of videos, names that no file can have."""
+    if layout.named_by_id:
+        wrong = ((line, repr(name)) for line, name in names if not is_video_name(name))
+        refuse(
+            path,
+            wrong,
+            "malformed filename",
+            "an 11-character video id, then _START_END ten seconds apart, such as BjCEufrlXm4_20_30; for npy files "
+            "with the whole names of videos, say so: --feature-file '{name}.npy'",
+        )
+    unusable = ((line, repr(name)) for line, name in names if not _can_be_a_file(name))
+    refuse(
+        path, unusable, "malformed filename", "a name without blanks at its ends, '..' and a leading slash"
+    )
 
 
-def _read_table(path: Path, columns: tuple[str, ...]) -> list[tuple[int, list[str]]]:
-    """Return (1-based line, fields) of the data rows; blank lines are skipped."""
-    reader = csv.reader(StringIO(_read_text(path), newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
+def _can_be_a_file(name: str) -> bool:
+    return bool(name) and name == name.strip() and not name.startswith("/") and ".." not in name.split("/")
+
+
+def _class_names(field: str, layout: DataLayout) -> list[str]:
+    """Return the names in a field; programs that quote fields may have quoted one with quotes once more."""
     try:
-        rows = [(reader.line_num, fields) for fields in reader if fields]
-    except csv.Error as error:
-        raise InputError(f"{path} line {reader.line_num}: {error}; expected tab-separated text") from error
-    expected = f"{len(columns)} columns separated by tabs: {' '.join(columns)}"
-    if not rows:
-        raise InputError(f"{path}: empty file; expected a header line with {expected}")
-    (line, header), *data = rows
-    if tuple(header) != columns:
-        raise InputError(f"{path} line {line}: wrong header {_shorten(repr(header))}; expected {expected}")
-    if not data:
-        subject = "video" if columns == _WEAK_COLUMNS else "event"
-        raise InputError(f"{path}: no rows below the header; expected one row per {subject}")
-    wrong = ((number, f"{len(fields)}") for number, fields in data if len(fields) != len(columns))
-    _refuse(path, wrong, "wrong number of columns", expected)
-    return data
+        names = split_names(field) or [""]
+        if len(names) == 1 and '"' in names[0] and names[0] not in layout.class_index:
+            names = split_names(names[0])
+    except ValueError:
+        return [field]  # an unknown class
+    return names
 
 
-def _read_text(path: Path) -> str:
-    try:
-        raw = path.read_bytes()
-        return raw.decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a readable file") from error
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path} line {line}: not UTF-8 text; save the file as UTF-8") from error
+def _one_class(field: str, layout: DataLayout) -> str:
+    """Return the class of an event's field, which may hold commas without being quoted."""
+    if field in layout.class_index:
+        return field
+    names = _class_names(field, layout)
+    return names[0] if len(names) == 1 else field
 
 
-def _is_segment_boundary(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) <= NUM_SEGMENTS
+def _refuse_unknown_classes(path: Path, names: Iterable[tuple[int, str]], layout: DataLayout) -> None:
+    unknown = ((line, name) for line, name in names if name not in layout.class_index)
+    described = ((line, text) for line, text in _with_suggestions(unknown, layout))
+    if layout.classes == CLASSES:
+        expected = "LLP's 25 class names, joined by commas without blanks; name others with --classes FILE"
+    else:
+        expected = (
+            f"the {len(layout.classes)} class names {shorten(layout.names(range(len(layout.classes))))}, joined by "
+            "commas without blanks; a name that holds a comma stands in double quotes"
+        )
+    refuse(path, described, "unknown class", expected)
 
 
-def _refuse_unknown_classes(path: Path, names: Iterable[tuple[int, str]]) -> None:
-    unknown = ((line, _with_suggestion(name)) for line, name in names if name not in _CLASS_INDEX)
-    _refuse(path, unknown, "unknown class", "LLP's 25 class names, joined by commas without blanks")
-
-
-def _with_suggestion(name: str) -> str:
-    close = get_close_matches(name.strip().lower(), _LOWER_CASE, n=1)
-    return _shorten(repr(name)) + (f" (closest: {_LOWER_CASE[close[0]]})" if close else "")
-
-
-def _refuse(path: Path, problems: Iterable[tuple[int, str]], what: str, expected: str) -> None:
-    """Raise one InputError for all ``problems`` (line, found) of one kind, if any, quoting the first few."""
-    found = list(problems)
-    if not found:
-        return
-    shown = "; ".join(f"line {line}: {_shorten(text)}" for line, text in found[:_SHOWN])
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    raise InputError(f"{path}: {what}: {shown}{more}; expected {expected}")
-
-
-def _shorten(text: str, length: int = 120) -> str:
-    return text if len(text) <= length else text[: length - 3] + "..."
+def _with_suggestions(names: Iterable[tuple[int, str]], layout: DataLayout) -> Iterator[tuple[int, str]]:
+    lower_case = {name.lower(): name for name in layout.classes}
+    for line, name in names:
+        close = get_close_matches(name.strip().lower(), lower_case, n=1)
+        yield line, shorten(repr(name)) + (f" (closest: {lower_case[close[0]]})" if close else "")

@@ -1,14 +1,16 @@
 """LLP's annotations as arrays (Tian, Li and Xu, "Unified Multisensory Perception", ECCV 2020)."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, SPLITS
+from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.llp.annotation_files import (
     DENSE_FILES,
     WEAK_FILES,
@@ -29,7 +31,11 @@ from rlld_gym.data.llp.defects import (
     event_defects,
     label_defects,
 )
+from rlld_gym.data.llp.layout import LLP, DataLayout
 from rlld_gym.errors import InputError
+
+MANY_UNLISTED: Final = 0.1
+"""Share of videos without any event from which on a warning is due; of LLP's it is below 0.01."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,26 +43,37 @@ class SplitAnnotations:
     """Annotations of one split, in file order; arrays are read-only.
 
     Attributes:
-        filenames: N video names: 11-character id, then _START_END in seconds.
-        labels: (N, 25) bool, the weak video-level labels.
-        dense_audio: (N, 10, 25) bool, what is heard in each segment; None for the training split.
-        dense_visual: (N, 10, 25) bool, what is seen in each segment; None for the training split.
+        filenames: N video names; LLP's are an 11-character id, then _START_END in seconds.
+        labels: (N, C) bool, the weak video-level labels.
+        dense_audio: (N, T, C) bool, what is heard in each segment; None where unknown, as in LLP's training split.
+        dense_visual: (N, T, C) bool, what is seen in each segment; None exactly where ``dense_audio`` is.
+        unlisted: videos that were left out because no event file names them, see `DataLayout.dense`.
     """
 
     filenames: tuple[str, ...]
     labels: NDArray[np.bool_]
     dense_audio: NDArray[np.bool_] | None
     dense_visual: NDArray[np.bool_] | None
+    unlisted: tuple[str, ...] = ()
+
+    def rows(self, chosen: NDArray[np.bool_]) -> "SplitAnnotations":
+        """Return the videos that are True in (N,), in their order."""
+        heard, seen = (
+            None if track is None else track[chosen] for track in (self.dense_audio, self.dense_visual)
+        )
+        names = tuple(name for name, kept in zip(self.filenames, chosen, strict=True) if kept)
+        return SplitAnnotations(names, self.labels[chosen], heard, seen, self.unlisted)
 
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """The three splits and every defect found in their files."""
+    """The three splits, every defect found in their files, and the names of these files."""
 
     train: SplitAnnotations
     val: SplitAnnotations
     test: SplitAnnotations
     defects: tuple[Defect, ...]
+    files: tuple[str, ...] = (*WEAK_FILES.values(), *DENSE_FILES.values())
 
     def split(self, name: str) -> SplitAnnotations:
         """Return the split called "train", "val" or "test"; ValueError for another name."""
@@ -74,21 +91,27 @@ class Annotations:
 
     def report(self, limit: int | None = None) -> str:
         """Return the defects as text: counts per kind and file, then up to ``limit`` of each kind."""
-        return defect_report(self.defects, limit)
+        return defect_report(self.defects, limit, self.files)
 
 
-def load_annotations(folder: str | os.PathLike[str], strict: bool = False) -> Annotations:
-    """Read LLP's five annotation files from ``folder`` and name every defect in them.
+def load_annotations(
+    folder: str | os.PathLike[str], strict: bool = False, layout: DataLayout = LLP
+) -> Annotations:
+    """Read a data set's annotation files from ``folder`` and name every defect in them.
 
-    Events are half-open intervals [onset, offset) of one-second segments; they are rasterised, so that empty
-    intervals mark nothing, and duplicates, overlapping and touching intervals merge. Rows whose name matches
-    no validation or test video are left out. The three broken rows that the audio file had until April 2024
-    are repaired as the LLP authors repaired them, with a warning.
+    Events are half-open intervals [onset, offset) of segments; they are rasterised, so that empty intervals mark
+    nothing, and duplicates, overlapping and touching intervals merge. Rows whose name matches no video are left
+    out. The three broken rows that LLP's audio file had until April 2024 are repaired as the LLP authors repaired
+    them, with a warning.
+
+    A split has dense labels where event files name one of its videos; the training split only where they name all.
 
     Args:
-        folder: holds AVVP_train.csv, AVVP_val_pd.csv, AVVP_test_pd.csv, AVVP_eval_audio.csv and
-            AVVP_eval_visual.csv, tab-separated, UTF-8.
+        folder: holds AVVP_train.csv, AVVP_val_pd.csv, AVVP_test_pd.csv and, where there are dense labels,
+            AVVP_eval_audio.csv and AVVP_eval_visual.csv, or the same as train.csv, val.csv, test.csv,
+            dense_audio.csv and dense_visual.csv; UTF-8, separated by tabs or commas.
         strict: refuse a file with broken rows instead of repairing them.
+        layout: classes, number of segments, how videos are named, and what an unlisted video means.
 
     Returns:
         The splits, with every defect by kind, file and line.
@@ -98,47 +121,69 @@ def load_annotations(folder: str | os.PathLike[str], strict: bool = False) -> An
             belongs to a video, or ``strict`` and rows need repair.
     """
     paths = annotation_paths(Path(folder))
-    weak = {split: read_weak(paths[split]) for split in WEAK_FILES}
-    refuse_duplicate_videos((paths[split], rows) for split, rows in weak.items())
-    dense = {modality: read_dense(paths[modality]) for modality in DENSE_FILES}
+    weak = {split: read_weak(paths[split], layout) for split in WEAK_FILES}
+    refuse_duplicate_videos(((paths[split], rows) for split, rows in weak.items()), layout)
+    dense = {modality: read_dense(paths[modality], layout) for modality in DENSE_FILES if modality in paths}
+    events = {row.filename for rows in dense.values() for row in rows}
     videos = {row.filename for split in ("val", "test") for row in weak[split]}
-    dense["audio"], defects = repair_audio_rows(paths["audio"], dense["audio"], videos, strict)
+    if all(row.filename in events for row in weak["train"]):
+        videos |= {row.filename for row in weak["train"]}
+    defects: list[Defect] = []
+    if dense and layout.classes == LLP.classes:
+        dense["audio"], defects = repair_audio_rows(paths["audio"], dense["audio"], videos, strict)
     for split, weak_rows in weak.items():
-        defects += label_defects(WEAK_FILES[split], weak_rows)
+        defects += label_defects(paths[split].name, weak_rows, layout.classes)
     for modality, rows in dense.items():
-        _refuse_foreign_events(paths[modality], rows, videos)
-        defects += event_defects(DENSE_FILES[modality], rows, videos)
-    splits = {split: _split_annotations(split, rows, dense) for split, rows in weak.items()}
-    for split in ("val", "test"):
-        defects += _split_defects(WEAK_FILES[split], weak[split], dense, splits[split])
-    return Annotations(splits["train"], splits["val"], splits["test"], tuple(defects))
+        _refuse_foreign_events(paths[modality], rows, videos, paths)
+        defects += event_defects(paths[modality].name, rows, videos, layout)
+    splits = {}
+    for split, weak_rows in weak.items():
+        splits[split], kept = _split_annotations(split, weak_rows, dense, layout)
+        if split != "train":
+            defects += _split_defects(paths[split].name, kept, dense, splits[split], layout)
+    return Annotations(**splits, defects=tuple(defects), files=tuple(path.name for path in paths.values()))
 
 
-def _refuse_foreign_events(path: Path, rows: Sequence[DenseRow], videos: set[str]) -> None:
+def _refuse_foreign_events(
+    path: Path, rows: Sequence[DenseRow], videos: set[str], paths: dict[str, Path]
+) -> None:
     if not any(row.filename in videos for row in rows):
         raise InputError(
             f"{path}: none of its {len(rows)} rows names a validation or test video; expected the events of "
-            f"the videos in {WEAK_FILES['val']} and {WEAK_FILES['test']}"
+            f"the videos in {paths['val'].name} and {paths['test'].name}"
         )
 
 
 def _split_annotations(
-    split: str, rows: Sequence[WeakRow], dense: dict[str, list[DenseRow]]
-) -> SplitAnnotations:
-    labels = np.zeros((len(rows), len(CLASSES)), dtype=np.bool_)
+    split: str, rows: Sequence[WeakRow], dense: dict[str, list[DenseRow]], layout: DataLayout
+) -> tuple[SplitAnnotations, Sequence[WeakRow]]:
+    """Return the annotations of a split and the rows of its videos, without those that nobody annotated."""
+    named = {row.filename for events in dense.values() for row in events}
+    listed = [row for row in rows if row.filename in named]
+    known = bool(listed) and (split != "train" or len(listed) == len(rows))
+    unlisted: tuple[str, ...] = ()
+    if known and layout.dense == "all" and len(rows) - len(listed) > MANY_UNLISTED * len(rows):
+        warnings.warn(
+            f"{len(rows) - len(listed)} of the {len(rows)} videos of split {split!r} have no event in either file: "
+            "they count as videos in which nothing happens; if nobody annotated them, import with --dense listed",
+            stacklevel=3,
+        )
+    if known and layout.dense == "listed":
+        unlisted = tuple(row.filename for row in rows if row.filename not in named)
+        rows = listed
+    labels = np.zeros((len(rows), len(layout.classes)), dtype=np.bool_)
     for number, row in enumerate(rows):
         labels[number, list(row.classes)] = True
     labels.setflags(write=False)
     filenames = tuple(row.filename for row in rows)
-    if split == "train":
-        return SplitAnnotations(filenames, labels, None, None)
-    return SplitAnnotations(
-        filenames, labels, _rasterise(filenames, dense["audio"]), _rasterise(filenames, dense["visual"])
-    )
+    if not known:
+        return SplitAnnotations(filenames, labels, None, None), rows
+    heard, seen = (_rasterise(filenames, dense[modality], layout) for modality in DENSE_FILES)
+    return SplitAnnotations(filenames, labels, heard, seen, unlisted), rows
 
 
-def _rasterise(filenames: Sequence[str], rows: Sequence[DenseRow]) -> NDArray[np.bool_]:
-    """Return (N, 10, C): segments that some row of the video covers; rows of other videos are skipped."""
+def _rasterise(filenames: Sequence[str], rows: Sequence[DenseRow], layout: DataLayout) -> NDArray[np.bool_]:
+    """Return (N, T, C): segments that some row of the video covers; rows of other videos are skipped."""
     position = {filename: number for number, filename in enumerate(filenames)}
     events = np.array(
         [
@@ -149,22 +194,27 @@ def _rasterise(filenames: Sequence[str], rows: Sequence[DenseRow]) -> NDArray[np
         dtype=np.intp,
     ).reshape(-1, 4)
     video, onset, offset, class_index = events.T
-    segments = np.arange(NUM_SEGMENTS)
+    segments = np.arange(layout.num_segments)
     event, segment = np.nonzero((segments >= onset[:, None]) & (segments < offset[:, None]))
-    grid = np.zeros((len(filenames), NUM_SEGMENTS, len(CLASSES)), dtype=np.bool_)
+    grid = np.zeros((len(filenames), layout.num_segments, len(layout.classes)), dtype=np.bool_)
     grid[video[event], segment, class_index[event]] = True
     grid.setflags(write=False)
     return grid
 
 
 def _split_defects(
-    file: str, rows: Sequence[WeakRow], dense: dict[str, list[DenseRow]], split: SplitAnnotations
+    file: str,
+    rows: Sequence[WeakRow],
+    dense: dict[str, list[DenseRow]],
+    split: SplitAnnotations,
+    layout: DataLayout,
 ) -> list[Defect]:
-    assert split.dense_audio is not None
-    assert split.dense_visual is not None
+    """Return the defects that only dense labels show; none where the split has none."""
+    if split.dense_audio is None or split.dense_visual is None:
+        return []
     grids = {"audio": split.dense_audio, "visual": split.dense_visual}
     events = {modality: {row.filename for row in events} for modality, events in dense.items()}
     return [
-        *coverage_defects(file, rows, events, grids),
-        *disagreement_defects(file, rows, split.labels, grids),
+        *coverage_defects(file, rows, events, grids, layout.classes),
+        *disagreement_defects(file, rows, split.labels, grids, layout.classes),
     ]

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import CLASSES
-from rlld_gym.data.llp.annotation_files import DENSE_FILES, WEAK_FILES, DenseRow, WeakRow, is_video_name
+from rlld_gym.data.llp.annotation_files import DenseRow, WeakRow
+from rlld_gym.data.llp.layout import DataLayout
+from rlld_gym.data.video_names import is_video_name
 
 DEFECT_KINDS: Final[dict[str, str]] = {
     "broken-filename": "event row of the 2020 audio file with a broken name; repaired",
@@ -45,14 +46,16 @@ class Defect:
     detail: str
 
 
-def label_defects(file: str, rows: Sequence[WeakRow]) -> Iterator[Defect]:
+def label_defects(file: str, rows: Sequence[WeakRow], classes: Sequence[str]) -> Iterator[Defect]:
     """Yield the labels that a row of a split's file repeats."""
     for row in rows:
         for index in sorted({index for index in row.classes if row.classes.count(index) > 1}):
-            yield Defect("repeated-label", file, row.line, f"{row.filename}: {CLASSES[index]}")
+            yield Defect("repeated-label", file, row.line, f"{row.filename}: {classes[index]}")
 
 
-def event_defects(file: str, rows: Sequence[DenseRow], videos: Collection[str]) -> Iterator[Defect]:
+def event_defects(
+    file: str, rows: Sequence[DenseRow], videos: Collection[str], layout: DataLayout
+) -> Iterator[Defect]:
     """Yield the orphans, the empty and the duplicated rows of an event file, and its overlapping intervals.
 
     A row can have several defects; an exact duplicate also overlaps.
@@ -60,26 +63,27 @@ def event_defects(file: str, rows: Sequence[DenseRow], videos: Collection[str]) 
     Args:
         file: the file's name.
         rows: its rows.
-        videos: filenames of the validation and test videos.
+        videos: filenames of all videos.
+        layout: classes, and how videos are named.
     """
     first_line: dict[tuple[str, int, int, int], int] = {}
     groups: dict[tuple[str, int], list[DenseRow]] = defaultdict(list)
     for row in rows:
         if row.filename not in videos:
-            malformed = "" if is_video_name(row.filename) else ", malformed name"
-            yield Defect("orphan", file, row.line, _describe(row) + malformed)
+            malformed = ", malformed name" * (layout.named_by_id and not is_video_name(row.filename))
+            yield Defect("orphan", file, row.line, _describe(row, layout) + malformed)
         key = (row.filename, row.onset, row.offset, row.class_index)
         if key in first_line:
             yield Defect(
-                "duplicate-row", file, row.line, f"{_describe(row)}, equal to line {first_line[key]}"
+                "duplicate-row", file, row.line, f"{_describe(row, layout)}, equal to line {first_line[key]}"
             )
         first_line.setdefault(key, row.line)
         if row.offset <= row.onset:
-            yield Defect("empty-interval", file, row.line, _describe(row))
+            yield Defect("empty-interval", file, row.line, _describe(row, layout))
         else:
             groups[row.filename, row.class_index].append(row)
     for group in groups.values():
-        yield from _interval_defects(file, group)
+        yield from _interval_defects(file, group, layout)
 
 
 def coverage_defects(
@@ -87,6 +91,7 @@ def coverage_defects(
     rows: Sequence[WeakRow],
     events: Mapping[str, Collection[str]],
     dense: Mapping[str, NDArray[np.bool_]],
+    classes: Sequence[str],
 ) -> Iterator[Defect]:
     """Yield the videos of a split without rows or without marked segments.
 
@@ -94,12 +99,13 @@ def coverage_defects(
         file: name of the split's file.
         rows: its rows, N of them.
         events: "audio" and "visual" -> filenames that the modality's event file contains.
-        dense: "audio" and "visual" -> (N, 10, C) bool.
+        dense: "audio" and "visual" -> (N, T, C) bool.
+        classes: C names.
     """
     tracks = {**dense, "audio-visual": dense["audio"] & dense["visual"]}
     marked = {track: set(np.nonzero(grid)[0].tolist()) for track, grid in tracks.items()}
     for number, row in enumerate(rows):
-        detail = f"{row.filename} ({','.join(CLASSES[index] for index in row.classes)})"
+        detail = f"{row.filename} ({','.join(classes[index] for index in row.classes)})"
         for modality, names in events.items():
             if row.filename not in names:
                 yield Defect(f"no-{modality}-row", file, row.line, detail)
@@ -109,7 +115,11 @@ def coverage_defects(
 
 
 def disagreement_defects(
-    file: str, rows: Sequence[WeakRow], labels: NDArray[np.bool_], dense: Mapping[str, NDArray[np.bool_]]
+    file: str,
+    rows: Sequence[WeakRow],
+    labels: NDArray[np.bool_],
+    dense: Mapping[str, NDArray[np.bool_]],
+    classes: Sequence[str],
 ) -> Iterator[Defect]:
     """Yield the (video, class) pairs of a split in which label and events disagree.
 
@@ -117,11 +127,12 @@ def disagreement_defects(
         file: name of the split's file.
         rows: its rows, N of them.
         labels: (N, C) bool.
-        dense: "audio" and "visual" -> (N, 10, C) bool.
+        dense: "audio" and "visual" -> (N, T, C) bool.
+        classes: C names.
     """
     heard, seen = (_pairs(np.any(dense[modality], axis=1)) for modality in ("audio", "visual"))
     for number, index in sorted(_pairs(labels) ^ (heard | seen)):
-        row, name = rows[number], CLASSES[index]
+        row, name = rows[number], classes[index]
         if labels[number, index]:
             yield Defect("label-without-event", file, row.line, f"{row.filename}: {name}")
         else:
@@ -131,14 +142,14 @@ def disagreement_defects(
             )
 
 
-def defect_report(defects: Sequence[Defect], limit: int | None = None) -> str:
+def defect_report(defects: Sequence[Defect], limit: int | None, files: Sequence[str]) -> str:
     """Return ``defects`` as text: a table of counts per kind and file, then every defect by file and line.
 
     Args:
         defects: what to report.
         limit: at most this many are listed of a kind; None lists all.
+        files: names of the annotation files, the columns of the table.
     """
-    files = [*WEAK_FILES.values(), *DENSE_FILES.values()]
     listed: dict[str, list[Defect]] = {kind: [] for kind in DEFECT_KINDS}
     for defect in defects:
         listed[defect.kind].append(defect)
@@ -171,11 +182,11 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([first, *numbers])
 
 
-def _describe(row: DenseRow) -> str:
-    return f"{row.filename} {CLASSES[row.class_index]} {row.onset}-{row.offset}"
+def _describe(row: DenseRow, layout: DataLayout) -> str:
+    return f"{row.filename} {layout.classes[row.class_index]} {row.onset}-{row.offset}"
 
 
-def _interval_defects(file: str, group: Sequence[DenseRow]) -> Iterator[Defect]:
+def _interval_defects(file: str, group: Sequence[DenseRow], layout: DataLayout) -> Iterator[Defect]:
     """Compare the intervals of one video and class, by onset, with the previous and the longest before."""
     ordered = sorted(group, key=lambda row: row.onset)
     longest = ordered[0]
@@ -191,7 +202,7 @@ def _interval_defects(file: str, group: Sequence[DenseRow]) -> Iterator[Defect]:
         else:
             kind, other = "", row
         if kind:
-            detail = f"{_describe(row)} and line {other.line}: {other.onset}-{other.offset}"
+            detail = f"{_describe(row, layout)} and line {other.line}: {other.onset}-{other.offset}"
             yield Defect(kind, file, row.line, detail)
         if row.offset > longest.offset:
             longest = row

@@ -13,11 +13,13 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import CLASSES, NUM_SEGMENTS, SPLITS
 from rlld_gym.data.llp.annotation_files import annotation_paths
 from rlld_gym.data.llp.annotations import Annotations, SplitAnnotations, load_annotations
+from rlld_gym.data.llp.layout import LLP, DataLayout
 from rlld_gym.data.llp.npy_layout import SOURCE_FILE, FeatureFolders
 from rlld_gym.data.llp.npy_scan import (
+    MISSING,
+    FeatureScan,
     FileProblem,
     VideoFiles,
     check_folders,
@@ -26,6 +28,7 @@ from rlld_gym.data.llp.npy_scan import (
     video_files,
 )
 from rlld_gym.data.llp.partial import PartialStore
+from rlld_gym.data.llp.selection import Selection, first_videos, with_features
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
 from rlld_gym.errors import InputError
@@ -36,6 +39,11 @@ BLOCK_VIDEOS: Final = 64
 
 READING_THREADS: Final = 4
 """Threads that read files: for disks that answer late; they hardly help when the files are cached."""
+
+
+def skipped_path(out: Path) -> Path:
+    """Return where the videos without features are listed that an import left out of a store."""
+    return out.with_name(f"{out.name}.skipped.txt")
 
 
 class FeatureFilesError(InputError):
@@ -70,6 +78,9 @@ def import_store(
     strict: bool = False,
     limit: int | None = None,
     folders: FeatureFolders | None = None,
+    layout: DataLayout = LLP,
+    never_visible: str | None = None,
+    skip_missing: bool = False,
     progress: bool = False,
 ) -> FeatureStore:
     """Read annotations and npy features and write one store file.
@@ -79,15 +90,20 @@ def import_store(
     ``OUT.partial``. After an interruption the same call goes on where it stopped; the file is the same.
 
     Args:
-        annotations: folder of LLP's annotation files.
-        features: folder with ``vggish/ID.npy`` (10, Da), ``res152/ID.npy`` (80, D2) or (10, D2), and
-            ``r2plus1d_18/ID.npy`` (10, D3), floating-point; ID is the first 11 characters of a filename.
+        annotations: folder of annotation files, see `load_annotations`.
+        features: folder with ``vggish/ID.npy`` (T, Da), ``res152/ID.npy`` (8 T, D2) or (T, D2), and
+            ``r2plus1d_18/ID.npy`` (T, D3), floating-point; ID is the first 11 characters of a filename.
             Feature sizes are those of the files.
         out: the store file; replaced when all is read.
         dtype: "float16" or "float32", as which features are stored.
         strict: refuse annotation files with broken rows instead of repairing them.
         limit: import only the first ``limit`` training videos; validation and test stay whole.
         folders: names of the folders of npy files, and whether there is a 3D stream.
+        layout: classes, segments, and how files are named.
+        never_visible: the class that is heard and hardly ever seen: the rule among the controls removes its visual
+            labels. None: "Speech" where there is such a class.
+        skip_missing: leave out videos of which a feature file is missing; they are listed in ``OUT.skipped.txt``
+            and counted in the store's sources.
         progress: show progress bars on standard error.
 
     Returns:
@@ -102,42 +118,51 @@ def import_store(
         raise InputError(f"dtype {dtype!r}: expected float16 or float32")
     if limit is not None and limit < 1:
         raise InputError(f"limit {limit}: expected at least 1 training video")
+    if never_visible is not None and never_visible not in layout.classes:
+        raise InputError(
+            f"never visible {never_visible!r}: no such class; expected one of {', '.join(layout.classes)}"
+        )
     root, target = Path(features), Path(out)
     streams = (folders or FeatureFolders()).streams()
-    loaded = load_annotations(annotations, strict)
+    loaded = load_annotations(annotations, strict, layout)
     paths = annotation_paths(Path(annotations))
-    splits = {name: _first(loaded.split(name), limit if name == "train" else None) for name in SPLITS}
+    selection = first_videos(loaded, limit)
     check_folders(root, streams)
-    files = video_files(root, streams, [name for split in splits.values() for name in split.filenames])
+    files = video_files(root, streams, selection.filenames, layout)
     with ProgressBar(len(files), "video", "scan", shown=progress) as bar:
         scan = scan_headers(files, lambda _done, _all: bar.update())
+    problems = [p for p in scan.problems if not (skip_missing and p.kind == MISSING)]
+    if problems:
+        raise FeatureFilesError(root, problems, len(files) * len(streams), _advice(scan, layout, problems))
     if scan.problems:
-        advice = "nothing was written; restore the files and import again"
-        raise FeatureFilesError(root, scan.problems, len(files) * len(streams), advice)
+        selection, files = with_features(selection, files, scan, layout)
+    splits = selection.splits
     source = _source(root)
     sizes = {stream: size for stream, size in scan.sizes.items() if size is not None}
     header = StoreHeader(
         name=str(source.get("name", target.stem)),
-        classes=CLASSES,
+        classes=layout.classes,
         counts={name: len(split.filenames) for name, split in splits.items()},
         dtype=dtype,
         audio_size=sizes["audio"],
         visual_2d_size=sizes["visual_2d"],
         visual_3d_size=sizes.get("visual_3d", 0),
+        num_segments=layout.num_segments,
         attributes={
             **DEFAULT_ATTRIBUTES,
             **{key: source[key] for key in ("hidden_size", "recipe") if key in source},
+            **({} if never_visible is None else {"never_visible": never_visible}),
             "sources": {
-                **_sources(paths, loaded, limit),
+                **_sources(paths, loaded, limit, selection),
                 "features_folder": str(root.resolve()),
                 "folders": streams,
                 "made_by": source.get("sources"),
             },
         },
     )
-    flags = _flags(splits)
+    flags = _flags(splits, layout.num_segments)
     _check_space(target, header)
-    names = [name for split in splits.values() for name in split.filenames]
+    names = selection.filenames
     fingerprint = _fingerprint(header, names, flags, scan.stamp)
     with PartialStore(target, header, names, flags, fingerprint) as partial:
         _fill(partial, files, sizes, progress)
@@ -148,6 +173,7 @@ def import_store(
             total = len(files) * len(streams)
             raise FeatureFilesError(root, sorted(partial.problems), total, f"no store was written; {advice}")
         partial.finish()
+    selection.write_list(skipped_path(target))
     return FeatureStore.open(target)
 
 
@@ -162,7 +188,7 @@ def _fill(
             problems = [problem for _, found in read for problem in found]
             arrays = {}
             for stream, size in sizes.items():
-                absent = np.zeros((NUM_SEGMENTS, size), np.float32)
+                absent = np.zeros((partial.header.num_segments, size), np.float32)
                 features = np.stack([streams.get(stream, absent) for streams, _ in read])
                 arrays[stream], too_large = _cast(features, partial.header.dtype)
                 problems += [_overflow(block[row], stream, features[row]) for row in too_large]
@@ -193,21 +219,24 @@ def _overflow(video: VideoFiles, stream: str, features: NDArray[np.float32]) -> 
     )
 
 
-def _first(split: SplitAnnotations, number: int | None) -> SplitAnnotations:
-    """Return the first ``number`` videos of a split without dense labels, or the split itself for None."""
-    if number is None:
-        return split
-    return SplitAnnotations(split.filenames[:number], split.labels[:number], None, None)
+def _advice(scan: FeatureScan, layout: DataLayout, problems: Sequence[FileProblem]) -> str:
+    """Return what to do about files that cannot be used."""
+    if scan.audio_rows not in (None, layout.num_segments):
+        rows = scan.audio_rows
+        return f"nothing was written; for videos of {rows} segments import with --segments {rows}"
+    if all(problem.kind == MISSING for problem in problems):
+        return "nothing was written; restore the files, or leave these videos out with --skip-missing"
+    return "nothing was written; restore the files and import again"
 
 
-def _flags(splits: Mapping[str, SplitAnnotations]) -> dict[str, NDArray[np.bool_]]:
+def _flags(splits: Mapping[str, SplitAnnotations], segments: int) -> dict[str, NDArray[np.bool_]]:
     """Return the store's labels, dense labels (zeros where unknown) and whether they are known."""
     parts: dict[str, list[NDArray[np.bool_]]] = {
         key: [] for key in ("labels", "dense_audio", "dense_visual", "dense_known")
     }
     for split in splits.values():
         number, classes = split.labels.shape
-        unknown = np.zeros((number, NUM_SEGMENTS, classes), np.bool_)
+        unknown = np.zeros((number, segments, classes), np.bool_)
         parts["labels"].append(split.labels)
         parts["dense_audio"].append(unknown if split.dense_audio is None else split.dense_audio)
         parts["dense_visual"].append(unknown if split.dense_visual is None else split.dense_visual)
@@ -234,19 +263,22 @@ def _source(root: Path) -> dict[str, Any]:
     return source
 
 
-def _sources(paths: Mapping[str, Path], loaded: Annotations, limit: int | None) -> dict[str, Any]:
+def _sources(
+    paths: Mapping[str, Path], loaded: Annotations, limit: int | None, selection: Selection
+) -> dict[str, Any]:
     """Return what a store says about the origin of its labels."""
     return {
         "annotations": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths.values()},
         "annotation_defects": {kind: count for kind, count in loaded.counts().items() if count},
         "limit": limit,
+        **({"left_out": left_out} if (left_out := selection.left_out()) else {}),
     }
 
 
 def _check_space(target: Path, header: StoreHeader) -> None:
     """Raise InputError where the disk has no room for the features."""
     folder = next(parent for parent in target.resolve().parents if parent.is_dir())
-    values = sum(header.counts.values()) * NUM_SEGMENTS
+    values = sum(header.counts.values()) * header.num_segments
     values *= header.audio_size + header.visual_2d_size + header.visual_3d_size
     needed, free = values * np.dtype(header.dtype).itemsize, shutil.disk_usage(folder).free
     if needed > free:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
-from rlld_gym.data.llp.annotation_files import ID_LENGTH
+from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.video_names import ID_LENGTH
 from rlld_gym.files import atomic_path, write_json
 
 SOURCE_FILE: Final = "source.json"
@@ -51,7 +51,7 @@ def write_npy_layout(
     Args:
         store: the features to write; the 3D folder is left out where the store has no 3D features.
         folder: where the three folders are made. Existing files are replaced.
-        frames: 10 writes the 2D features as they are; a multiple of 10 writes that many frames, which differ
+        frames: T writes the 2D features as they are; a multiple of T writes that many frames, which differ
             from one another but whose means over the frames of a segment are the 2D features up to float32
             rounding.
         seed: of the differences between frames.
@@ -61,10 +61,11 @@ def write_npy_layout(
         The number of files written, without the note on their source.
 
     Raises:
-        ValueError: ``frames`` is not a positive multiple of 10.
+        ValueError: ``frames`` is not a positive multiple of T.
     """
-    if frames < NUM_SEGMENTS or frames % NUM_SEGMENTS:
-        raise ValueError(f"frames is {frames}; expected a positive multiple of {NUM_SEGMENTS}")
+    segments = store.num_segments
+    if frames < segments or frames % segments:
+        raise ValueError(f"frames is {frames}; expected a positive multiple of {segments}")
     root, number, total = Path(folder), 0, sum(store.header.counts.values())
     folders = FeatureFolders(visual_3d="r2plus1d_18" if store.visual_3d_size else None).streams()
     generator = np.random.default_rng(seed)
@@ -74,7 +75,7 @@ def write_npy_layout(
             visual = split.visual[row].astype(np.float32)
             arrays = {
                 "audio": split.audio[row].astype(np.float32),
-                "visual_2d": _spread(visual[:, : store.visual_2d_size], frames // NUM_SEGMENTS, generator),
+                "visual_2d": _spread(visual[:, : store.visual_2d_size], frames // segments, generator),
                 "visual_3d": visual[:, store.visual_2d_size :],
             }
             for stream, stream_folder in folders.items():

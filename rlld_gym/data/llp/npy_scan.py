@@ -11,18 +11,11 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.classes import NUM_SEGMENTS
-from rlld_gym.data.llp.annotation_files import ID_LENGTH
+from rlld_gym.data.llp.layout import LLP, DataLayout
 from rlld_gym.errors import InputError
 
-FRAMES_PER_SEGMENT: Final = 8
-"""Frames of a second of video in the public 2D features."""
-
-_ROWS: Final[Mapping[str, tuple[int, ...]]] = {
-    "audio": (NUM_SEGMENTS,),
-    "visual_2d": (FRAMES_PER_SEGMENT * NUM_SEGMENTS, NUM_SEGMENTS),
-    "visual_3d": (NUM_SEGMENTS,),
-}
+MISSING: Final = "missing"
+"""Kind of the problem of a file that is not there."""
 
 
 @dataclass(frozen=True, order=True)
@@ -30,7 +23,7 @@ class FileProblem:
     """A feature file that cannot be imported.
 
     Attributes:
-        video: the 11-character id.
+        video: its id or name.
         file: the path.
         kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity" or "float16 overflow".
         expected: what the file should be.
@@ -62,6 +55,18 @@ class VideoFiles:
 
     video: str
     paths: Mapping[str, Path]
+    layout: DataLayout = LLP
+
+    def expected_rows(self, stream: str) -> tuple[int, ...]:
+        """Return how many rows a stream's array may have."""
+        segments = self.layout.num_segments
+        pooled = self.layout.frames_per_segment * segments
+        return tuple(dict.fromkeys((pooled, segments))) if stream == "visual_2d" else (segments,)
+
+    def expected_shape(self, stream: str, size: int | None) -> str:
+        """Return the shape in words, such as "(80, 2048) or (10, 2048)"."""
+        width = "D" if size is None else size
+        return " or ".join(f"({rows}, {width})" for rows in self.expected_rows(stream))
 
 
 @dataclass(frozen=True)
@@ -72,19 +77,30 @@ class FeatureScan:
         sizes: stream -> number of features, None where no file of the stream could be read.
         problems: every file that cannot be imported.
         stamp: digest of the paths, sizes and ages of the readable files.
+        audio_rows: rows of the audio files, the number that most of them have; None where none could be read.
     """
 
     sizes: Mapping[str, int | None]
     problems: list[FileProblem]
     stamp: str
+    audio_rows: int | None = None
+
+    def missing(self) -> set[str]:
+        """Return the videos of which a file is not there."""
+        return {problem.video for problem in self.problems if problem.kind == MISSING}
 
 
-def video_files(root: Path, folders: Mapping[str, str], filenames: Sequence[str]) -> list[VideoFiles]:
+def video_files(
+    root: Path, folders: Mapping[str, str], filenames: Sequence[str], layout: DataLayout = LLP
+) -> list[VideoFiles]:
     """Return the files in which the features of the videos are expected."""
-    ids = [filename[:ID_LENGTH] for filename in filenames]
     return [
-        VideoFiles(video, {stream: root / folder / f"{video}.npy" for stream, folder in folders.items()})
-        for video in ids
+        VideoFiles(
+            layout.video(filename),
+            {stream: layout.feature_path(root / folder, filename) for stream, folder in folders.items()},
+            layout,
+        )
+        for filename in filenames
     ]
 
 
@@ -120,49 +136,52 @@ def scan_headers(
         Sizes, problems and a digest of the files' sizes and ages. The size of a stream is the one that most
         of its files have, and files of other sizes are problems.
     """
-    headers: list[tuple[str, str, Path, NpyHeader]] = []
+    headers: list[tuple[VideoFiles, str, NpyHeader]] = []
     problems, digest = [], hashlib.sha256()
     for number, video in enumerate(files, start=1):
         for stream, path in video.paths.items():
             try:
                 header = read_npy_header(path)
             except (OSError, ValueError) as error:
-                problems.append(_unreadable(video.video, stream, path, error))
+                problems.append(_unreadable(video, stream, error))
             else:
-                headers.append((video.video, stream, path, header))
+                headers.append((video, stream, header))
                 digest.update(f"{path} {header.stamp}".encode())
         if progress is not None:
             progress(number, len(files))
     sizes = {}
     for stream in files[0].paths:
-        widths = Counter(h.shape[1] for _, key, _, h in headers if key == stream and len(h.shape) == 2)
+        widths = Counter(h.shape[1] for _, key, h in headers if key == stream and len(h.shape) == 2)
         sizes[stream] = widths.most_common(1)[0][0] if widths else None
-    judged = (
-        judge(video_id, stream, path, header, sizes[stream]) for video_id, stream, path, header in headers
-    )
+    judged = (judge(video, stream, header, sizes[stream]) for video, stream, header in headers)
     problems += [problem for problem in judged if problem is not None]
-    return FeatureScan(sizes, sorted(problems), digest.hexdigest())
+    rows = Counter(h.shape[0] for _, key, h in headers if key == "audio" and len(h.shape) == 2)
+    audio_rows = rows.most_common(1)[0][0] if rows else None
+    return FeatureScan(sizes, sorted(problems), digest.hexdigest(), audio_rows)
 
 
 def judge(
-    video: str, stream: str, path: Path, found: NpyHeader | NDArray[Any], size: int | None
+    video: VideoFiles, stream: str, found: NpyHeader | NDArray[Any], size: int | None
 ) -> FileProblem | None:
     """Return what is wrong with a feature array's shape or dtype, None where nothing is.
 
     Args:
-        video: the video's id.
+        video: the video's files.
         stream: "audio", "visual_2d" or "visual_3d".
-        path: its file.
-        found: its header or content; expected are floating-point numbers of shape (10, size), or (80, size)
-            for 2D features.
+        found: header or content of the stream's file; expected are floating-point numbers of shape (T, size), or
+            also (frames, size) for 2D features.
         size: the expected number of features, None for any.
     """
     shape, dtype = found.shape, found.dtype
     if dtype.kind != "f":
-        return FileProblem(video, str(path), "wrong dtype", "floating-point numbers", str(dtype))
-    if len(shape) == 2 and shape[0] in _ROWS[stream] and shape[1] > 0 and size in (None, shape[1]):
+        return FileProblem(
+            video.video, str(video.paths[stream]), "wrong dtype", "floating-point numbers", str(dtype)
+        )
+    rows = video.expected_rows(stream)
+    if len(shape) == 2 and shape[0] in rows and shape[1] > 0 and size in (None, shape[1]):
         return None
-    return FileProblem(video, str(path), "wrong shape", _expected_shape(stream, size), str(shape))
+    expected = video.expected_shape(stream, size)
+    return FileProblem(video.video, str(video.paths[stream]), "wrong shape", expected, str(shape))
 
 
 def check_folders(root: Path, folders: Mapping[str, str]) -> None:
@@ -176,7 +195,7 @@ def check_folders(root: Path, folders: Mapping[str, str]) -> None:
             advice = "; for features without a 3D stream use --no-3d" if stream == "visual_3d" else ""
             raise InputError(
                 f"features {root}: no folder {folder!r} with the {stream.replace('_', ' ')} features; "
-                f"expected {folder}/ID.npy for every video{advice}"
+                f"expected a file in {folder}/ for every video{advice}"
             )
 
 
@@ -190,13 +209,13 @@ def read_video(
         sizes: stream -> number of features.
 
     Returns:
-        Stream -> (10, size) float32, frames pooled by their mean over each segment, and the problems: files
+        Stream -> (T, size) float32, frames pooled by their mean over each segment, and the problems: files
         that became unreadable or changed their shape since they were scanned, or hold NaN or infinity. The
         streams of such files are left out.
     """
     arrays, problems = {}, []
     for stream, path in files.paths.items():
-        pooled = _read_stream(files.video, stream, path, sizes[stream])
+        pooled = _read_stream(files, stream, path, sizes[stream])
         if isinstance(pooled, FileProblem):
             problems.append(pooled)
         else:
@@ -204,35 +223,30 @@ def read_video(
     return arrays, problems
 
 
-def _read_stream(video: str, stream: str, path: Path, size: int) -> NDArray[np.float32] | FileProblem:
+def _read_stream(video: VideoFiles, stream: str, path: Path, size: int) -> NDArray[np.float32] | FileProblem:
     try:
         raw = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        return _unreadable(video, stream, path, error)
-    problem = judge(video, stream, path, raw, size)
+        return _unreadable(video, stream, error)
+    problem = judge(video, stream, raw, size)
     if problem is not None:
         return problem
     with np.errstate(over="ignore", invalid="ignore"):
-        frames = raw.reshape(NUM_SEGMENTS, -1, size)
+        frames = raw.reshape(video.layout.num_segments, -1, size)
         pooled: NDArray[np.float32] = frames.mean(axis=1, dtype=np.float32)
     bad = int(np.count_nonzero(~np.isfinite(pooled)))
     if bad:
         found = f"NaN or infinity in {bad} of {pooled.size} values (of segments)"
-        return FileProblem(video, str(path), "NaN or infinity", "finite values", found)
+        return FileProblem(video.video, str(path), "NaN or infinity", "finite values", found)
     return pooled
 
 
-def _unreadable(video: str, stream: str, path: Path, error: Exception) -> FileProblem:
-    expected = _expected_shape(stream, None)
+def _unreadable(video: VideoFiles, stream: str, error: Exception) -> FileProblem:
+    path, expected = str(video.paths[stream]), video.expected_shape(stream, None)
     if isinstance(error, FileNotFoundError):
-        return FileProblem(video, str(path), "missing", expected, "no file")
+        return FileProblem(video.video, path, MISSING, expected, "no file")
     found = " ".join(str(error).split()) or type(error).__name__
-    return FileProblem(video, str(path), "unreadable", expected, found)
-
-
-def _expected_shape(stream: str, size: int | None) -> str:
-    """Return the shape in words, such as "(80, 2048) or (10, 2048)"."""
-    return " or ".join(f"({rows}, {'D' if size is None else size})" for rows in _ROWS[stream])
+    return FileProblem(video.video, path, "unreadable", expected, found)
 
 
 def _shape_and_dtype(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:

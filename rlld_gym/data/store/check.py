@@ -17,6 +17,7 @@ from rlld_gym.data.store.file import (
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.opening import open_store_file
 from rlld_gym.data.store.seal import dataset_checksum, row_blocks
+from rlld_gym.data.video_names import is_video_name
 from rlld_gym.errors import InputError
 
 TOLERATED_DISAGREEMENT: Final = 0.1
@@ -92,7 +93,10 @@ def _name_problems(file: h5py.File) -> Iterator[str]:
     empty = np.flatnonzero(np.char.strip(names) == b"").tolist()
     if empty:
         yield f"dataset 'filenames': {len(empty)} videos without a name, the first is video {empty[0]}"
-    for what, values in (("a file name", names), ("a video id (first 11 characters)", names.astype("S11"))):
+    kinds = [("a file name", names)]
+    if all(is_video_name(name.decode(errors="replace")) for name in names.tolist()):
+        kinds.append(("a video id (first 11 characters)", names.astype("S11")))  # features are keyed by it
+    for what, values in kinds:
         unique, counts = np.unique(values, return_counts=True)
         repeated = [value.decode(errors="replace") for value in unique[counts > 1].tolist()]
         if repeated:

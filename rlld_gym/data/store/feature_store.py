@@ -97,6 +97,11 @@ class FeatureStore:
         return self.header.classes
 
     @property
+    def num_segments(self) -> int:
+        """T, into how many segments a video is cut."""
+        return self.header.num_segments
+
+    @property
     def audio_size(self) -> int:
         """Da."""
         return self.header.audio_size
@@ -167,4 +172,5 @@ class FeatureStore:
     def __repr__(self) -> str:
         counts = "/".join(str(count) for count in self.header.counts.values())
         sizes = f"{self.audio_size} + {self.visual_2d_size} + {self.visual_3d_size}"
-        return f"FeatureStore({self.name!r}, {counts} videos, {len(self.classes)} classes, sizes {sizes})"
+        grid = f"{self.num_segments} segments, {len(self.classes)} classes"
+        return f"FeatureStore({self.name!r}, {counts} videos, {grid}, sizes {sizes})"

@@ -21,7 +21,7 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
+from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.names import class_name_problem, video_name_problem
 from rlld_gym.data.split import FEATURE_DTYPES, Split
 from rlld_gym.data.store.header import StoreHeader
@@ -57,15 +57,15 @@ def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
 
 def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
     """Create all datasets of a store; filenames are filled in, all else is zero until written."""
-    number, classes = sum(header.counts.values()), len(header.classes)
+    number, classes, segments = sum(header.counts.values()), len(header.classes), header.num_segments
     for key, size in (
         ("audio", header.audio_size),
         ("visual", header.visual_2d_size + header.visual_3d_size),
     ):
-        file.create_dataset(key, shape=(number, NUM_SEGMENTS, size), dtype=header.dtype)
+        file.create_dataset(key, shape=(number, segments, size), dtype=header.dtype)
     file.create_dataset("labels", shape=(number, classes), dtype=np.uint8)
-    file.create_dataset("dense_audio", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
-    file.create_dataset("dense_visual", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
+    file.create_dataset("dense_audio", shape=(number, segments, classes), dtype=np.uint8)
+    file.create_dataset("dense_visual", shape=(number, segments, classes), dtype=np.uint8)
     file.create_dataset("dense_known", shape=(number,), dtype=np.uint8)
     encoded = [name.encode() for name in filenames]
     file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(map(len, encoded))}"))
@@ -255,6 +255,7 @@ def _header(file: h5py.File) -> StoreHeader:
         audio_size=shapes["audio"][2],
         visual_2d_size=visual_2d_size,
         visual_3d_size=shapes["visual"][2] - visual_2d_size,
+        num_segments=shapes["audio"][1],
         attributes=attributes,
     )
 
@@ -267,12 +268,15 @@ def _checksums(text: str) -> dict[str, str]:
 def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> dict[str, tuple[int, ...]]:
     """Check that every dataset is there with the expected dtype and shape; return the shapes."""
     any_size = -1
+    audio = file.get("audio")
+    # The number of segments is that of the audio features; all else must agree.
+    segments = audio.shape[1] if isinstance(audio, h5py.Dataset) and audio.ndim == 3 else any_size
     expected: dict[str, tuple[int, ...]] = {
-        "audio": (number, NUM_SEGMENTS, any_size),
-        "visual": (number, NUM_SEGMENTS, any_size),
+        "audio": (number, segments, any_size),
+        "visual": (number, segments, any_size),
         "labels": (number, classes),
-        "dense_audio": (number, NUM_SEGMENTS, classes),
-        "dense_visual": (number, NUM_SEGMENTS, classes),
+        "dense_audio": (number, segments, classes),
+        "dense_visual": (number, segments, classes),
         "dense_known": (number,),
         "filenames": (number,),
     }

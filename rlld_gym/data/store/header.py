@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
+from rlld_gym.data.classes import SPEECH_NAME, SPLITS
 from rlld_gym.data.fingerprint import FEATURES, LABELS, DataFingerprint, joint_checksum
 from rlld_gym.data.split import Split
 
@@ -22,6 +22,7 @@ class StoreHeader:
         counts: videos per split, in the order train, val, test.
         dtype: "float16" or "float32".
         audio_size: Da. visual_2d_size: D2. visual_3d_size: D3, 0 where there is no 3D stream.
+        num_segments: T, into how many segments of equal length a video is cut.
         attributes: everything else, JSON-able.
     """
 
@@ -32,7 +33,31 @@ class StoreHeader:
     audio_size: int
     visual_2d_size: int
     visual_3d_size: int
+    num_segments: int
     attributes: Mapping[str, Any]
+
+    @property
+    def never_visible(self) -> str | None:
+        """The class whose visual labels are taken for noise by the rule among the controls; None: there is none."""
+        named = self.attributes.get("never_visible", SPEECH_NAME)
+        return str(named) if named in self.classes else None
+
+    @property
+    def never_visible_index(self) -> int | None:
+        """Its index among the classes."""
+        return None if self.never_visible is None else self.classes.index(self.never_visible)
+
+    @property
+    def rule_note(self) -> str:
+        """What must be said beside tables whose heads say Speech; empty where Speech is meant."""
+        if self.never_visible == SPEECH_NAME:
+            return ""
+        if self.never_visible is None:
+            return (
+                'There is no row "no visual Speech": the data have no such class, and name no other that is heard '
+                "and hardly ever seen ('rlld data import --never-visible NAME')."
+            )
+        return f'Rows and columns that say "Speech" are about the class "{self.never_visible}".'
 
     @property
     def network_sizes(self) -> dict[str, int]:
@@ -53,7 +78,7 @@ class StoreHeader:
             seed=seed if isinstance(seed, int) else None,
             classes=self.classes,
             videos=dict(self.counts),
-            segments=NUM_SEGMENTS,
+            segments=self.num_segments,
             audio_size=self.audio_size,
             visual_2d_size=self.visual_2d_size,
             visual_3d_size=self.visual_3d_size,
@@ -79,10 +104,10 @@ def header_of(
             raise ValueError(f"the split given as {key!r} calls itself {split.name!r}")
         if len(split) == 0:
             raise ValueError(f"split {key!r} is empty; every split needs at least one video")
-        found = (split.audio.shape[-1], split.visual.shape[-1], split.labels.shape[-1], split.audio.dtype)
-        if found != (train.audio.shape[-1], train.visual.shape[-1], len(classes), train.audio.dtype):
+        found = (*_sizes(split), split.labels.shape[-1], split.audio.dtype)
+        if found != (*_sizes(train), len(classes), train.audio.dtype):
             raise ValueError(
-                f"split {key!r}: sizes, classes or dtype {found} differ from the training split's"
+                f"split {key!r}: segments, sizes, classes or dtype {found} differ from the training split's"
             )
     if not 0 < visual_2d_size <= train.visual.shape[-1]:
         raise ValueError(f"visual_2d_size {visual_2d_size}: expected 1 to {train.visual.shape[-1]}")
@@ -94,5 +119,11 @@ def header_of(
         audio_size=train.audio.shape[-1],
         visual_2d_size=visual_2d_size,
         visual_3d_size=train.visual.shape[-1] - visual_2d_size,
+        num_segments=train.num_segments,
         attributes={**DEFAULT_ATTRIBUTES, **attributes},
     )
+
+
+def _sizes(split: Split) -> tuple[int, int, int]:
+    """Return T, Da and D2 + D3."""
+    return split.num_segments, split.audio.shape[-1], split.visual.shape[-1]

@@ -120,7 +120,7 @@ def test_progress_counts_the_epochs_of_all_parsers() -> None:
 
 def test_missing_library_is_named_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cleanlab", None)
-    with pytest.raises(InputError, match=r"needs cleanlab; install it: pip install -e '.\[cleanlab\]'"):
+    with pytest.raises(InputError, match=r"needs cleanlab; install it: pip install 'rlld-gym\[cleanlab\]'"):
         make("cleanlab").denoise(small_context())
 
 

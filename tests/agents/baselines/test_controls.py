@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,15 @@ def test_no_visual_speech_removes_one_column_wherever_it_is() -> None:
         assert not denoised.visual[:, column].any()
         np.testing.assert_array_equal(np.delete(denoised.visual, column, 1), np.delete(weak, column, 1))
         np.testing.assert_array_equal(denoised.audio, weak)
+
+
+def test_the_rule_is_about_the_class_that_the_data_name() -> None:
+    context = replace(small_context(), never_visible="Dog")
+    column, weak = context.classes.index("Dog"), weak_labels(context)
+    denoised = make("no_visual_speech").denoise(context)
+    assert weak[:, column].any()
+    assert not denoised.visual[:, column].any()
+    np.testing.assert_array_equal(np.delete(denoised.visual, column, 1), np.delete(weak, column, 1))
 
 
 def test_methods_that_the_data_do_not_allow_say_so() -> None:

@@ -206,8 +206,9 @@ def test_denoise_writes_the_run_s_labels_and_the_pair(run: Path, tmp_path: Path)
     ).read_bytes()
     assert {path.name for path in (tmp_path / "labels").iterdir()} == {
         "denoised_labels.csv",
-        "denoised_train_audio.csv",
-        "denoised_train_visual.csv",
+        "AVVP_train_audio.csv",
+        "AVVP_train_visual.csv",
+        "noise_ratios.npz",
         "removed_rows.tsv",
     }
     options = ["--data", "twin-tiny", "--seed", "1", "--threshold", "0.2"]

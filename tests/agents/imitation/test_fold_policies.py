@@ -15,7 +15,7 @@ from rlld_agents.imitation.out_of_fold import OutOfFold, best_epoch, split_into_
 from rlld_agents.labels.estimate import estimate_removals
 from rlld_agents.labels.removal import removal_quality
 from rlld_gym.data import open_data
-from rlld_gym.data.classes import CLASSES
+from rlld_gym.data.classes import SPEECH
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from tests.agents.imitation.parsers import DATA, started
@@ -63,7 +63,7 @@ def test_the_estimate_is_what_policies_do_on_videos_that_were_held_out() -> None
         for measure, value in expected.as_dict()[name].items():
             assert found[measure] == pytest.approx(value, abs=1e-4)
     others = labels.copy()
-    others[:, CLASSES.index("Speech")] = False
+    others[:, SPEECH] = False
     rest_quality = removal_quality(others, left[:, 0] & others, left[:, 1] & others, truth(), scores)
     without = warm.estimate.as_dict()["visual"]
     assert without["auc_without_speech"] == pytest.approx(rest_quality.visual.auc, abs=1e-4)
@@ -86,7 +86,7 @@ def test_no_fold_chooses_its_own_epoch_or_shift() -> None:
     epochs = [torch.randn(len(VALIDATION), 2, 25, generator=generator) for _ in range(4)]
     mine = fold == 1
     results = [
-        OutOfFold(videos, fold, CLASSES).nested_probability(epochs)
+        OutOfFold(videos, fold, SPEECH).nested_probability(epochs)
         for videos in (VALIDATION, with_other_truth(mine))
     ]
     assert torch.equal(results[0][mine], results[1][mine])
@@ -113,7 +113,7 @@ def test_the_known_best_epoch_is_found() -> None:
     generator = torch.Generator().manual_seed(1)
     wrong = torch.from_numpy(~np.stack(truth(), axis=1)).float()
     noise = torch.randn(len(VALIDATION), 2, 25, generator=generator)
-    judge = OutOfFold(VALIDATION, split_into_folds(len(VALIDATION), 4, 0), CLASSES)
+    judge = OutOfFold(VALIDATION, split_into_folds(len(VALIDATION), 4, 0), SPEECH)
     epochs = [signal * (2 * wrong - 1) + noise for signal in (0.2, 0.5, 1.0, 2.0, 1.0, 0.3)]
     curve = [judge.quality(epoch) for epoch in epochs]
     assert best_epoch(curve) == 4
@@ -193,9 +193,8 @@ def test_few_videos_have_a_fold_each_and_undefined_measures_are_none() -> None:
 
 
 def test_data_without_speech_have_one_set_of_measures() -> None:
-    names = ["Horn", *CLASSES[1:]]
     probability = torch.rand(len(VALIDATION), 2, 25, generator=torch.Generator().manual_seed(0))
-    estimate = estimate_removals(probability, VALIDATION, names)
+    estimate = estimate_removals(probability, VALIDATION, None)
     assert estimate.without_speech is None
     assert not any(name.endswith("_without_speech") for name in estimate.as_dict()["visual"])
     assert estimate.quality == pytest.approx(0.5, abs=0.1)

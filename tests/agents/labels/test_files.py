@@ -1,4 +1,3 @@
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlld_agents.labels.files import PAIR_FILES, read_labels, write_labels, write_pair
+from rlld_agents.labels.files import read_labels, write_labels
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.errors import InputError
 
@@ -51,18 +50,6 @@ def test_round_trip_of_any_labels(
     np.testing.assert_array_equal(read, (audio, visual))
 
 
-def test_pair_is_read_by_a_plain_reader_of_the_han_layout(tmp_path: Path) -> None:
-    audio, visual = revised()
-    write_pair(tmp_path, FILENAMES, CLASSES, audio, visual)
-    for name, labels in zip(PAIR_FILES, (audio, visual), strict=True):
-        with open(tmp_path / name, newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        found = {row["filename"]: {CLASSES.index(c) for c in row["event_labels"].split(",")} for row in rows}
-        kept = [(f, set(np.flatnonzero(row))) for f, row in zip(FILENAMES, labels, strict=True)]
-        expected = {filename: indices for filename, indices in kept if indices}
-        assert found == expected, "a video without a label has no row"
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -102,6 +89,4 @@ def test_wrong_shape_or_unwritable_name(tmp_path: Path) -> None:
     for name, message in (("", "has no name"), (CLASSES[1], "the same name")):
         with pytest.raises(ValueError, match=message):
             write_labels(tmp_path / "x.csv", FILENAMES, (name, *CLASSES[1:]), ORIGINAL, ORIGINAL)
-    with pytest.raises(ValueError, match="the layout of LLP has no quoting"):
-        write_pair(tmp_path, FILENAMES, ("a,b", *CLASSES[1:]), ORIGINAL, ORIGINAL)
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import gymnasium
 import numpy as np
@@ -149,6 +150,13 @@ def test_bad_policy_files_are_input_errors(tmp_path: Path) -> None:
             load_policy(path)
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def test_archives_of_other_libraries_stay_closed_and_say_how_to_export(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("data", "{}")
+    with pytest.raises(InputError, match=r"rlld_agents.save_policy\(model.policy.actor_critic.policy"):
+        load_policy(tmp_path / "model.zip")
 
 
 def test_check_fits_names_found_and_expected() -> None:

@@ -1,0 +1,58 @@
+"""The pages of docs/datasets/ from beginning to end on made-up files: what they say to type runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rlld_agents.cli import main
+from rlld_gym.data import FeatureStore
+from tests.data import made_up
+
+PAGES = Path(__file__).resolve().parents[1] / "docs" / "datasets"
+SHORTER = {
+    "train": ["--rounds", "1", "--parser-epochs", "1", "--hidden-size", "8", "--workers", "1"],
+    "denoise": ["--epochs", "1", "--hidden-size", "8"],
+    "train-parser": ["--epochs", "1", "--hidden-size", "8"],
+}
+"""Words that make a command of the page one of seconds."""
+
+SHAPES = {
+    "llp.h5": (10, 25, (5, 6, 3)),
+    "ave.h5": (10, 28, (5, 6, 0)),
+    "unav.h5": (60, 100, (5, 6, 0)),
+    "clip.h5": (10, 25, (5, 6, 0)),
+    "own.h5": (20, 7, (5, 6, 0)),
+    "watched.h5": (20, 7, (5, 6, 0)),
+}
+"""Store that a page makes -> segments, classes, feature sizes."""
+
+
+def run(kind: str, text: str) -> None:
+    """Run a block of a page in the working directory."""
+    if kind == "python":
+        exec(compile(text, "page", "exec"), {})
+    if kind == "bash":
+        for line in text.replace("\\\n", " ").splitlines():
+            program, *words = shlex.split(line)
+            assert program == "rlld"
+            assert main(words + SHORTER.get(words[0], [])) == 0, line
+
+
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README"))
+@pytest.mark.filterwarnings("ignore:.*have no event in either file")
+def test_a_page_runs_from_beginning_to_end(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    getattr(made_up, page)()
+    for kind, block in re.findall(r"```(\w+)\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL):
+        run(kind, re.sub(r"^ {3}", "", block, flags=re.MULTILINE))
+    made = {path.name for path in tmp_path.glob("*.h5")} & set(SHAPES)
+    assert made
+    for name in made:
+        store = FeatureStore.open(tmp_path / name)
+        sizes = store.audio_size, store.visual_2d_size, store.visual_3d_size
+        assert (store.num_segments, len(store.classes), sizes) == SHAPES[name]
+    assert list(tmp_path.rglob("denoised_labels.csv"))
