@@ -42,6 +42,9 @@ class Import:
     """Folder of the visual features of frames."""
     visual_3d_folder: Annotated[str, tyro.conf.arg(name="visual-3d-folder")] = "r2plus1d_18"
     """Folder of the visual features of clips."""
+    teacher: Path | None = None
+    """Folder of what segment-level teachers say of the training videos, as VALOR or LSLD leave it, or with
+    audio/ID.npy and visual/ID.npy (10, 25) in [0, 1]; systems such as VALOR need it."""
     show: int = 20
     """How many unusable files to print; all are counted."""
     defects: Path | None = None
@@ -69,6 +72,7 @@ class Import:
                 strict=self.strict,
                 limit=self.limit,
                 folders=FeatureFolders(self.audio_folder, self.visual_2d_folder, visual_3d),
+                teacher=self.teacher,
                 progress=True,
             )
         except FeatureFilesError as error:

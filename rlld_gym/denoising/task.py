@@ -67,7 +67,7 @@ class TaskLearner:
         start: what every new task network is a copy of; None: its weights are drawn anew.
 
     Raises:
-        InputError: the validation split cannot be scored.
+        InputError: the validation split cannot be scored, or the objective needs teachers that are not there.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class TaskLearner:
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._objective: Objective = make_objective(recipe)
+        self._objective.check(data["train"])
         self._videos_seen = 0
 
     @timed_part("task training")
@@ -143,7 +144,7 @@ class TaskLearner:
         """Return where the coming step stands; an epoch is as many videos as the training split has."""
         steps = max(1, len(self.data["train"]) // batch_size)
         epoch, within = divmod(self._videos_seen, len(self.data["train"]))
-        return StepContext(epoch + 1, within // batch_size, steps, videos)
+        return self._objective.context(self.data["train"], epoch + 1, within // batch_size, steps, videos)
 
     @property
     def stackable(self) -> bool:

@@ -233,10 +233,13 @@ def train_parser(
 
     Raises:
         ValueError: labels of another shape or outside [0, 1], or "val" without dense labels.
+        InputError: the features do not fit the network, or the objective needs teachers that are not there.
     """
     train, validation = data["train"], data["val"]
     if keep == "best":
         require_scores(validation)
+    objective = make_objective(recipe)
+    objective.check(train)
     targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
         targets = targets._replace(video=checked_labels("video_labels", video_labels, train))
@@ -251,7 +254,6 @@ def train_parser(
     sizes = feature_sizes(train)
     network.require_features(sizes["audio_size"], sizes["visual_2d_size"], sizes["visual_3d_size"])
     optimizer = make_optimizer(network, recipe)
-    objective = make_objective(recipe)
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
     record = EpochRecord(recipe.selection)
@@ -304,7 +306,7 @@ def _train_epoch(
         if revise_targets is not None:
             with torch.no_grad():
                 wanted = revise_targets(network, batch, wanted, epoch, number)
-        context = StepContext(epoch, number, steps, videos=indices)
+        context = objective.context(train, epoch, number, steps, indices)
         loss = train_step(network, optimizer, batch, wanted, recipe, objective=objective, context=context)
         total += loss * len(indices)
         if average is not None:

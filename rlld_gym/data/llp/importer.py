@@ -27,6 +27,8 @@ from rlld_gym.data.llp.npy_scan import (
     video_files,
 )
 from rlld_gym.data.llp.partial import PartialStore
+from rlld_gym.data.llp.teachers import read_teachers
+from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
 from rlld_gym.errors import InputError
@@ -65,6 +67,7 @@ def import_store(
     strict: bool = False,
     limit: int | None = None,
     folders: FeatureFolders | None = None,
+    teacher: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> FeatureStore:
     """Read annotations and npy features and write one store file.
@@ -83,6 +86,8 @@ def import_store(
         strict: refuse annotation files with broken rows instead of repairing them.
         limit: import only the first ``limit`` training videos; validation and test stay whole.
         folders: names of the folders of npy files, and whether there is a 3D stream.
+        teacher: folder of what segment-level teachers say of the training videos, see
+            `rlld_gym.data.llp.teachers`; None: there are none.
         progress: show progress bars on standard error.
 
     Returns:
@@ -109,6 +114,7 @@ def import_store(
     if scan.problems:
         advice = "nothing was written; restore the files and import again"
         raise FeatureFilesError(root, scan.problems, len(files) * len(streams), advice)
+    teachers = {} if teacher is None else _teachers(Path(teacher), splits["train"].filenames)
     source = _source(root)
     sizes = {stream: size for stream, size in scan.sizes.items() if size is not None}
     header = StoreHeader(
@@ -127,14 +133,16 @@ def import_store(
                 "features_folder": str(root.resolve()),
                 "folders": streams,
                 "made_by": source.get("sources"),
+                **({} if teacher is None else {"teacher_folder": str(Path(teacher).resolve())}),
             },
         },
     )
     flags = _flags(splits)
     _check_space(target, header)
     names = [name for split in splits.values() for name in split.filenames]
-    fingerprint = _fingerprint(header, names, flags, scan.stamp)
-    with PartialStore(target, header, names, flags, fingerprint) as partial:
+    fixed = flags | teachers
+    fingerprint = _fingerprint(header, names, fixed, scan.stamp)
+    with PartialStore(target, header, names, fixed, fingerprint) as partial:
         _fill(partial, files, sizes, progress)
         if partial.problems:
             partial.discard()
@@ -212,6 +220,15 @@ def _flags(splits: Mapping[str, SplitAnnotations]) -> dict[str, NDArray[np.bool_
     return {key: np.concatenate(arrays) for key, arrays in parts.items()}
 
 
+def _teachers(folder: Path, filenames: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return the datasets of what teachers say of the training videos."""
+    answers, problems = read_teachers(folder, filenames, len(CLASSES))
+    if problems:
+        advice = "nothing was written; restore the files, or import without --teacher"
+        raise FeatureFilesError(folder, sorted(problems), 2 * len(filenames), advice)
+    return dict(zip(TEACHERS, answers, strict=True))
+
+
 def _source(root: Path) -> dict[str, Any]:
     """Return what the feature folder says about its origin; folders of LLP's own features say nothing."""
     try:
@@ -252,11 +269,11 @@ def _check_space(target: Path, header: StoreHeader) -> None:
 
 
 def _fingerprint(
-    header: StoreHeader, names: Sequence[str], flags: Mapping[str, NDArray[np.bool_]], stamp: str
+    header: StoreHeader, names: Sequence[str], fixed: Mapping[str, NDArray[Any]], stamp: str
 ) -> str:
     """Return a digest of everything that decides the content of the store."""
     digest = hashlib.sha256(repr(header).encode())
     digest.update("\n".join([stamp, *names]).encode())
-    for value in flags.values():
+    for value in fixed.values():
         digest.update(value.tobytes())
     return digest.hexdigest()

@@ -32,7 +32,8 @@ class FileProblem:
     Attributes:
         video: the 11-character id.
         file: the path.
-        kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity" or "float16 overflow".
+        kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity", "float16 overflow" or
+            "out of range".
         expected: what the file should be.
         found: what it is.
     """

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
+from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.file import create_datasets, writable_file, write_attributes
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.errors import InputError
@@ -38,7 +39,7 @@ class PartialStore:
         out: Path,
         header: StoreHeader,
         filenames: Sequence[str],
-        flags: Mapping[str, NDArray[np.bool_]],
+        fixed: Mapping[str, NDArray[Any]],
         fingerprint: str,
     ) -> None:
         """Go on with a partial file of the same fingerprint, or begin a new one.
@@ -47,7 +48,8 @@ class PartialStore:
             out: the final file.
             header: of the store to be.
             filenames: N names.
-            flags: "labels", "dense_audio", "dense_visual" and "dense_known", N rows each.
+            fixed: whole datasets that are known already: "labels", "dense_audio", "dense_visual" and "dense_known",
+                bool, and those of teachers, if there are any.
             fingerprint: identifies the input; a partial file of another input is replaced.
 
         Raises:
@@ -60,7 +62,7 @@ class PartialStore:
         try:
             file = self._resume()
             if file is None:
-                file = self._begin(filenames, flags)
+                file = self._begin(filenames, fixed)
         except OSError as error:
             raise InputError(
                 f"{self.path}: cannot be written: {error}; if no other import writes it, delete it and begin anew"
@@ -119,13 +121,13 @@ class PartialStore:
             return None
         return writable_file(self.path, "r+")
 
-    def _begin(self, filenames: Sequence[str], flags: Mapping[str, NDArray[np.bool_]]) -> h5py.File:
+    def _begin(self, filenames: Sequence[str], fixed: Mapping[str, NDArray[Any]]) -> h5py.File:
         self.done, self.problems = 0, []
         self.state_path.unlink(missing_ok=True)
         file = writable_file(self.path)
-        create_datasets(file, self.header, filenames)
-        for key, value in flags.items():
-            file[key][...] = value.view(np.uint8)
+        create_datasets(file, self.header, filenames, teachers=TEACHERS[0] in fixed)
+        for key, value in fixed.items():
+            file[key][...] = value.view(np.uint8) if value.dtype == np.bool_ else value
         # The first write of a row allocates a contiguous dataset as a whole; after it the structure is final.
         for key in ("audio", "visual"):
             file[key][0] = 0

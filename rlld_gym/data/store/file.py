@@ -4,7 +4,9 @@ Datasets, contiguous and uncompressed, videos in the order train, val, test:
 
 - ``audio`` (N, T, Da) and ``visual`` (N, T, D2 + D3), both float16 or both float32, 2D features first;
 - ``labels`` (N, C), ``dense_audio`` and ``dense_visual`` (N, T, C), ``dense_known`` (N,): uint8, 0 or 1;
-- ``filenames`` (N,): fixed-length bytes, UTF-8.
+- ``filenames`` (N,): fixed-length bytes, UTF-8;
+- where training videos have segment-level teachers, ``teacher_audio`` and ``teacher_visual`` (N_train, T, C),
+  float16.
 
 Attributes of the file: ``format``, ``format_version``, ``name``, ``counts``, ``classes``, ``visual_2d_size``,
 ``hidden_size``, ``recipe``, ``sources``, ``checksums`` (SHA-256 of each dataset's bytes) and ``extra``;
@@ -23,7 +25,7 @@ import h5py
 import numpy as np
 
 from rlld_gym.data.classes import NUM_SEGMENTS, SPLITS
-from rlld_gym.data.split import FEATURE_DTYPES, Split
+from rlld_gym.data.split import FEATURE_DTYPES, TEACHER_DTYPE, TEACHERS, Split
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.errors import InputError
@@ -35,9 +37,15 @@ FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 """Datasets of zeros and ones."""
 FEATURES: Final = ("audio", "visual")
 DATASETS: Final = (*FEATURES, *FLAGS, "filenames")
+"""Datasets of every store; those of teachers are in some."""
 
 _REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
 _BLOCK_BYTES: Final = 16 * 2**20
+
+
+def datasets_in(file: h5py.File) -> tuple[str, ...]:
+    """Return the names of the datasets of an open store file."""
+    return (*DATASETS, *(key for key in TEACHERS if key in file))
 
 
 def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
@@ -67,7 +75,9 @@ def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
     return h5py.File(path, mode, alignment_threshold=1, alignment_interval=64)
 
 
-def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
+def create_datasets(
+    file: h5py.File, header: StoreHeader, filenames: Sequence[str], *, teachers: bool = False
+) -> None:
     """Create all datasets of a store; filenames are filled in, all else is zero until written."""
     number, classes = sum(header.counts.values()), len(header.classes)
     for key, size in (
@@ -79,6 +89,10 @@ def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[st
     file.create_dataset("dense_audio", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
     file.create_dataset("dense_visual", shape=(number, NUM_SEGMENTS, classes), dtype=np.uint8)
     file.create_dataset("dense_known", shape=(number,), dtype=np.uint8)
+    if teachers:
+        for key in TEACHERS:
+            shape = (header.counts["train"], NUM_SEGMENTS, classes)
+            file.create_dataset(key, shape=shape, dtype=TEACHER_DTYPE)
     encoded = [name.encode() for name in filenames]
     file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(map(len, encoded))}"))
 
@@ -105,7 +119,7 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         "hidden_size": int(header.attributes["hidden_size"]),
         "recipe": str(header.attributes["recipe"]),
         "sources": sources,
-        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in DATASETS}),
+        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in datasets_in(file)}),
         "extra": extra,
     }
     for key, value in values.items():
@@ -123,13 +137,16 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
     filenames = [filename for name in SPLITS for filename in splits[name].filenames]
     try:
         with atomic_path(path) as temporary, writable_file(temporary) as file:
-            create_datasets(file, header, filenames)
+            create_datasets(file, header, filenames, teachers=splits["train"].teacher_audio is not None)
             for name, rows in split_rows(header.counts).items():
                 for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
                     value = getattr(splits[name], key)
                     if value is not None:
                         file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
                 file["dense_known"][rows] = splits[name].dense_audio is not None
+            for key in TEACHERS:
+                if key in file:
+                    file[key][...] = getattr(splits["train"], key)
             write_attributes(file, header)
     except OSError as error:
         raise InputError(f"feature store {path}: cannot be written: {error}") from error
@@ -180,12 +197,12 @@ def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) ->
         if _header(file) != header:
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
         arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
-        arrays |= {key: file[key][...] for key in (*FLAGS, "filenames")}
+        arrays |= {key: file[key][...] for key in datasets_in(file) if key not in FEATURES}
     return _cut(path, header, arrays)
 
 
 def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
-    """Read all but the features: splits whose features have size 0.
+    """Read all but features and teachers: splits whose features have size 0.
 
     Raises:
         InputError: as ``read_splits``.
@@ -215,6 +232,7 @@ def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, S
             labels=arrays["labels"][rows],
             dense_audio=arrays["dense_audio"][rows] if known.all() else None,
             dense_visual=arrays["dense_visual"][rows] if known.all() else None,
+            **{key: arrays[key] for key in TEACHERS if key in arrays and name == "train"},
         )
     return splits
 
@@ -247,7 +265,7 @@ def _header(file: h5py.File) -> StoreHeader:
     for split, count in counts.items():
         if count < 1:
             raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {_REMAKE}")
-    shapes = _check_datasets(file, sum(counts.values()), len(classes), where)
+    shapes = _check_datasets(file, counts, len(classes), where)
     if not 0 < visual_2d_size <= shapes["visual"][2]:
         raise InputError(
             f"{where}: visual_2d_size is {visual_2d_size}; expected 1 to {shapes['visual'][2]}; {_REMAKE}"
@@ -264,9 +282,11 @@ def _header(file: h5py.File) -> StoreHeader:
     )
 
 
-def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> dict[str, tuple[int, ...]]:
+def _check_datasets(
+    file: h5py.File, counts: Mapping[str, int], classes: int, where: str
+) -> dict[str, tuple[int, ...]]:
     """Check that every dataset is there with the expected dtype and shape; return the shapes."""
-    any_size = -1
+    any_size, number = -1, sum(counts.values())
     expected: dict[str, tuple[int, ...]] = {
         "audio": (number, NUM_SEGMENTS, any_size),
         "visual": (number, NUM_SEGMENTS, any_size),
@@ -276,6 +296,8 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
         "dense_known": (number,),
         "filenames": (number,),
     }
+    if any(key in file for key in TEACHERS):
+        expected |= dict.fromkeys(TEACHERS, (counts["train"], NUM_SEGMENTS, classes))
     shapes: dict[str, tuple[int, ...]] = {}
     for key, shape in expected.items():
         dataset = file.get(key)
@@ -291,6 +313,7 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
                 "audio": "float16 or float32",
                 "visual": "the dtype of 'audio'",
                 "filenames": "fixed bytes",
+                **dict.fromkeys(TEACHERS, "float16"),
             }
             raise InputError(
                 f"{where}: dataset {key!r} is {dataset.dtype}; expected {wish.get(key, 'uint8')}; {_REMAKE}"
@@ -304,4 +327,6 @@ def _dtype_fits(key: str, dtype: np.dtype[Any], file: h5py.File) -> bool:
         return dtype in FEATURE_DTYPES
     if key == "visual":
         return bool(dtype == file["audio"].dtype)
+    if key in TEACHERS:
+        return bool(dtype == TEACHER_DTYPE)
     return dtype.kind == "S" if key == "filenames" else dtype == np.uint8

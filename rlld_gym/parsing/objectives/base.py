@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
@@ -54,9 +55,13 @@ class Objective(ABC):
     Attributes:
         stackable: whether `loss` may run under ``torch.func.vmap`` for many networks at once: it then depends on
             the batch and the targets alone, and on no value that decides a branch.
+        reads_teachers: whether `loss` looks at the context's teachers.
+        needs_teachers: whether a training without teachers is refused.
     """
 
     stackable: ClassVar[bool] = False
+    reads_teachers: ClassVar[bool] = False
+    needs_teachers: bool = False
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -71,6 +76,30 @@ class Objective(ABC):
             targets: (B, C) each, smoothed as the recipe says.
             context: where in the training the step stands.
         """
+
+    def check(self, train: SplitTensors) -> None:
+        """Raise InputError where it needs segment-level teachers and the training videos have none."""
+        if self.needs_teachers and train.teacher_audio is None:
+            raise InputError(
+                f"recipe {self.recipe.name!r}: objective {objective_name(self.recipe)!r} needs segment-level "
+                "teachers of the training videos, and the data set has none: import it with --teacher, or choose "
+                "another recipe"
+            )
+
+    def context(
+        self, train: SplitTensors, epoch: int, number: int, steps: int, videos: Tensor | None
+    ) -> StepContext:
+        """Return where a step stands, with what teachers say of its videos if the objective asks.
+
+        Args:
+            train: the training videos.
+            epoch: counted from 1.
+            number: of the batch in its epoch, from 0.
+            steps: batches of an epoch.
+            videos: (B,) int64, rows of ``train``; None: unknown.
+        """
+        teachers = None if videos is None or not self.reads_teachers else train.teachers(videos)
+        return StepContext(epoch, number, steps, videos, teachers)
 
     def get_state(self) -> dict[str, Any]:
         """Return what the objective remembers, as tensors and plain values; empty where it remembers nothing."""
