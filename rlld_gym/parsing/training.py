@@ -205,6 +205,7 @@ def train_parser(
     revise_targets: TargetRevision | None = None,
     relabel: Relabelling | None = None,
     keep: Literal["best", "last"] = "best",
+    watch: Callable[[TaskNetwork], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainedParser:
     """Train a task network on the training videos with the given labels; keep its best epoch.
@@ -225,6 +226,7 @@ def train_parser(
         relabel: called before every epoch, likewise: labels may follow from the network as it is.
         keep: "last" keeps the last epoch and never looks at the validation split, which then needs no dense
             labels.
+        watch: called after every epoch with the network that is validated.
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
@@ -277,6 +279,8 @@ def train_parser(
             if keep == "best":
                 scores = evaluate(judged, validation, recipe.gate, thresholds=recipe.thresholds).as_dict()
             record.add(float(loss), scores, judged)
+            if watch is not None:
+                watch(judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)
     return record.parser(network)
