@@ -5,13 +5,12 @@ from outside need no line: they are named as "module:Class", or by an entry poin
 """
 
 import dataclasses
-import importlib
 import importlib.util
 from typing import Any, Final
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_gym.errors import InputError
-from rlld_gym.plugins import is_plugin, load_plugin
+from rlld_gym.plugins import from_home, is_plugin, load_plugin
 
 
 class Method:
@@ -38,8 +37,7 @@ class Method:
             raise InputError(
                 f"needs {self.library}; install it: pip install -e '.[{self.extra}]' in your clone"
             )
-        module, _, name = self.home.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return from_home(self.home)
 
     def __call__(self, **options: Any) -> Denoiser:
         """Return the denoiser; InputError for an option that it does not have."""

@@ -5,11 +5,10 @@ from torch.nn import functional
 
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
 from rlld_gym.parsing.objectives.teachers import TeacherObjective, segment_targets
 
 
-@register_objective("lsld", networks=("lsld",))
 class LSLDObjective(TeacherObjective):
     """Segments towards the teachers' labels, in both modalities, and the video towards its label; any network.
 

@@ -10,7 +10,6 @@ from rlld_gym.parsing.networks.parts.class_enhancement import ClassMaps
 from rlld_gym.parsing.objectives.base import (
     Batch,
     StepContext,
-    register_objective,
     require_network,
 )
 from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
@@ -18,7 +17,6 @@ from rlld_gym.parsing.objectives.valor import segment_label_loss
 from rlld_gym.parsing.recipes import Recipe
 
 
-@register_objective("mm_cse", networks=("mm_cse",))
 class MMCSEObjective(TeacherObjective):
     """VALOR's terms, targets of segments included, and three terms about class features.
 

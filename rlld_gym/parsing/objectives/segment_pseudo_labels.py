@@ -11,14 +11,13 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 from rlld_gym.parsing.objectives.richness import richness_loss
 from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
 from rlld_gym.parsing.recipes import Recipe
 
 
-@register_objective("segment_pseudo_labels")
 class SegmentPseudoLabelObjective(TeacherObjective):
     """The pooled objective plus the loss of both modalities' richness, towards the teachers'; any network.
 

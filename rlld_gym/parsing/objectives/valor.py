@@ -5,12 +5,11 @@ from torch.nn import functional
 
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
 from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
 from rlld_gym.parsing.recipe import Recipe
 
 
-@register_objective("valor", networks=("valor", "valor_plus", "valor_plus_plus"))
 class VALORObjective(TeacherObjective):
     """Cross-entropies of the video probabilities and of every segment.
 
