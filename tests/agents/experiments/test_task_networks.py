@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 from rlld_agents.cli import main
 from rlld_gym.parsing.task_file import read_info
@@ -13,7 +15,15 @@ SMALL = ("--hidden-size", "16", "--device", "cpu")
 
 
 @pytest.mark.parametrize("system", ["valor", "cpsp", "mgn", "dhhn"])
-def test_policy_environment_and_final_parser_have_the_task_network(system: str, tmp_path: Path) -> None:
+def test_environments_with_any_parser_pass_gymnasiums_checker(system: str) -> None:
+    options = {"data": "twin-tiny", "batch_size": 16, "subset": 0.02, "episode_length": 2, "hidden_size": 8}
+    fresh = {"recipe": f"compact-{system}", "task_start": "fresh", "device": "cpu"}
+    env = gym.make("rlld_gym:rlld/LabelDenoising-v0", **options, **fresh)
+    check_env(env.unwrapped, skip_render_check=True)
+
+
+def test_policy_environment_and_final_parser_have_the_task_network(tmp_path: Path) -> None:
+    system = "cpsp"
     words = ["--episodes", "8", "--episode-length", "2", "--parser-epochs", "1", "--workers", "1"]
     words += ["--label-sets", "denoised", "--task-network", system, "--out", str(tmp_path / "run")]
     assert main(["train", "--quick", "--preset", "rlld", *SMALL, *words]) == 0
