@@ -25,6 +25,8 @@ def plot_systems(
     lines = -(-len(systems) // per_row)
     figure = new_figure(8 * per_row, 1.2 + 2.0 * lines)
     axes = np.atleast_1d(figure.subplots(lines, 2 * per_row, sharey=True, squeeze=False)).reshape(-1, 2)
+    every = (run["common"] for sets in systems.values() for runs in sets.values() for run in runs)
+    highest = max(max(scores.values()) for scores in every)
     names = list(dict.fromkeys(labels for sets in systems.values() for labels in sets))
     for panels, (system, sets) in zip(axes, systems.items(), strict=False):
         for axis, level in zip(panels, ("segment", "event"), strict=True):
@@ -40,7 +42,7 @@ def plot_systems(
             axis.set_xticks(range(len(scores)), [text for _, text in scores], fontsize=8)
             style_axes(axis, f"{SYSTEMS[system].label}, {level} level")
             axis.grid(axis="x", visible=False)
-            axis.set_ylim(20, 85)
+            axis.set_ylim(0, min(100.0, highest + 3))
     for axis in axes[len(systems) :].flat:
         axis.axis("off")
     handles = {
