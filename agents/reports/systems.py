@@ -148,7 +148,7 @@ def _intervals(gains: Sequence[Mapping[str, float]]) -> Iterable[str]:
     for key, _ in GAINS:
         values = [gain[key] for gain in gains]
         low, high = bootstrap_mean_interval(values)
-        yield f"{mean(values):+.1f} [{low:+.1f}, {high:+.1f}]"
+        yield f"{mean(values):+.1f}" + (f" [{low:+.1f}, {high:+.1f}]" if len(values) > 1 else "")
 
 
 def _cost(systems: Mapping[str, Mapping[str, Any]]) -> str:
