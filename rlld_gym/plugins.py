@@ -47,6 +47,12 @@ def load_plugin(text: str, option: str, group: Group | None = None, methods: Ite
     return found
 
 
+def from_home(home: str) -> Any:
+    """Import and return what "module:name" of this project names."""
+    module, _, name = home.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
 def is_plugin(text: str, group: Group) -> bool:
     """Return whether a text has the form "module:name" or names an entry point of the group."""
     return ":" in text or text in _entry_points(group)

@@ -83,3 +83,9 @@ def test_no_name_of_a_package_hides_one_of_its_modules() -> None:
             below = {module.rpartition(".")[2] for module in MODULES if module.rpartition(".")[0] == name}
             hidden += [f"{name}.{module}" for module in sorted(below & names_of_package(TREES[name]))]
     assert hidden == []
+
+
+@pytest.mark.parametrize("package", ["rlld_gym.parsing.networks", "rlld_gym.parsing.objectives"])
+def test_systems_are_imported_only_when_they_are_named(package: str) -> None:
+    at_once = ast.Module([node for node in TREES[package].body if not isinstance(node, ast.If)], [])
+    assert {name for name in imported(at_once) if name.startswith(package)} == {f"{package}.base"}

@@ -139,14 +139,7 @@ class Cleanlab:
 
 def rows_of(split: SplitTensors, rows: Tensor) -> SplitTensors:
     """Return a copy of some videos of a split, without their dense labels; ``rows`` is (M,) int64."""
-    return SplitTensors(
-        audio=split.audio[rows],
-        visual=split.visual[rows],
-        labels=split.labels[rows],
-        dense_audio=None,
-        dense_visual=None,
-        visual_2d_size=split.visual_2d_size,
-    )
+    return split.rows(rows).without_dense()
 
 
 def _judged(

@@ -5,13 +5,12 @@ from outside need no line: they are named as "module:Class", or by an entry poin
 """
 
 import dataclasses
-import importlib
 import importlib.util
 from typing import Any, Final
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_gym.errors import InputError
-from rlld_gym.plugins import is_plugin, load_plugin
+from rlld_gym.plugins import from_home, is_plugin, load_plugin
 
 
 class Method:
@@ -36,8 +35,7 @@ class Method:
         """Import and return the class; InputError where a library it needs is missing."""
         if self.library is not None and importlib.util.find_spec(self.library) is None:
             raise InputError(f"needs {self.library}; install it: pip install 'rlld-gym[{self.extra}]'")
-        module, _, name = self.home.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return from_home(self.home)
 
     def __call__(self, **options: Any) -> Denoiser:
         """Return the denoiser; InputError for an option that it does not have."""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from rlld_agents.baselines.base import Denoiser
 from rlld_agents.baselines.registry import AGENTS, find
+from rlld_agents.baselines.systems import SYSTEMS
 from rlld_gym.errors import InputError
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -29,6 +30,8 @@ class Row:
         study: options of the study that are otherwise in this row: {"data": "twin-full", "dense_videos": 100}.
         published: key of the row in the literature that it answers to, see `rlld_agents.reports.published`.
         control: whether it only shows what others must be compared with.
+        system: key of `SYSTEMS`: the parser that is trained, instead of the study's own; None: that one.
+        labels: with a system, key of `LABEL_SETS`: the labels, made once for a seed by the row's method.
     """
 
     label: str
@@ -39,6 +42,8 @@ class Row:
     study: Mapping[str, Any] = field(default_factory=dict)
     published: str | None = None
     control: bool = False
+    system: str | None = None
+    labels: str | None = None
 
     def denoiser(self, study: object) -> Denoiser:
         """Return the row's method, for a study with its options as attributes.
@@ -158,11 +163,40 @@ CONTROL_ROWS: Final[Mapping[str, Row]] = {
 }
 """Controls by the names that ``rlld compare`` gives them."""
 
-Preset = Literal["main", "ablation", "learning"]
+LABEL_SETS: Final[Mapping[str, Row]] = {
+    "weak": ROWS["weak"],
+    "rule": ROWS["no_visual_speech"],
+    "jomold+cl": ROWS["jomold+cl"],
+    "rlld": ROWS["rlld-frozen"],
+    "joint": ROWS["joint"],
+    "oracle": ROWS["oracle"],
+}
+"""Labels that every system is trained on: the rows whose methods make them, with HAN as parser."""
+
+
+def system_row(system: str, labels: str) -> Row:
+    """Return the row of a system that is trained on the labels of a key of `LABEL_SETS`."""
+    kind, source = SYSTEMS[system], LABEL_SETS[labels]
+    return replace(
+        source,
+        label=f"{kind.label}, {source.label}",
+        published=kind.published.get(labels),
+        system=system,
+        labels=labels,
+    )
+
+
+SYSTEM_ROWS: Final[Mapping[str, Row]] = {
+    f"{system}@{labels}": system_row(system, labels) for system in SYSTEMS for labels in LABEL_SETS
+}
+"""Every published parser on every label set."""
+
+Preset = Literal["main", "ablation", "learning", "systems"]
 PRESETS: Final[Mapping[Preset, Mapping[str, Row]]] = {
     "main": ROWS,
     "ablation": ABLATIONS,
     "learning": LEARNING,
+    "systems": SYSTEM_ROWS,
 }
 """Tables of ``rlld benchmark`` by name."""
 

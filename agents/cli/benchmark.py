@@ -14,6 +14,7 @@ class Benchmark(StudyCommand):
     Rows: weak labels, label smoothing, random, no visual Speech, Co-teaching+, JoCoR, cleanlab, MA, JoMoLD, RLLD,
     supervised on validation, joint loop, oracle, and denoisers and agents of your own. Tables in Markdown and
     LaTeX, a CSV with a line for every run, bars and a map of the removals per class are written to the folder.
+    With --preset systems: published parsers, each on label sets that are made once for a seed.
     """
 
     quick_study: ClassVar[BenchmarkConfig] = BenchmarkConfig(

@@ -60,6 +60,9 @@ class Import:
     nobody annotated them, and they are left out."""
     skip_missing: tyro.conf.FlagCreatePairsOff[bool] = False
     """Leave out videos of which a feature file is missing; they are listed in OUT.skipped.txt."""
+    teacher: Path | None = None
+    """Folder of what segment-level teachers say of the training videos, as VALOR or LSLD leave it, or with
+    audio/ID.npy and visual/ID.npy (10, 25) in [0, 1]; systems such as VALOR need it."""
     show: int = 20
     """How many unusable files to print; all are counted."""
     defects: Path | None = None
@@ -98,6 +101,7 @@ class Import:
                 layout=layout,
                 never_visible=self.never_visible,
                 skip_missing=self.skip_missing,
+                teacher=self.teacher,
                 progress=True,
             )
         except FeatureFilesError as error:

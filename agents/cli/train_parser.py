@@ -13,6 +13,7 @@ from rlld_gym.options import require_seed
 if TYPE_CHECKING:
     from rlld_agents.labels.revised import LabelSet
     from rlld_gym.data.split import Split
+    from rlld_gym.parsing.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class TrainParser:
     """Folder for parser-seedN.safetensors, result.json and results.md."""
     labels: Path | None = None
     """The file; None: the weak labels of the data set."""
+    system: str | None = None
+    """A published parser by its recipe: valor, cpsp, mgn, ...; it is trained as published, or, where the data set
+    recommends "compact", by its recipe for narrow features. Instead of --recipe and --task-network."""
     recipe: str | None = None
     """How to train: rlld, han, jomold, ..., or a JSON file; None: what the data set recommends."""
     task_network: str | None = None
@@ -39,6 +43,8 @@ class TrainParser:
     """Width of the parser; None: what the data set recommends."""
     seeds: int = 1
     """Parsers to train, with seeds 0, 1, ...; the table shows their means."""
+    tune_thresholds: bool = False
+    """Choose one visual threshold a class on every other validation video, when the parser is trained (CMPAE)."""
     device: str = "auto"
     """cpu, cuda, ...; auto takes the first GPU there is."""
     data_seed: int = 0
@@ -63,7 +69,7 @@ class TrainParser:
         setting = Setting(
             self.data,
             self.data_seed,
-            recipe=self.recipe,
+            recipe=self._recipe(),
             task_network=self.task_network,
             hidden_size=self.hidden_size,
             epochs=self.epochs,
@@ -76,7 +82,8 @@ class TrainParser:
         name = "weak" if self.labels is None else self.labels.name
         scores = []
         for seed in range(self.seeds):
-            job = ParserJob("labels", labels, seed, self.out / f"parser-seed{seed}.safetensors", source=name)
+            path = self.out / f"parser-seed{seed}.safetensors"
+            job = ParserJob("labels", labels, seed, path, source=name, tune_thresholds=self.tune_thresholds)
             with epochs_bar(f"parser {seed + 1}/{self.seeds}", recipe.epochs) as advance:
                 scores.append(run_parser_job(job, setting, self.out, advance))
         options = {key: str(value) for key, value in dataclasses.asdict(self).items()}
@@ -98,8 +105,23 @@ class TrainParser:
         print(text)
         print(f"files are in {self.out}", file=sys.stderr)
 
+    def _recipe(self) -> "str | Recipe | None":
+        """Return the recipe that the options name; None: what the data set recommends."""
+        from rlld_gym.data import open_data
+        from rlld_gym.parsing.recipes import system_recipe
+
+        if self.system is None:
+            return self.recipe
+        recommended = open_data(self.data, self.data_seed).attributes["recipe"]
+        return system_recipe(self.system, str(recommended))
+
     def _check(self) -> None:
         require_seed("--data-seed", self.data_seed)
+        for option in ("recipe", "task_network"):
+            if self.system is not None and getattr(self, option) is not None:
+                raise InputError(
+                    f"--system {self.system}: decides recipe and network; leave --{option.replace('_', '-')} out"
+                )
         if (self.out / "result.json").exists():
             raise InputError(
                 f"--out {self.out}: holds results already; choose another --out, or delete the folder"

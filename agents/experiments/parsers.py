@@ -19,6 +19,7 @@ from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
+from rlld_gym.parsing.threshold_tuning import tuned_thresholds, tuning_and_reporting
 from rlld_gym.parsing.training import feature_sizes, network_options, train_parser
 from rlld_gym.tensor_files import TensorFormat
 
@@ -40,6 +41,7 @@ class ParserJob:
         network_path: where the trained network is written; None: nowhere.
         smoothed: train with smoothed visual targets (`SMOOTHED_CONFIDENCE`).
         online: how a policy in the loop decides the labels anew while the parser is being trained; None: they stay.
+        tune_thresholds: then choose a visual threshold for each class on half of the validation videos.
     """
 
     label_set: str
@@ -49,6 +51,7 @@ class ParserJob:
     online: OnlinePlan | None = None
     smoothed: bool = False
     source: str | None = None
+    tune_thresholds: bool = False
 
 
 def run_parser_job(
@@ -86,6 +89,10 @@ def train_and_record(
     else:
         trained, revised = train_online(tensors, job.online, recipe, **common)
         _write_revised(job, folder, revised)
+    if job.tune_thresholds:
+        tuning, _ = tuning_and_reporting(tensors["val"])
+        chosen = tuned_thresholds(trained.network, tuning, recipe.gate, recipe.thresholds)
+        recipe = recipe.replace(thresholds=chosen)
     scores: dict[str, float] = {}
     if tensors["test"].dense_audio is not None:
         outcome = evaluate(trained.network, tensors["test"], recipe.gate, thresholds=recipe.thresholds)
@@ -182,6 +189,8 @@ def _digest(job: ParserJob, setting: Setting) -> str:
     digest = hashlib.sha256(json.dumps(described).encode())
     for labels in job.labels:
         digest.update(np.packbits(labels).tobytes())
+    if job.tune_thresholds:
+        digest.update(b"tuned thresholds")
     if job.online is not None:
         digest.update(job.online.first.removal_probability.tobytes())
         digest.update(json.dumps([job.online.evidence_weight, job.online.empty_rule]).encode())

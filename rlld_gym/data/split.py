@@ -12,6 +12,12 @@ Bools = NDArray[np.bool_]
 FEATURE_DTYPES: Final = (np.dtype("float16"), np.dtype("float32"))
 """Dtypes in which a store keeps features."""
 
+TEACHERS: Final = ("teacher_audio", "teacher_visual")
+"""What segment-level teachers say, if there are any."""
+
+TEACHER_DTYPE: Final = np.dtype("float16")
+"""Dtype in which a store keeps it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -28,6 +34,9 @@ class Split:
         dense_audio: (N, T, C) bool, what is heard in which segment; None where unknown. Of a synthetic twin's
             training split this is the hidden truth.
         dense_visual: (N, T, C) bool, what is seen; None exactly where ``dense_audio`` is.
+        teacher_audio: (N, T, C) float16 in [0, 1], how surely a segment-level teacher hears an event in a segment;
+            None where there is no teacher.
+        teacher_visual: (N, T, C) float16 in [0, 1], likewise sees; None exactly where ``teacher_audio`` is.
     """
 
     name: str
@@ -37,6 +46,8 @@ class Split:
     labels: Bools
     dense_audio: Bools | None = None
     dense_visual: Bools | None = None
+    teacher_audio: Floats | None = None
+    teacher_visual: Floats | None = None
 
     def __post_init__(self) -> None:
         """Check shapes and dtypes (ValueError) and turn the arrays into read-only views."""
@@ -82,6 +93,8 @@ def _check_split(split: Split) -> None:
         "labels": (number, classes),
         "dense_audio": (number, segments, classes),
         "dense_visual": (number, segments, classes),
+        "teacher_audio": (number, segments, classes),
+        "teacher_visual": (number, segments, classes),
     }
     for key, shape in expected.items():
         array = getattr(split, key)
@@ -92,11 +105,17 @@ def _check_split(split: Split) -> None:
         if key in ("audio", "visual"):
             if array.dtype not in FEATURE_DTYPES:
                 raise ValueError(f"split {split.name!r}: {key} is {array.dtype}, expected float16 or float32")
+        elif key in TEACHERS:
+            if array.dtype != TEACHER_DTYPE:
+                raise ValueError(f"split {split.name!r}: {key} is {array.dtype}, expected {TEACHER_DTYPE}")
         elif array.dtype != np.bool_:
             raise ValueError(f"split {split.name!r}: {key} is {array.dtype}, expected bool")
     if split.audio.dtype != split.visual.dtype:
         raise ValueError(
             f"split {split.name!r}: audio is {split.audio.dtype} but visual {split.visual.dtype}"
         )
-    if (split.dense_audio is None) != (split.dense_visual is None):
-        raise ValueError(f"split {split.name!r}: dense labels of one modality only; give both or neither")
+    for what in ("dense", "teacher"):
+        if (getattr(split, f"{what}_audio") is None) != (getattr(split, f"{what}_visual") is None):
+            raise ValueError(
+                f"split {split.name!r}: {what} labels of one modality only; give both or neither"
+            )

@@ -2,8 +2,8 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.fingerprint import DataFingerprint
-from rlld_gym.data.split import Split
+from rlld_gym.data.split import TEACHERS, Split
 from rlld_gym.profiling import timed_part
 
 
@@ -27,6 +27,8 @@ class SplitTensors:
         dense_audio: (N, T, C) bool, what is heard in which segment; None where unknown.
         dense_visual: (N, T, C) bool, what is seen; None where unknown.
         visual_2d_size: D2.
+        teacher_audio: (N, T, C) float16 in [0, 1], how surely a teacher hears an event; None: no teacher.
+        teacher_visual: (N, T, C) float16 in [0, 1], likewise sees.
     """
 
     audio: Tensor
@@ -35,24 +37,38 @@ class SplitTensors:
     dense_audio: Tensor | None
     dense_visual: Tensor | None
     visual_2d_size: int
+    teacher_audio: Tensor | None = None
+    teacher_visual: Tensor | None = None
 
     def __len__(self) -> int:
         return self.labels.shape[0]
 
     def rows(self, indices: Tensor) -> "SplitTensors":
         """Return some of the videos, (B,) int64 rows of this split on its device, as a split of their own."""
+        tensors: dict[str, Any] = {
+            name: value.index_select(0, indices)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **tensors)
 
-        def known(dense: Tensor | None) -> Tensor | None:
-            return None if dense is None else dense.index_select(0, indices)
+    def without_dense(self) -> "SplitTensors":
+        """Return the videos without their dense labels."""
+        return replace(self, dense_audio=None, dense_visual=None)
 
-        return SplitTensors(
-            audio=self.audio.index_select(0, indices),
-            visual=self.visual.index_select(0, indices),
-            labels=self.labels.index_select(0, indices),
-            dense_audio=known(self.dense_audio),
-            dense_visual=known(self.dense_visual),
-            visual_2d_size=self.visual_2d_size,
-        )
+    def teachers(self, indices: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return what segment-level teachers say of some videos.
+
+        Args:
+            indices: (B,) int64, rows of this split, on the same device.
+
+        Returns:
+            What is heard and what is seen, (B, T, C) float32 in [0, 1] each; None where there are no teachers.
+        """
+        if self.teacher_audio is None or self.teacher_visual is None:
+            return None
+        heard, seen = self.teacher_audio, self.teacher_visual
+        return heard.index_select(0, indices).float(), seen.index_select(0, indices).float()
 
     def features(self, indices: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features of some videos.
@@ -78,6 +94,10 @@ class SplitTensors:
         """
         audio, visual = self.features(indices)
         return audio, visual[..., : self.visual_2d_size], visual[..., self.visual_2d_size :]
+
+
+OPTIONAL: Final = ("dense_audio", "dense_visual", *TEACHERS)
+"""What some splits have."""
 
 
 class StoreTensors(Mapping[str, SplitTensors]):
@@ -122,14 +142,17 @@ def store_tensors(
                 audio=_move(split.audio, device),
                 visual=_move(split.visual, device),
                 labels=_move(split.labels, device).float(),
-                dense_audio=None if split.dense_audio is None else _move(split.dense_audio, device),
-                dense_visual=None if split.dense_visual is None else _move(split.dense_visual, device),
                 visual_2d_size=visual_2d_size,
+                **{name: _known(getattr(split, name), device) for name in OPTIONAL},
             )
             for name, split in ((name, splits[name]) for name in SPLITS if name in splits)
         },
         fingerprint,
     )
+
+
+def _known(array: NDArray[Any] | None, device: str | torch.device) -> Tensor | None:
+    return None if array is None else _move(array, device)
 
 
 def _move(array: NDArray[Any], device: str | torch.device) -> Tensor:

@@ -71,7 +71,7 @@ class TaskLearner:
             `rlld_gym.parsing.randomness.draws_own`.
 
     Raises:
-        InputError: the validation split cannot be scored.
+        InputError: the validation split cannot be scored, or the objective needs teachers that are not there.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class TaskLearner:
         self.network: TaskNetwork | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._objective: Objective = make_objective(recipe)
+        self._objective.check(data["train"])
         self._videos_seen = 0
         self.draws_own = False
 
@@ -153,7 +154,7 @@ class TaskLearner:
         """Return where the coming step stands; an epoch is as many videos as the training split has."""
         steps = max(1, len(self.data["train"]) // batch_size)
         epoch, within = divmod(self._videos_seen, len(self.data["train"]))
-        return StepContext(epoch + 1, within // batch_size, steps, videos)
+        return self._objective.context(self.data["train"], epoch + 1, within // batch_size, steps, videos)
 
     @property
     def stackable(self) -> bool:

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Final
 
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.compact_systems import COMPACT_EPOCHS, COMPACT_SYSTEMS, PREFIX
 from rlld_gym.parsing.recipe import Gate, Recipe
 from rlld_gym.parsing.recipe_file import SUFFIX, read_recipe
 from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
 
-__all__ = ["RECIPES", "Gate", "Recipe", "get_recipe"]
+__all__ = ["RECIPES", "Gate", "Recipe", "get_recipe", "system_recipe"]
 
 _RLLD = Recipe(name="rlld")
 _HAN = Recipe(
@@ -54,6 +55,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         _COMPACT,
         _COMPACT.replace(name="compact-tiny", epochs=20, warm_up=7.5),
         *SYSTEM_RECIPES,
+        *COMPACT_SYSTEMS,
     )
 }
 """Known recipes by name.
@@ -63,7 +65,7 @@ of labels. "rlld": the same network and schedule without label smoothing and con
 2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks
 of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
 segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos. Those of other systems:
-see ``rlld_gym.parsing.system_recipes``.
+see ``rlld_gym.parsing.system_recipes``, and ``compact_systems`` for "compact-" and the name of each of them.
 """
 
 
@@ -88,3 +90,24 @@ def get_recipe(name: str) -> Recipe:
     except KeyError:
         known = ", ".join(RECIPES)
         raise InputError(f"unknown recipe {name!r}; choose from {known}, or name a file {SUFFIX}") from None
+
+
+def system_recipe(system: str, recommended: str) -> Recipe:
+    """Return how a system is trained on a data set: as published, or for narrow features.
+
+    Args:
+        system: name of a published recipe, such as "valor"; "han" for HAN.
+        recommended: the recipe that the data set recommends. With "compact" or "compact-tiny" it is the compact one
+            of the system, as many times longer as "compact-tiny" is than "compact"; all systems are then trained
+            equally long, HAN too.
+
+    Raises:
+        InputError: there is no such system.
+    """
+    known = ("han", *(recipe.name for recipe in SYSTEM_RECIPES))
+    if system not in known:
+        raise InputError(f"unknown system {system!r}: expected one of {', '.join(known)}")
+    if recommended not in (_COMPACT.name, "compact-tiny"):
+        return RECIPES[system]
+    epochs = round(COMPACT_EPOCHS * RECIPES[recommended].epochs / _COMPACT.epochs)
+    return (_COMPACT if system == "han" else RECIPES[PREFIX + system]).shortened(epochs)

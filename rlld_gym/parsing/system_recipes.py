@@ -8,89 +8,67 @@ from typing import Final
 from rlld_gym.parsing.recipe import Recipe
 from rlld_gym.parsing.thresholds import Thresholds
 
-_VALOR = Recipe(
-    name="valor",
-    network="valor",
-    optimizer="adamw",
-    learning_rate=1e-4,
-    lowest_learning_rate=1e-6,
-    weight_decay=1e-3,
-    first_moment_decay=0.5,
-    gradient_clip=1.0,
-    warm_up=10.0,
-    decay="cosine",
-    epochs=60,
+_COMMON = Recipe(
+    name="system",
+    step_size=10,
+    gamma=0.1,
     batch_size=64,
     audio_weight=1.0,
     video_target="original",
     gate="global",
     selection="segment_type",
 )
+"""What most of them have in common: three equal weights, the weak label for the video, and Tian et al.'s gate."""
+
+_TEACHERS = _COMMON.replace(
+    optimizer="adamw",
+    learning_rate=1e-4,
+    weight_decay=1e-3,
+    first_moment_decay=0.5,
+    gradient_clip=1.0,
+    epochs=60,
+)
+"""VALOR's, on which MM-CSE builds."""
+
+_VALOR = _TEACHERS.replace(
+    name="valor", network="valor", lowest_learning_rate=1e-6, warm_up=10.0, decay="cosine"
+)
 _VALOR_PLUS = _VALOR.replace(
     name="valor_plus", network="valor_plus", learning_rate=3e-4, lowest_learning_rate=3e-6
 )
-_CPSP = Recipe(
+_MGN = _COMMON.replace(
+    name="mgn", network="mgn", learning_rate=3e-4, epochs=40, batch_size=16, visual_confidence=0.9
+)
+_CPSP = _MGN.replace(
     name="cpsp",
     network="cpsp",
     network_options={"threshold": 0.09},
-    learning_rate=3e-4,
-    step_size=10,
-    gamma=0.1,
     epochs=12,
-    batch_size=16,
-    audio_weight=1.0,
     contrastive_weight=1.0,
     contrastive="ma",
-    visual_confidence=0.9,
-    video_target="original",
     gate="modality",
     selection="last",
 )
-_MGN = Recipe(
-    name="mgn",
-    network="mgn",
-    learning_rate=3e-4,
-    step_size=10,
-    gamma=0.1,
-    epochs=40,
-    batch_size=16,
-    audio_weight=1.0,
-    visual_confidence=0.9,
-    video_target="original",
-    gate="global",
-    selection="segment_type",
-)
-_MM_PYRAMID = _MGN.replace(name="mm_pyramid", network="mm_pyramid", learning_rate=1e-4)
-_CVCMS = Recipe(
+_CVCMS = _COMMON.replace(
     name="cvcms",
     network="cvcms",
     learning_rate=7e-5,
     step_size=7,
     gamma=0.5,
     epochs=40,
-    batch_size=64,
-    audio_weight=1.0,
     video_target="union",
-    gate="global",
     selection="event_type",
 )
-_DHHN = Recipe(
+_DHHN = _COMMON.replace(
     name="dhhn",
     network="dhhn",
     network_options={"audio_guide_rate": 2.0, "visual_guide_rate": 0.2},
     objective_options={"guide_targets": "video"},
     learning_rate=3e-4,
-    step_size=10,
-    gamma=0.1,
     epochs=10,
-    batch_size=64,
-    audio_weight=1.0,
     visual_confidence=0.9,
-    video_target="original",
     gate="modality",
-    selection="segment_type",
 )
-
 _CMPAE = Recipe(
     name="cmpae",
     network="cmpae",
@@ -112,41 +90,12 @@ _LSLD = Recipe(
     audio_weight=3.0,
     video_target="original",
 )
-_MM_CSE = Recipe(
-    name="mm_cse",
-    network="mm_cse",
-    optimizer="adamw",
-    learning_rate=1e-4,
-    weight_decay=1e-3,
-    first_moment_decay=0.5,
-    gradient_clip=1.0,
-    step_size=10,
-    gamma=0.1,
-    epochs=60,
-    batch_size=64,
-    audio_weight=1.0,
-    video_target="original",
-    gate="mixed",
-    selection="segment_type",
-)
 # Ours, as nothing is public of how these two were made to parse: the rates and batches are the publications'.
-_AVE = Recipe(
-    name="ave",
-    network="ave",
-    learning_rate=1e-3,
-    step_size=10,
-    gamma=0.5,
-    epochs=40,
-    batch_size=64,
-    audio_weight=1.0,
-    video_target="original",
-    gate="global",
-    selection="segment_type",
-)
-_AVSDN = _AVE.replace(name="avsdn", network="avsdn", gradient_clip=0.1, step_size=15, epochs=45)
+_AVE = _COMMON.replace(name="ave", network="ave", learning_rate=1e-3, gamma=0.5, epochs=40)
 
 SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     _VALOR,
+    _VALOR.replace(name="valor-rlld", objective_options={"share": 0.5}),
     _VALOR_PLUS,
     _VALOR_PLUS.replace(name="valor_plus_plus", network="valor_plus_plus"),
     _CPSP,
@@ -157,11 +106,11 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
     ),
     _CMPAE,
     _LSLD,
-    _MM_CSE,
+    _TEACHERS.replace(name="mm_cse", network="mm_cse", gate="mixed"),
     _AVE,
-    _AVSDN,
+    _AVE.replace(name="avsdn", network="avsdn", gradient_clip=0.1, step_size=15, epochs=45),
     _MGN,
-    _MM_PYRAMID,
+    _MGN.replace(name="mm_pyramid", network="mm_pyramid", learning_rate=1e-4),
     _CVCMS,
     _DHHN,
     _DHHN.replace(
@@ -174,7 +123,8 @@ SYSTEM_RECIPES: Final[tuple[Recipe, ...]] = (
 )
 """By system:
 
-- "valor", "valor_plus", "valor_plus_plus": Lai et al., NeurIPS 2023, launch scripts.
+- "valor", "valor_plus", "valor_plus_plus": Lai et al., NeurIPS 2023, launch scripts; "valor-rlld": VALOR as RLLD
+  uses it (arXiv 2412.19563, section 4.3): of what the teachers find, the most probable labels up to one half.
 - "cpsp": Zhou et al., TPAMI 2022, as the launch script means it; "cpsp-released": as that script runs, because a
   missing character cuts its options off.
 - "mgn": Mo and Tian, NeurIPS 2022.

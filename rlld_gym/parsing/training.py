@@ -207,6 +207,7 @@ def train_parser(
     revise_targets: TargetRevision | None = None,
     relabel: Relabelling | None = None,
     keep: Literal["best", "last"] = "best",
+    watch: Callable[[TaskNetwork], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainedParser:
     """Train a task network on the training videos with the given labels; keep its best epoch.
@@ -227,6 +228,7 @@ def train_parser(
         relabel: called before every epoch, likewise: labels may follow from the network as it is.
         keep: "last" keeps the last epoch and never looks at the validation split. So does "best" where the
             validation videos have no dense labels to judge an epoch by.
+        watch: called after every epoch with the network that is validated.
         progress: called with (epochs done, epochs in all) after every epoch.
 
     Returns:
@@ -235,9 +237,12 @@ def train_parser(
 
     Raises:
         ValueError: labels of another shape or outside [0, 1].
+        InputError: the features do not fit the network, or the objective needs teachers that are not there.
     """
     train, validation = data["train"], data["val"]
     keep = keep if has_dense_labels(validation) else "last"
+    objective = make_objective(recipe)
+    objective.check(train)
     targets = label_targets(train, audio_labels, visual_labels, recipe)
     if video_labels is not None:
         targets = targets._replace(video=checked_labels("video_labels", video_labels, train))
@@ -252,7 +257,6 @@ def train_parser(
     sizes = feature_sizes(train)
     network.require_features(sizes["audio_size"], sizes["visual_2d_size"], sizes["visual_3d_size"])
     optimizer = make_optimizer(network, recipe)
-    objective = make_objective(recipe)
     average = averaged(network, recipe)
     judged = network if average is None else cast(TaskNetwork, average.module)
     record = EpochRecord(recipe.selection)
@@ -277,6 +281,8 @@ def train_parser(
             if keep == "best":
                 scores = evaluate(judged, validation, recipe.gate, thresholds=recipe.thresholds).as_dict()
             record.add(float(loss), scores, judged)
+            if watch is not None:
+                watch(judged)
             if progress is not None:
                 progress(epoch, recipe.epochs)
     return record.parser(network)
@@ -307,7 +313,7 @@ def _train_epoch(
         if revise_targets is not None:
             with torch.no_grad():
                 wanted = revise_targets(network, batch, wanted, epoch, number)
-        context = StepContext(epoch, number, steps, videos=indices)
+        context = objective.context(train, epoch, number, steps, indices)
         loss = train_step(network, optimizer, batch, wanted, recipe, objective=objective, context=context)
         total += loss * len(indices)
         if average is not None:

@@ -4,12 +4,14 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
 from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.split import Split
+from rlld_gym.data.store.check import check_store
 from rlld_gym.data.store.feature_store import FeatureStore
 from tests.data.stores import COUNTS, small_split, small_store
 
@@ -164,3 +166,25 @@ def test_batch_is_float32_and_cut_into_2d_and_3d() -> None:
 def test_importing_the_data_package_does_not_import_torch() -> None:
     code = "import sys, rlld_gym.data; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_teachers_are_kept_of_training_videos_only(tmp_path: Path) -> None:
+    bare = small_store()
+    said = np.random.default_rng(0).random((2, 6, 10, 25)).astype(np.float16)
+    train = replace(bare.split("train"), teacher_audio=said[0], teacher_visual=said[1])
+    splits = {"train": train, "val": bare.split("val"), "test": bare.split("test")}
+    store = FeatureStore(splits, classes=bare.classes, visual_2d_size=6, attributes={}, name="taught")
+    store.save(tmp_path / "x.h5")
+    read = FeatureStore.open(tmp_path / "x.h5")
+    assert check_store(tmp_path / "x.h5") == []
+    assert read.split("val").teacher_audio is None
+    heard, seen = read.to("cpu")["train"].teachers(torch.tensor([4, 1]))
+    assert np.array_equal(heard, said[0][[4, 1]].astype("f4"))
+    assert np.array_equal(seen, said[1][[4, 1]].astype("f4"))
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        file["teacher_visual"][0, 0, 0] = 2
+    assert any(
+        "'teacher_visual': values outside [0, 1]" in problem for problem in check_store(tmp_path / "x.h5")
+    )
+    with pytest.raises(ValueError, match="teacher labels of one modality only"):
+        replace(train, teacher_visual=None)

@@ -15,6 +15,8 @@ from rlld_gym.parsing.losses import (
 from rlld_gym.parsing.networks import ParsingOutput, make_network
 from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM
 from rlld_gym.parsing.objectives.cpsp import video_contrast, video_features
+from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.parsing.targets import training_targets
 from tests.parsing.golden_networks import fill
 from tests.parsing.golden_zoo import (
     assert_golden,
@@ -114,3 +116,11 @@ def test_lstm_is_that_of_torch():
 def test_odd_widths_are_refused():
     with pytest.raises(InputError, match="hidden_size is 15: expected an even number"):
         make_network("cpsp", hidden_size=15)
+
+
+def test_revised_labels_enter_the_classification_and_leave_the_contrast_alone():
+    weak, heard, seen = (torch.tensor([row]) for row in ([1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]))
+    targets = training_targets(heard, seen, weak, get_recipe("cpsp"))
+    assert torch.equal(targets.video, weak), "what the contrast between videos compares"
+    assert targets.audio.tolist() == [[1.0, 0.0, 0.0]]
+    torch.testing.assert_close(targets.visual, torch.tensor([[0.0, 0.95, 0.05]]))

@@ -8,7 +8,8 @@ from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import make_network
 from rlld_gym.parsing.networks.parts.clap import pool_clap_map
 from rlld_gym.parsing.objectives import StepContext
-from rlld_gym.parsing.objectives.valor import segment_label_loss, segment_targets
+from rlld_gym.parsing.objectives.teachers import found_targets, largest
+from rlld_gym.parsing.objectives.valor import segment_label_loss
 from tests.parsing.golden_networks import fill
 from tests.parsing.golden_zoo import (
     assert_golden,
@@ -76,9 +77,23 @@ def test_loss_is_that_of_the_public_code():
 def test_segments_are_positive_where_label_and_teacher_agree():
     targets = Targets(*(torch.tensor([[1.0, 0.0]]) for _ in range(3)))
     audio, visual = torch.tensor([[[1.0, 1.0], [0.0, 1.0]]]), torch.tensor([[[0.0, 1.0], [1.0, 0.0]]])
-    found = segment_targets(targets, StepContext(teachers=(audio, visual)), 2)
+    found = found_targets(targets, StepContext(teachers=(audio, 0.6 * visual)), 2)
     assert found.tolist() == [[[[1, 0], [0, 0]], [[0, 0], [1, 0]]]]
-    assert segment_targets(targets, StepContext(), 2).tolist() == [[[[1, 0], [1, 0]]] * 2]
+    assert found_targets(targets, StepContext(), 2).tolist() == [[[[1, 0], [1, 0]]] * 2]
+
+
+@pytest.mark.parametrize(
+    ("answers", "taken"),
+    [
+        ([0.9, 0.8, 0.7], [1, 0, 0]),  # 0.38 of the probability; 0.71 with the next one
+        ([0.9, 0.6, 0.4], [1, 0, 0]),  # one is taken, though 0.6 of the probability
+        ([1.0, 1.0, 0.0], [1, 1, 0]),  # equals are taken together
+        ([0.6, 0.6, 0.6], [1, 1, 1]),
+        ([0.5, 0.4, 0.1], [0, 0, 0]),  # nothing was found
+    ],
+)
+def test_the_most_probable_labels_of_a_segment_up_to_one_half(answers, taken):
+    assert largest(torch.tensor([answers]), 0.5).tolist() == [taken]
 
 
 def test_width_must_be_divisible_by_heads():

@@ -146,14 +146,32 @@ class BenchmarkConfig(StudyConfig):
     noun: ClassVar[str] = "benchmark"
 
     preset: Preset = "main"
-    """Rows: all methods; RLLD with and without its parts; imitation with and without rewards."""
+    """Rows: all methods; RLLD with and without its parts; imitation with and without rewards; published parsers on
+    label sets that HAN helped to make."""
+    systems: tuple[str, ...] | None = None
+    """With the preset "systems", the parsers; None: all."""
+    label_sets: tuple[str, ...] | None = None
+    """With the preset "systems", the label sets; None: all."""
     methods: tuple[str, ...] | None = None
     """Rows by name, or denoisers of your own as module:Class or an entry point rlld.denoisers; None: those of the
     preset."""
 
     def preset_rows(self) -> tuple[str, ...]:
-        """Return the rows of the preset."""
-        return tuple(PRESETS[self.preset])
+        """Return the rows of the preset.
+
+        Raises:
+            InputError: an unknown system or label set, or the preset has none.
+        """
+        rows = PRESETS[self.preset]
+        for name, part in (("systems", "system"), ("label_sets", "labels")):
+            wanted = getattr(self, name)
+            if wanted is not None:
+                known = {getattr(row, part) for row in rows.values()} - {None}
+                unknown = [value for value in wanted if value not in known]
+                expected = ", ".join(sorted(known)) or "--preset systems with it"
+                self.refuse({name: (not unknown, expected)})
+                rows = {key: row for key, row in rows.items() if getattr(row, part) in wanted}
+        return tuple(rows)
 
 
 @dataclass(frozen=True)

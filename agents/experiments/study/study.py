@@ -9,6 +9,7 @@ from typing import Any
 from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import Cell
 from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.label_cell import LabelCell
 from rlld_agents.experiments.study.sweep import (
     check_backend,
     check_one_data_set,
@@ -16,12 +17,17 @@ from rlld_agents.experiments.study.sweep import (
     run_missing,
     skipped_of,
 )
+from rlld_agents.experiments.study.system_cell import SystemCell
 from rlld_agents.reports.study import write_benchmark, write_comparison
+from rlld_agents.reports.systems import write_systems
 from rlld_agents.runs.folder import write_config
 from rlld_agents.runs.lock import only_writer
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
+
+RowCell = StudyCell | SystemCell
+"""What runs a row: a method with the study's parser, or another system on labels that are there."""
 
 WRITERS = {"rlld benchmark": write_benchmark, "rlld compare": write_comparison}
 """What reports a study, by the command that made it."""
@@ -32,7 +38,7 @@ class Study:
 
     A folder holds config.json, ``cells/`` with a JSON file for each cell (written when it is done, so that an
     interrupted cell starts anew), ``labels/`` with the labels that each left, ``parsers/`` with the training of the
-    parsers, tables in CSV, Markdown and LaTeX, and figures.
+    parsers, tables in CSV, Markdown and LaTeX, and figures. Label sets that systems share are made first.
 
     Args:
         config: the options.
@@ -57,6 +63,11 @@ class Study:
         self.folder = folder
         self.progress = progress
         self.names = _available(config)
+        if config.dense_videos is not None and any(config.row(name).system for name in self.names):
+            raise InputError(
+                f"--dense-videos {config.dense_videos}: labels of the preset systems are made once for all; "
+                "leave it out"
+            )
         check_backend(config.backend)
         setting = config.setting()
         setting.check()
@@ -79,9 +90,19 @@ class Study:
         """The command line that makes this study anew."""
         return shlex.join([*self.config.command_line(), "--out", str(self.folder)])
 
-    def cells(self) -> list[StudyCell]:
-        """Return all cells, seed by seed, so that all rows grow together."""
+    def cells(self) -> list[RowCell]:
+        """Return the cells of all rows, seed by seed, so that all rows grow together."""
         return cells_of(self.config, self.names)
+
+    def label_cells(self) -> list[LabelCell]:
+        """Return the cells that make the labels which systems share."""
+        labels = dict.fromkeys(self.config.row(name).labels for name in self.names)
+        return [
+            LabelCell(self.config, name, seed)
+            for seed in range(self.config.seeds)
+            for name in labels
+            if name is not None
+        ]
 
     def run(self) -> list[Cell]:
         """Run what is missing, report, and return the cells that failed.
@@ -97,13 +118,16 @@ class Study:
         fingerprint = self.store.fingerprint.as_dict()
         data = {"name": self.store.name, "videos": len(self.store.split("train")), "fingerprint": fingerprint}
         write_config(self.folder, self.config.as_dict(), self.command, data)
-        failed = run_missing(
-            self.cells(),
-            self.folder,
-            backend=self.config.backend,
-            workers=self.config.workers,
-            progress=self.progress,
-        )
+        failed: list[Cell] = []
+        for wave in (self.label_cells(), self.cells()):
+            failed += run_missing(
+                wave,
+                self.folder,
+                backend=self.config.backend,
+                workers=self.config.workers,
+                progress=self.progress,
+                serve_once=any(isinstance(cell, StudyCell) for cell in wave),
+            )
         self.report()
         return failed
 
@@ -121,8 +145,13 @@ class Study:
         if self.store.split("test").truth() is None:
             results = {name: [_judged_on_validation(row) for row in rows] for name, rows in results.items()}
             title += "; scores are of the VALIDATION videos, because the test split has no dense labels"
-        write = WRITERS[self.config.command]
-        print(write(self.folder, results, title, self.store.classes, self.command, notes=self.notes))
+        of_systems = {name: rows for name, rows in results.items() if self.config.row(name).system}
+        if of_systems:
+            print(write_systems(self.folder, of_systems, title, self.command))
+        others = {name: rows for name, rows in results.items() if name not in of_systems}
+        if others:
+            write = WRITERS[self.config.command]
+            print(write(self.folder, others, title, self.store.classes, self.command, notes=self.notes))
         print(f"files and figures are in {self.folder}", file=sys.stderr)
 
 
@@ -131,9 +160,12 @@ def _judged_on_validation(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "test": row["validation"], "tested": False}
 
 
-def cells_of(config: StudyConfig, names: tuple[str, ...]) -> list[StudyCell]:
+def cells_of(config: StudyConfig, names: tuple[str, ...]) -> list[RowCell]:
     """Return the cells of rows, seed by seed."""
-    return [StudyCell(config, name, seed) for seed in range(config.seeds) for name in names]
+    kinds: dict[str, type[RowCell]] = {
+        name: SystemCell if config.row(name).system else StudyCell for name in names
+    }
+    return [kinds[name](config, name, seed) for seed in range(config.seeds) for name in names]
 
 
 def _available(config: StudyConfig) -> tuple[str, ...]:

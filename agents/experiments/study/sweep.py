@@ -33,6 +33,7 @@ def run_missing(
     backend: Backend = "process",
     workers: int | None = None,
     progress: bool = True,
+    serve_once: bool = True,
 ) -> list[Cell]:
     """Run the cells that have no result yet, and say on stderr which of them failed and why.
 
@@ -42,6 +43,7 @@ def run_missing(
         backend: processes of this machine, or Ray Tune.
         workers: cells at a time; None: as many as there are cores.
         progress: show a progress bar on stderr.
+        serve_once: give every cell a process of its own, for the sake of the memory that it reports.
 
     Returns:
         The cells that failed.
@@ -65,7 +67,7 @@ def run_missing(
 
             run_with_ray(missing, folder, workers, advance)
         else:
-            run_in_processes(missing, folder, workers, advance)
+            run_in_processes(missing, folder, workers, advance, serve_once=serve_once)
     failed = [cell for cell in missing if not result_path(folder, cell).is_file()]
     for cell in failed:
         print(
@@ -76,8 +78,10 @@ def run_missing(
     return failed
 
 
-def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
-    """Run cells, each in a process of its own, ``workers`` at a time.
+def run_in_processes(
+    cells: Sequence[Cell], folder: Path, workers: int, advance: Advance, *, serve_once: bool = True
+) -> None:
+    """Run cells in processes, ``workers`` at a time.
 
     Each process takes its share of the cores. A cell that fails leaves a report in the folder and does not stop
     the others.
@@ -87,6 +91,7 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
         folder: of the study.
         workers: processes at a time.
         advance: called with the number of cells that have ended; running ones count in part.
+        serve_once: see `run_missing`.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
@@ -94,8 +99,7 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
     """
     works = [partial(run_or_explain, cell, folder) for cell in cells]
     threads = max(1, available_cores() // workers)
-    # None serves twice: a cell reports the peak of its process's memory.
-    with Processes(works, workers, threads, serve_once=True) as processes:
+    with Processes(works, workers, threads, serve_once=serve_once) as processes:
         processes.wait(advance)
 
 

@@ -29,6 +29,8 @@ from rlld_gym.data.llp.npy_scan import (
 )
 from rlld_gym.data.llp.partial import PartialStore
 from rlld_gym.data.llp.selection import Selection, first_videos, with_features
+from rlld_gym.data.llp.teachers import read_teachers
+from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
 from rlld_gym.errors import InputError
@@ -81,6 +83,7 @@ def import_store(
     layout: DataLayout = LLP,
     never_visible: str | None = None,
     skip_missing: bool = False,
+    teacher: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> FeatureStore:
     """Read annotations and npy features and write one store file.
@@ -104,6 +107,8 @@ def import_store(
             labels. None: "Speech" where there is such a class.
         skip_missing: leave out videos of which a feature file is missing; they are listed in ``OUT.skipped.txt``
             and counted in the store's sources.
+        teacher: folder of what segment-level teachers say of the training videos, see
+            `rlld_gym.data.llp.teachers`; None: there are none.
         progress: show progress bars on standard error.
 
     Returns:
@@ -137,6 +142,7 @@ def import_store(
     if scan.problems:
         selection, files = with_features(selection, files, scan, layout)
     splits = selection.splits
+    teachers = {} if teacher is None else _teachers(Path(teacher), splits["train"].filenames, layout)
     source = _source(root)
     sizes = {stream: size for stream, size in scan.sizes.items() if size is not None}
     header = StoreHeader(
@@ -157,14 +163,16 @@ def import_store(
                 "features_folder": str(root.resolve()),
                 "folders": streams,
                 "made_by": source.get("sources"),
+                **({} if teacher is None else {"teacher_folder": str(Path(teacher).resolve())}),
             },
         },
     )
     flags = _flags(splits, layout.num_segments)
     _check_space(target, header)
     names = selection.filenames
-    fingerprint = _fingerprint(header, names, flags, scan.stamp)
-    with PartialStore(target, header, names, flags, fingerprint) as partial:
+    fixed = flags | teachers
+    fingerprint = _fingerprint(header, names, fixed, scan.stamp)
+    with PartialStore(target, header, names, fixed, fingerprint) as partial:
         _fill(partial, files, sizes, progress)
         if partial.problems:
             partial.discard()
@@ -244,6 +252,15 @@ def _flags(splits: Mapping[str, SplitAnnotations], segments: int) -> dict[str, N
     return {key: np.concatenate(arrays) for key, arrays in parts.items()}
 
 
+def _teachers(folder: Path, filenames: Sequence[str], layout: DataLayout) -> dict[str, NDArray[Any]]:
+    """Return the datasets of what teachers say of the training videos."""
+    answers, problems = read_teachers(folder, filenames, layout)
+    if problems:
+        advice = "nothing was written; restore the files, or import without --teacher"
+        raise FeatureFilesError(folder, sorted(problems), 2 * len(filenames), advice)
+    return dict(zip(TEACHERS, answers, strict=True))
+
+
 def _source(root: Path) -> dict[str, Any]:
     """Return what the feature folder says about its origin; folders of LLP's own features say nothing."""
     try:
@@ -287,11 +304,11 @@ def _check_space(target: Path, header: StoreHeader) -> None:
 
 
 def _fingerprint(
-    header: StoreHeader, names: Sequence[str], flags: Mapping[str, NDArray[np.bool_]], stamp: str
+    header: StoreHeader, names: Sequence[str], fixed: Mapping[str, NDArray[Any]], stamp: str
 ) -> str:
     """Return a digest of everything that decides the content of the store."""
     digest = hashlib.sha256(repr(header).encode())
     digest.update("\n".join([stamp, *names]).encode())
-    for value in flags.values():
+    for value in fixed.values():
         digest.update(value.tobytes())
     return digest.hexdigest()

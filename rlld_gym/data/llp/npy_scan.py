@@ -25,7 +25,8 @@ class FileProblem:
     Attributes:
         video: its id or name.
         file: the path.
-        kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity" or "float16 overflow".
+        kind: "missing", "unreadable", "wrong shape", "wrong dtype", "NaN or infinity", "float16 overflow" or
+            "out of range".
         expected: what the file should be.
         found: what it is.
     """

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
+from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.file import FEATURES, create_datasets, write_attributes
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.opening import writable_file
@@ -45,7 +46,7 @@ class PartialStore:
         out: Path,
         header: StoreHeader,
         filenames: Sequence[str],
-        flags: Mapping[str, NDArray[np.bool_]],
+        fixed: Mapping[str, NDArray[Any]],
         fingerprint: str,
     ) -> None:
         """Go on with a partial file of the same fingerprint, or begin a new one.
@@ -54,7 +55,8 @@ class PartialStore:
             out: the final file.
             header: of the store to be.
             filenames: N names.
-            flags: "labels", "dense_audio", "dense_visual" and "dense_known", N rows each.
+            fixed: whole datasets that are known already: "labels", "dense_audio", "dense_visual" and "dense_known",
+                bool, and those of teachers, if there are any.
             fingerprint: identifies the input; a partial file of another input is replaced.
 
         Raises:
@@ -69,7 +71,7 @@ class PartialStore:
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _said_by_the_system(self.path):
-                file = self._resume() or self._begin(filenames, flags)
+                file = self._resume() or self._begin(filenames, fixed)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
@@ -138,13 +140,13 @@ class PartialStore:
             return None
         return writable_file(self.path, "r+")
 
-    def _begin(self, filenames: Sequence[str], flags: Mapping[str, NDArray[np.bool_]]) -> h5py.File:
+    def _begin(self, filenames: Sequence[str], fixed: Mapping[str, NDArray[Any]]) -> h5py.File:
         self.done, self.problems = 0, []
         self.state_path.unlink(missing_ok=True)
         file = writable_file(self.path)
-        create_datasets(file, self.header, filenames)
-        for key, value in flags.items():
-            file[key][...] = value.view(np.uint8)
+        create_datasets(file, self.header, filenames, teachers=TEACHERS[0] in fixed)
+        for key, value in fixed.items():
+            file[key][...] = value.view(np.uint8) if value.dtype == np.bool_ else value
         # The first write of a row allocates a contiguous dataset as a whole; after it the structure is final.
         for key in ("audio", "visual"):
             file[key][0] = 0

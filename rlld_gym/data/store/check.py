@@ -7,10 +7,12 @@ from typing import Final
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
+from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.file import (
-    DATASETS,
     FLAGS,
+    datasets_in,
     read_header,
     split_rows,
 )
@@ -30,8 +32,9 @@ FEWEST_VALIDATION: Final = 2
 def check_store(path: str | os.PathLike[str]) -> list[str]:
     """Verify everything in a store file.
 
-    Structure, checksums, finite features, flags that are 0 or 1, unique file names and video ids, at least
-    one label per video, dense labels only where they are known, and agreement of weak and dense labels.
+    Structure, checksums, finite features, teachers in [0, 1], flags that are 0 or 1, unique file names and video
+    ids, at least one label per video, dense labels only where they are known, and agreement of weak and dense
+    labels.
 
     Args:
         path: the store file. It is read in blocks of 16 MiB.
@@ -58,7 +61,7 @@ def check_store(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _checksum_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
-    for key in DATASETS:
+    for key in datasets_in(file):
         stored = header.attributes["checksums"].get(key)
         if stored is None:
             yield f"dataset {key!r}: no checksum in the file"
@@ -75,12 +78,20 @@ def _value_problems(file: h5py.File) -> Iterator[str]:
         ]
         if bad:
             yield f"dataset {key!r}: NaN or infinity in {len(bad)} videos: {_names(file, bad)}"
+    for key in TEACHERS:
+        if key in file and not all(_shares(file[key][rows]) for rows in row_blocks(file[key])):
+            yield f"dataset {key!r}: values outside [0, 1]"
     for key in FLAGS:
         bad = sorted(
             {int(row) + rows.start for rows in row_blocks(file[key]) for row in _not_flags(file, key, rows)}
         )
         if bad:
             yield f"dataset {key!r}: values other than 0 and 1 in {len(bad)} videos: {_names(file, bad)}"
+
+
+def _shares(values: NDArray[np.float16]) -> bool:
+    """Return whether all values lie in [0, 1]; NaN does not."""
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _not_flags(file: h5py.File, key: str, rows: slice) -> list[int]:

@@ -4,7 +4,9 @@ Datasets, contiguous and uncompressed, videos in the order train, val, test:
 
 - ``audio`` (N, T, Da) and ``visual`` (N, T, D2 + D3), both float16 or both float32, 2D features first;
 - ``labels`` (N, C), ``dense_audio`` and ``dense_visual`` (N, T, C), ``dense_known`` (N,): uint8, 0 or 1;
-- ``filenames`` (N,): fixed-length bytes, UTF-8.
+- ``filenames`` (N,): fixed-length bytes, UTF-8;
+- where training videos have segment-level teachers, ``teacher_audio`` and ``teacher_visual`` (N_train, T, C),
+  float16.
 
 Attributes of the file: ``format``, ``format_version``, ``name``, ``counts``, ``classes``, ``visual_2d_size``,
 ``hidden_size``, ``recipe``, ``sources``, ``checksums`` (SHA-256 of each dataset's bytes), ``finite`` (1: no
@@ -23,7 +25,7 @@ import numpy as np
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.names import class_name_problem, video_name_problem
-from rlld_gym.data.split import FEATURE_DTYPES, Split
+from rlld_gym.data.split import FEATURE_DTYPES, TEACHER_DTYPE, TEACHERS, Split
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.data.store.opening import REMAKE, open_store_file, writable_file
@@ -47,6 +49,12 @@ FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 """Datasets of zeros and ones."""
 FEATURES: Final = ("audio", "visual")
 DATASETS: Final = (*FEATURES, *FLAGS, "filenames")
+"""Datasets of every store; those of teachers are in some."""
+
+
+def datasets_in(file: h5py.File) -> tuple[str, ...]:
+    """Return the names of the datasets of an open store file."""
+    return (*DATASETS, *(key for key in TEACHERS if key in file))
 
 
 def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
@@ -55,7 +63,9 @@ def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
     return {name: slice(end - counts[name], end) for name, end in zip(SPLITS, ends, strict=True)}
 
 
-def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[str]) -> None:
+def create_datasets(
+    file: h5py.File, header: StoreHeader, filenames: Sequence[str], *, teachers: bool = False
+) -> None:
     """Create all datasets of a store; filenames are filled in, all else is zero until written."""
     number, classes, segments = sum(header.counts.values()), len(header.classes), header.num_segments
     for key, size in (
@@ -67,6 +77,10 @@ def create_datasets(file: h5py.File, header: StoreHeader, filenames: Sequence[st
     file.create_dataset("dense_audio", shape=(number, segments, classes), dtype=np.uint8)
     file.create_dataset("dense_visual", shape=(number, segments, classes), dtype=np.uint8)
     file.create_dataset("dense_known", shape=(number,), dtype=np.uint8)
+    if teachers:
+        for key in TEACHERS:
+            shape = (header.counts["train"], segments, classes)
+            file.create_dataset(key, shape=shape, dtype=TEACHER_DTYPE)
     encoded = [name.encode() for name in filenames]
     file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(map(len, encoded))}"))
 
@@ -93,7 +107,7 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         "hidden_size": int(header.attributes["hidden_size"]),
         "recipe": str(header.attributes["recipe"]),
         "sources": sources,
-        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in DATASETS}),
+        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in datasets_in(file)}),
         "finite": int(all(is_finite(file[key]) for key in FEATURES)),
         "extra": extra,
     }
@@ -114,13 +128,16 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
     try:
         with atomic_path(path) as temporary:
             with writable_file(temporary) as file:
-                create_datasets(file, header, filenames)
+                create_datasets(file, header, filenames, teachers=splits["train"].teacher_audio is not None)
                 for name, rows in split_rows(header.counts).items():
                     for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
                         value = getattr(splits[name], key)
                         if value is not None:
                             file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
                     file["dense_known"][rows] = splits[name].dense_audio is not None
+                for key in TEACHERS:
+                    if key in file:
+                        file[key][...] = getattr(splits["train"], key)
                 write_attributes(file, header)
             append_structure(temporary, FEATURES)
     except OSError as error:
@@ -154,10 +171,11 @@ def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) ->
         if _header(file) != header:
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
         arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
-        arrays |= {key: file[key][...] for key in (*FLAGS, "filenames")}
+        others = [key for key in datasets_in(file) if key not in FEATURES]
+        arrays |= {key: file[key][...] for key in others}
     splits = _cut(path, header, arrays)
     small = sum(arrays[key].nbytes for key in FEATURES) <= VERIFIED_BYTES
-    verify_arrays(path, header, arrays, DATASETS if small and not memory_map else (*FLAGS, "filenames"))
+    verify_arrays(path, header, arrays, (*FEATURES, *others) if small and not memory_map else others)
     # Of a larger file its maker has said it; what was changed since, 'rlld data check' finds.
     trusted = not small and header.attributes.get("finite", memory_map)
     if not trusted and not all(np.isfinite(arrays[key]).all() for key in FEATURES):
@@ -169,7 +187,7 @@ def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) ->
 
 
 def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
-    """Read all but the features: splits whose features have size 0.
+    """Read all but features and teachers: splits whose features have size 0.
 
     Raises:
         InputError: as ``read_splits``.
@@ -206,6 +224,7 @@ def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, S
             labels=arrays["labels"][rows],
             dense_audio=arrays["dense_audio"][rows] if known.all() else None,
             dense_visual=arrays["dense_visual"][rows] if known.all() else None,
+            **{key: arrays[key] for key in TEACHERS if key in arrays and name == "train"},
         )
     return splits
 
@@ -239,7 +258,7 @@ def _header(file: h5py.File) -> StoreHeader:
     for split, count in counts.items():
         if count < 1:
             raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {REMAKE}")
-    shapes = _check_datasets(file, sum(counts.values()), len(classes), where)
+    shapes = _check_datasets(file, counts, len(classes), where)
     if not 0 < visual_2d_size <= shapes["visual"][2]:
         raise InputError(
             f"{where}: visual_2d_size is {visual_2d_size}; expected 1 to {shapes['visual'][2]}; {REMAKE}"
@@ -265,9 +284,11 @@ def _checksums(text: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in dict(json.loads(text)).items()}
 
 
-def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> dict[str, tuple[int, ...]]:
+def _check_datasets(
+    file: h5py.File, counts: Mapping[str, int], classes: int, where: str
+) -> dict[str, tuple[int, ...]]:
     """Check that every dataset is there with the expected dtype and shape; return the shapes."""
-    any_size = -1
+    any_size, number = -1, sum(counts.values())
     audio = file.get("audio")
     # The number of segments is that of the audio features; all else must agree.
     segments = audio.shape[1] if isinstance(audio, h5py.Dataset) and audio.ndim == 3 else any_size
@@ -280,6 +301,8 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
         "dense_known": (number,),
         "filenames": (number,),
     }
+    if any(key in file for key in TEACHERS):
+        expected |= dict.fromkeys(TEACHERS, (counts["train"], segments, classes))
     shapes: dict[str, tuple[int, ...]] = {}
     for key, shape in expected.items():
         dataset = file.get(key)
@@ -295,6 +318,7 @@ def _check_datasets(file: h5py.File, number: int, classes: int, where: str) -> d
                 "audio": "float16 or float32",
                 "visual": "the dtype of 'audio'",
                 "filenames": "fixed bytes",
+                **dict.fromkeys(TEACHERS, "float16"),
             }
             raise InputError(
                 f"{where}: dataset {key!r} is {dataset.dtype}; expected {wish.get(key, 'uint8')}; {REMAKE}"
@@ -308,4 +332,6 @@ def _dtype_fits(key: str, dtype: np.dtype[Any], file: h5py.File) -> bool:
         return dtype in FEATURE_DTYPES
     if key == "visual":
         return bool(dtype == file["audio"].dtype)
+    if key in TEACHERS:
+        return bool(dtype == TEACHER_DTYPE)
     return dtype.kind == "S" if key == "filenames" else dtype == np.uint8

@@ -19,6 +19,7 @@ from rlld_gym.data.twins.departures import draw_shifted, with_dependent_noise, w
 from rlld_gym.data.twins.features import Lift, SharedContext, draw_latents, draw_prototypes
 from rlld_gym.data.twins.labels import EventLabels, draw_events, draw_label_sets
 from rlld_gym.data.twins.scales import TwinScale, twin_scale
+from rlld_gym.data.twins.teachers import draw_teachers
 from rlld_gym.data.twins.variants import TwinVariant, twin_name, twin_variant
 from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
@@ -64,7 +65,7 @@ def twin(scale: str = "small", seed: int = 0, variant: str | None = None) -> Fea
     Returns:
         A store named ``twin-<scale>`` or ``twin-<scale>-<variant>``. Its training split carries the hidden truth
         (``dense_audio``, ``dense_visual``) that LLP does not have: only evaluation and the oracle control may read
-        it.
+        it. It also has segment-level teachers.
 
     Raises:
         InputError: unknown scale or variant, or negative seed.
@@ -88,7 +89,7 @@ def twin(scale: str = "small", seed: int = 0, variant: str | None = None) -> Fea
         if name == "val" and changes.wrong_dense:
             events = with_wrong_dense(events, changes.wrong_dense, own_source)
         filenames = tuple(f"twin{name[:2]}{index:05d}_0_10" for index in range(number))
-        splits[name] = _split(name, filenames, events, features)
+        splits[name] = _split(name, filenames, events, features, seed)
     return _store(splits, parameters, seed, "label statistics of LLP", variant)
 
 
@@ -124,7 +125,9 @@ def twin_for_annotations(
             events = draw_events(labels, label_source)
         else:
             events = EventLabels(labels, given.dense_audio, given.dense_visual)
-        splits[name] = _split(name, given.filenames[:stop], events, model.features(events, videos_source))
+        splits[name] = _split(
+            name, given.filenames[:stop], events, model.features(events, videos_source), seed
+        )
     return _store(splits, parameters, seed, "real annotation files")
 
 
@@ -158,7 +161,10 @@ def _split(
     filenames: tuple[str, ...],
     events: EventLabels,
     features: tuple[NDArray[np.float16], NDArray[np.float16]],
+    seed: int,
 ) -> Split:
+    """Return a split; training videos have teachers."""
+    heard, seen = draw_teachers(events, seed) if name == "train" else (None, None)
     return Split(
         name=name,
         filenames=filenames,
@@ -167,6 +173,8 @@ def _split(
         labels=events.labels,
         dense_audio=events.dense_audio,
         dense_visual=events.dense_visual,
+        teacher_audio=heard,
+        teacher_visual=seen,
     )
 
 

@@ -6,25 +6,26 @@ output a class instead of a softmax over classes and background, and no attentio
 features have none.
 """
 
-import torch
 from torch import Tensor, nn
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.han import pooled_frames
-from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, require_even
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM
+from rlld_gym.parsing.networks.parts.recurrent import RecurrentParser
 
 
 class SegmentClassifier(nn.Sequential):
-    """ReLU, Linear, ReLU, Linear: from sequences (B, T, input_size) to logits (B, T, C)."""
+    """ReLU, Linear, ReLU, Linear, sigmoid: from sequences (B, T, input_size) to probabilities (B, T, C)."""
 
     def __init__(self, input_size: int, inner_size: int, num_classes: int) -> None:
         super().__init__(
-            nn.ReLU(), nn.Linear(input_size, inner_size), nn.ReLU(), nn.Linear(inner_size, num_classes)
+            nn.ReLU(),
+            nn.Linear(input_size, inner_size),
+            nn.ReLU(),
+            nn.Linear(inner_size, num_classes),
+            nn.Sigmoid(),
         )
 
 
-@register_network("ave")
-class AVE(TaskNetwork):
+class AVE(RecurrentParser):
     """A bidirectional LSTM a modality; a joint, an audio and a visual branch, each pooled by its maximum over time.
 
     Args:
@@ -49,29 +50,15 @@ class AVE(TaskNetwork):
         *,
         inner_size: int = 64,
     ) -> None:
-        super().__init__()
-        require_even(hidden_size)
-        self._widths = (audio_size, visual_2d_size, visual_3d_size)
+        super().__init__(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         self.audio_lstm = BidirectionalLSTM(audio_size, hidden_size // 2)
         self.visual_lstm = BidirectionalLSTM(visual_2d_size + visual_3d_size, hidden_size // 2)
         self.joint = SegmentClassifier(2 * hidden_size, inner_size, num_classes)
         self.audio = SegmentClassifier(hidden_size, inner_size, num_classes)
         self.visual = SegmentClassifier(hidden_size, inner_size, num_classes)
 
-    def feature_widths(self) -> tuple[int, int, int] | None:
-        """Return the widths of the features that it reads."""
-        return self._widths
-
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features, each modality by itself whatever ``cross_attention`` says; see the base class."""
-        visual = torch.cat((pooled_frames(visual_2d, audio.shape[1]), visual_3d), -1)
-        return self.audio_lstm(audio), self.visual_lstm(visual)
-
-    def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
-        """Pool two encoded sequences, (B, T, D) each, into probabilities in (0, 1)."""
-        joint = self.joint(torch.cat((audio_sequence, visual_sequence), -1)).sigmoid()
-        segment = torch.stack((self.audio(audio_sequence), self.visual(visual_sequence)), 2).sigmoid()
-        audio, visual = segment.amax(1).unbind(1)
-        return ParsingOutput(joint.amax(1), audio, visual, segment)
+        return self.audio_lstm(audio), self.visual_lstm(self.visual_features(visual_2d, visual_3d))

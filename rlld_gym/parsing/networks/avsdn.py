@@ -6,12 +6,10 @@ instead of one for both, an event score for every class instead of one, logistic
 no attention over places in a picture, as the features have none.
 """
 
-import torch
 from torch import Tensor, nn
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
-from rlld_gym.parsing.networks.han import pooled_frames
-from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, States, require_even
+from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, States
+from rlld_gym.parsing.networks.parts.recurrent import RecurrentParser
 
 
 class StateFusion(nn.Module):
@@ -56,8 +54,7 @@ class EventCategories(nn.Module):
         return category * event
 
 
-@register_network("avsdn")
-class AVSDN(TaskNetwork):
+class AVSDN(RecurrentParser):
     """An encoder and a decoder LSTM a modality; decoders start from the fused final states of both encoders.
 
     Args:
@@ -79,9 +76,7 @@ class AVSDN(TaskNetwork):
         num_classes: int = 25,
         hidden_size: int = 256,
     ) -> None:
-        super().__init__()
-        require_even(hidden_size)
-        self._widths = (audio_size, visual_2d_size, visual_3d_size)
+        super().__init__(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         visual_size = visual_2d_size + visual_3d_size
         self.audio_encoder = BidirectionalLSTM(audio_size, hidden_size // 2)
         self.visual_encoder = BidirectionalLSTM(visual_size, hidden_size // 2)
@@ -92,15 +87,11 @@ class AVSDN(TaskNetwork):
         self.audio = EventCategories(hidden_size, num_classes)
         self.visual = EventCategories(hidden_size, num_classes)
 
-    def feature_widths(self) -> tuple[int, int, int] | None:
-        """Return the widths of the features that it reads."""
-        return self._widths
-
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features; without ``cross_attention`` a modality's state takes both places in the fusion."""
-        visual = torch.cat((pooled_frames(visual_2d, audio.shape[1]), visual_3d), -1)
+        visual = self.visual_features(visual_2d, visual_3d)
         _, audio_states = self.audio_encoder.with_states(audio)
         _, visual_states = self.visual_encoder.with_states(visual)
         for_audio, for_visual = visual_states, audio_states
@@ -118,10 +109,3 @@ class AVSDN(TaskNetwork):
             self.fusion(own.relu(), other.relu()) for own, other in zip(audio, visual, strict=True)
         )
         return hidden, cell
-
-    def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
-        """Pool two encoded sequences, (B, T, D) each, into probabilities in (0, 1): maxima over time."""
-        joint = self.joint(torch.cat((audio_sequence, visual_sequence), -1))
-        segment = torch.stack((self.audio(audio_sequence), self.visual(visual_sequence)), 2)
-        audio, visual = segment.amax(1).unbind(1)
-        return ParsingOutput(joint.amax(1), audio, visual, segment)

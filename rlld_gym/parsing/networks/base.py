@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
-from rlld_gym.plugins import Group, is_plugin, load_plugin, plugin_names
+from rlld_gym.plugins import Group, from_home, is_plugin, load_plugin, plugin_names
 
 GROUP: Final[Group] = "rlld.task_networks"
 """Entry points of other packages' task networks."""
@@ -113,6 +113,26 @@ class TaskNetwork(nn.Module, ABC):
         return self.head(*self.encode(audio, visual_2d, visual_3d, cross_attention))
 
 
+_HERE: Final = "rlld_gym.parsing.networks"
+
+HOMES: Final[dict[str, str]] = {
+    "ave": f"{_HERE}.ave:AVE",
+    "avsdn": f"{_HERE}.avsdn:AVSDN",
+    "cmpae": f"{_HERE}.cmpae:CMPAE",
+    "cpsp": f"{_HERE}.cpsp:CPSP",
+    "cvcms": f"{_HERE}.cvcms:CVCMS",
+    "dhhn": f"{_HERE}.dhhn:DHHN",
+    "han": f"{_HERE}.han:HAN",
+    "lsld": f"{_HERE}.lsld:LSLD",
+    "mgn": f"{_HERE}.mgn:MGN",
+    "mm_cse": f"{_HERE}.mm_cse:MMCSE",
+    "mm_pyramid": f"{_HERE}.mm_pyramid:MMPyramid",
+    "valor": f"{_HERE}.valor:VALOR",
+    "valor_plus": f"{_HERE}.valor:VALORPlus",
+    "valor_plus_plus": f"{_HERE}.valor:VALORPlusPlus",
+}
+"""This package's own task networks: "module:Class", imported when one is asked for."""
+
 _REGISTRY: dict[str, Callable[..., TaskNetwork]] = {}
 
 Factory = TypeVar("Factory", bound=Callable[..., TaskNetwork])
@@ -132,7 +152,7 @@ def register_network(name: str) -> Callable[[Factory], Factory]:
     """
 
     def register(factory: Factory) -> Factory:
-        if _REGISTRY.setdefault(name, factory) is not factory:
+        if name in HOMES or _REGISTRY.setdefault(name, factory) is not factory:
             raise ValueError(f"a task network named {name!r} is already registered")
         return factory
 
@@ -141,7 +161,7 @@ def register_network(name: str) -> Callable[[Factory], Factory]:
 
 def network_names() -> tuple[str, ...]:
     """Return the registered names, sorted, then those of other installed packages' entry points."""
-    return (*sorted(_REGISTRY), *plugin_names(GROUP))
+    return (*sorted({*HOMES, *_REGISTRY}), *plugin_names(GROUP))
 
 
 def find_network(name: str) -> Callable[..., TaskNetwork]:
@@ -155,6 +175,9 @@ def find_network(name: str) -> Callable[..., TaskNetwork]:
         InputError: for an unknown name, listing the known ones; where there is no such module or class, or the
             class is no task network.
     """
+    if name in HOMES:
+        kind: type[TaskNetwork] = from_home(HOMES[name])
+        return kind
     if name in _REGISTRY:
         return _REGISTRY[name]
     if not is_plugin(name, GROUP):
@@ -184,7 +207,7 @@ def make_network(name: str, **sizes: object) -> TaskNetwork:
         InputError: no such network, or its constructor does not take these arguments, or lacks methods.
     """
     factory = find_network(name)
-    if name not in _REGISTRY:
+    if name not in HOMES and name not in _REGISTRY:
         _check_plugin(name, factory, sizes)
     return factory(**sizes)
 

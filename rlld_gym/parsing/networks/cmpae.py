@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANLayer, HANStem, pooled_frames
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.evidence import LEAK, EvidencePooling, evidence
@@ -66,7 +66,6 @@ class VideoBranch(nn.Module):
         return logits.sigmoid().mean(1), logits.shape[-1] / strength.sum(-1)
 
 
-@register_network("cmpae")
 class CMPAE(TaskNetwork):
     """HAN layers, of which passes with and without cross-attention are mixed, and a head of evidence.
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, require_even, run_together
@@ -55,7 +55,6 @@ def _row_normalised(values: Tensor) -> Tensor:
     return values / (values.sum(-1, keepdim=True) + _EPSILON)
 
 
-@register_network("cpsp")
 class CPSP(TaskNetwork):
     """A bidirectional LSTM for each modality, positive sample propagation, and HAN's head.
 

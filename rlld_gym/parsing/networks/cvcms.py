@@ -7,11 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANLayer, HANStem
 
 
-@register_network("cvcms")
 class CVCMS(TaskNetwork):
     """HAN whose segments are classified by features of each class, which attend to those of the other classes.
 

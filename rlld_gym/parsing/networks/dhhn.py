@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.parts.guides import AudioGuide, GuideOutput, VisualGuide
 
@@ -28,7 +28,6 @@ class ScaleBlock(nn.Module):
         return functional.relu(self.norm(self.convolution(sequence.mT))).mT
 
 
-@register_network("dhhn")
 class DHHN(TaskNetwork):
     """HAN on three time scales, added up, and two guides that see one modality each and serve in training only.
 

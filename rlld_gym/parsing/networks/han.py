@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.parts.attention import Attention, attend
 from rlld_gym.parsing.networks.parts.dropout import dropout
@@ -190,7 +190,6 @@ class AttentivePooling(nn.Module):
         return attentive_pooling(*logits.unbind())
 
 
-@register_network("han")
 class HAN(TaskNetwork):
     """Hybrid attention network in its two published flavours.
 

@@ -2,11 +2,9 @@
 
 from typing import ClassVar
 
-from rlld_gym.parsing.networks.base import register_network
 from rlld_gym.parsing.networks.han import HAN
 
 
-@register_network("lsld")
 class LSLD(HAN):
     """Four stacked HAN layers on CLAP and CLIP features (Fan et al., NeurIPS 2023).
 

@@ -6,12 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANStem
 from rlld_gym.parsing.networks.parts.grouping import GroupingTransformer
 
 
-@register_network("mgn")
 class MGN(TaskNetwork):
     """Class tokens gather the segments of each modality, then those of both; each class token is classified.
 

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANStem
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
 from rlld_gym.parsing.networks.parts.class_decoupling import (
@@ -42,7 +42,6 @@ def _published_heads(size: int) -> int:
     return next(heads for heads in range(max(1, min(8, size // 16)), 0, -1) if size % heads == 0)
 
 
-@register_network("mm_cse")
 class MMCSE(TaskNetwork):
     """A feature a class in every segment, enhanced by other classes and over time, and a head a class.
 

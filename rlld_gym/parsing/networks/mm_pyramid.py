@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
 from rlld_gym.parsing.networks.parts.pyramid import (
     LevelFusion,
@@ -16,7 +16,6 @@ from rlld_gym.parsing.networks.parts.pyramid import (
 )
 
 
-@register_network("mm_pyramid")
 class MMPyramid(TaskNetwork):
     """A pyramid of attention and dilated convolutions with growing reach, fused over its levels, and HAN's head.
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork, register_network
+from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
 from rlld_gym.parsing.networks.parts.dropout import dropout
@@ -56,7 +56,6 @@ class VALORLayer(nn.Module):
         return dropout(values, self.dropout, self.training)
 
 
-@register_network("valor")
 class VALOR(TaskNetwork):
     """VALOR's network. All layers start from the same weights and are stacked.
 
@@ -116,7 +115,6 @@ class VALOR(TaskNetwork):
         return logits
 
 
-@register_network("valor_plus")
 class VALORPlus(VALOR):
     """VALOR+: four layers, published at half the width with the same feed-forward part; see `VALOR`."""
 
@@ -146,7 +144,6 @@ class VALORPlus(VALOR):
         )
 
 
-@register_network("valor_plus_plus")
 class VALORPlusPlus(VALORPlus):
     """VALOR++: VALOR+ on CLAP's and CLIP's features, published with widths 768, 768 and 512; see `VALOR`.
 

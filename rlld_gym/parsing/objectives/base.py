@@ -7,15 +7,17 @@ the environment's task network use the same objects.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipe import Recipe
+from rlld_gym.plugins import from_home
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Audio (B, T, Da), visual 2D (B, T, D2) and visual 3D (B, T, D3) features, float32."""
@@ -54,9 +56,13 @@ class Objective(ABC):
     Attributes:
         stackable: whether `loss` may run under ``torch.func.vmap`` for many networks at once: it then depends on
             the batch and the targets alone, and on no value that decides a branch.
+        reads_teachers: whether `loss` looks at the context's teachers.
+        needs_teachers: whether a training without teachers is refused.
     """
 
     stackable: ClassVar[bool] = False
+    reads_teachers: ClassVar[bool] = False
+    needs_teachers: bool = False
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -72,6 +78,30 @@ class Objective(ABC):
             context: where in the training the step stands.
         """
 
+    def check(self, train: SplitTensors) -> None:
+        """Raise InputError where it needs segment-level teachers and the training videos have none."""
+        if self.needs_teachers and train.teacher_audio is None:
+            raise InputError(
+                f"recipe {self.recipe.name!r}: objective {objective_name(self.recipe)!r} needs segment-level "
+                "teachers of the training videos, and the data set has none: import it with --teacher, or choose "
+                "another recipe"
+            )
+
+    def context(
+        self, train: SplitTensors, epoch: int, number: int, steps: int, videos: Tensor | None
+    ) -> StepContext:
+        """Return where a step stands, with what teachers say of its videos if the objective asks.
+
+        Args:
+            train: the training videos.
+            epoch: counted from 1.
+            number: of the batch in its epoch, from 0.
+            steps: batches of an epoch.
+            videos: (B,) int64, rows of ``train``; None: unknown.
+        """
+        teachers = None if videos is None or not self.reads_teachers else train.teachers(videos)
+        return StepContext(epoch, number, steps, videos, teachers)
+
     def get_state(self) -> dict[str, Any]:
         """Return what the objective remembers, as tensors and plain values; empty where it remembers nothing."""
         return {}
@@ -82,8 +112,37 @@ class Objective(ABC):
             raise InputError(f"{type(self).__name__} remembers nothing, but the state has {', '.join(state)}")
 
 
+_HERE: Final = "rlld_gym.parsing.objectives"
+
+HOMES: Final[dict[str, str]] = {
+    "cmpae": f"{_HERE}.cmpae:CMPAEObjective",
+    "cpsp": f"{_HERE}.cpsp:CPSPObjective",
+    "cvcms": f"{_HERE}.cvcms:CVCMSObjective",
+    "dhhn": f"{_HERE}.dhhn:DHHNObjective",
+    "lsld": f"{_HERE}.lsld:LSLDObjective",
+    "mgn": f"{_HERE}.mgn:MGNObjective",
+    "mm_cse": f"{_HERE}.mm_cse:MMCSEObjective",
+    "poisson_binomial": f"{_HERE}.poisson_binomial:PoissonBinomialObjective",
+    "pooled": f"{_HERE}.pooled:PooledObjective",
+    "segment_pseudo_labels": f"{_HERE}.segment_pseudo_labels:SegmentPseudoLabelObjective",
+    "valor": f"{_HERE}.valor:VALORObjective",
+}
+"""This package's own objectives: "module:Class", imported when one is asked for."""
+
 _REGISTRY: dict[str, Callable[..., Objective]] = {}
-_OWN: dict[str, str] = {}
+_OWN: dict[str, str] = {
+    "cmpae": "cmpae",
+    "cpsp": "cpsp",
+    "cvcms": "cvcms",
+    "dhhn": "dhhn",
+    "lsld": "lsld",
+    "mgn": "mgn",
+    "mm_cse": "mm_cse",
+    "valor": "valor",
+    "valor_plus": "valor",
+    "valor_plus_plus": "valor",
+}
+"""Networks that have an objective of their own."""
 
 Factory = TypeVar("Factory", bound=Callable[..., Objective])
 Kind = TypeVar("Kind", bound=TaskNetwork)
@@ -104,7 +163,7 @@ def register_objective(name: str, networks: Sequence[str] = ()) -> Callable[[Fac
     """
 
     def register(factory: Factory) -> Factory:
-        if _REGISTRY.setdefault(name, factory) is not factory:
+        if name in HOMES or _REGISTRY.setdefault(name, factory) is not factory:
             raise ValueError(f"an objective named {name!r} is already registered")
         for network in networks:
             if _OWN.setdefault(network, name) != name:
@@ -116,7 +175,7 @@ def register_objective(name: str, networks: Sequence[str] = ()) -> Callable[[Fac
 
 def objective_names() -> tuple[str, ...]:
     """Return the registered names, sorted."""
-    return tuple(sorted(_REGISTRY))
+    return tuple(sorted({*HOMES, *_REGISTRY}))
 
 
 def objective_name(recipe: Recipe) -> str:
@@ -131,11 +190,12 @@ def make_objective(recipe: Recipe) -> Objective:
         InputError: no objective has that name, or it does not have such an option.
     """
     name = objective_name(recipe)
-    if name not in _REGISTRY:
+    if name not in objective_names():
         known = ", ".join(objective_names())
         raise InputError(f"recipe {recipe.name!r}: unknown objective {name!r}: expected one of {known}")
+    factory: Callable[..., Objective] = from_home(HOMES[name]) if name in HOMES else _REGISTRY[name]
     try:
-        return _REGISTRY[name](recipe, **recipe.objective_options)
+        return factory(recipe, **recipe.objective_options)
     except TypeError as error:
         raise InputError(
             f"recipe {recipe.name!r}: objective {name!r} refuses its options: {error}"

@@ -13,7 +13,6 @@ from rlld_gym.parsing.objectives.base import (
     Objective,
     StepContext,
     encoded,
-    register_objective,
     require_network,
 )
 from rlld_gym.parsing.recipes import Recipe
@@ -22,7 +21,6 @@ UNCERTAINTY_FLOOR: Final = 0.9
 """The video's uncertainty is clipped below at it; no gradient flows underneath."""
 
 
-@register_objective("cmpae", networks=("cmpae",))
 class CMPAEObjective(Objective):
     """Pooled cross-entropies, JoMoLD's contrastive loss and the mutual term, all three weighted.
 

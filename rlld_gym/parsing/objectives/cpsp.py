@@ -6,12 +6,11 @@ from torch.nn import functional
 
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 from rlld_gym.parsing.recipe import Recipe
 
 
-@register_objective("cpsp", networks=("cpsp",))
 class CPSPObjective(Objective):
     """The terms of "pooled", and the contrast of whole videos, PSA_v.
 

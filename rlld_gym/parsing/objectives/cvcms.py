@@ -10,14 +10,12 @@ from rlld_gym.parsing.objectives.base import (
     Objective,
     StepContext,
     encoded,
-    register_objective,
     require_network,
 )
 from rlld_gym.parsing.randomness import own_generator
 from rlld_gym.parsing.recipe import Recipe
 
 
-@register_objective("cvcms", networks=("cvcms",))
 class CVCMSObjective(Objective):
     """Lin et al., NeurIPS 2021: audio streams meet the visual streams of other videos.
 

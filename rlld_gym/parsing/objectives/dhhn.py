@@ -13,7 +13,6 @@ from rlld_gym.parsing.objectives.base import (
     Objective,
     StepContext,
     encoded,
-    register_objective,
     require_network,
 )
 from rlld_gym.parsing.recipe import Recipe
@@ -30,7 +29,6 @@ class DHHNTerms(NamedTuple):
     apart: Tensor
 
 
-@register_objective("dhhn", networks=("dhhn",))
 class DHHNObjective(Objective):
     """Cross-entropies of all three networks, the main one drawn to the guides, and both pairs driven apart.
 

@@ -5,23 +5,21 @@ from torch.nn import functional
 
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
-from rlld_gym.parsing.objectives.valor import segment_targets
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
+from rlld_gym.parsing.objectives.teachers import TeacherObjective, segment_targets
 
 
-@register_objective("lsld", networks=("lsld",))
-class LSLDObjective(Objective):
+class LSLDObjective(TeacherObjective):
     """Segments towards the teachers' labels, in both modalities, and the video towards its label; any network.
 
     A segment's target is the label of its video and modality times what the teacher says, so that revised labels
-    act on it; the publication also keeps faint labels of other classes. Where there is no teacher, a label counts
-    for every segment. Both are ours.
+    act on it (ours; the publication also keeps faint labels of other classes).
     """
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
         output = network.head(*encoded(network, batch, self.recipe))
-        labels = segment_targets(targets, context, output.segment.shape[1])
+        labels = segment_targets(targets, context.teachers, output.segment.shape[1])
         return soft_segment_loss(output, labels, targets.video, self.recipe.loss_weights, self.recipe.clamp)
 
 

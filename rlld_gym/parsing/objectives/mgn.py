@@ -13,13 +13,11 @@ from rlld_gym.parsing.objectives.base import (
     Objective,
     StepContext,
     encoded,
-    register_objective,
     require_network,
 )
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 
 
-@register_objective("mgn", networks=("mgn",))
 class MGNObjective(Objective):
     """The terms of "pooled", and the cross-entropy of each class token with its own class."""
 

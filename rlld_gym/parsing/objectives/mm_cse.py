@@ -9,21 +9,20 @@ from rlld_gym.parsing.networks.mm_cse import MMCSE, SemanticOutput
 from rlld_gym.parsing.networks.parts.class_enhancement import ClassMaps
 from rlld_gym.parsing.objectives.base import (
     Batch,
-    Objective,
     StepContext,
-    register_objective,
     require_network,
 )
-from rlld_gym.parsing.objectives.valor import segment_label_loss, segment_targets
+from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
+from rlld_gym.parsing.objectives.valor import segment_label_loss
 from rlld_gym.parsing.recipes import Recipe
 
 
-@register_objective("mm_cse", networks=("mm_cse",))
-class MMCSEObjective(Objective):
+class MMCSEObjective(TeacherObjective):
     """VALOR's terms, targets of segments included, and three terms about class features.
 
     Args:
         recipe: see the base class; its weights are those of the video, audio and visual terms.
+        teachers: see `TeacherObjective`.
         reconstruction_weight: of the mean squared errors of both modalities' reconstructions.
         orthogonality_weight: of the cosines between class and background features.
         co_occurrence_weight: of the distance between attention among classes and labels that occur together.
@@ -35,8 +34,10 @@ class MMCSEObjective(Objective):
         reconstruction_weight: float = 0.5,
         orthogonality_weight: float = 0.1,
         co_occurrence_weight: float = 0.1,
+        *,
+        teachers: bool = True,
     ) -> None:
-        super().__init__(recipe)
+        super().__init__(recipe, teachers=teachers)
         self.reconstruction_weight = reconstruction_weight
         self.orthogonality_weight = orthogonality_weight
         self.co_occurrence_weight = co_occurrence_weight
@@ -44,7 +45,7 @@ class MMCSEObjective(Objective):
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class. Raises InputError for another network than MM-CSE."""
         output = require_network(self, network, MMCSE).analyse(*batch)
-        labels = segment_targets(targets, context, output.segment_logits.shape[1])
+        labels = found_targets(targets, context, output.segment_logits.shape[1])
         weights, clamp = self.recipe.loss_weights, self.recipe.clamp
         loss = segment_label_loss(
             output.parsing.video, output.segment_logits, targets.video, labels, weights, clamp=clamp

@@ -15,7 +15,7 @@ from torch import Tensor
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 from rlld_gym.parsing.objectives.segment_counts import (
     log_at_least,
@@ -25,7 +25,6 @@ from rlld_gym.parsing.objectives.segment_counts import (
 from rlld_gym.parsing.recipes import Recipe
 
 
-@register_objective("poisson_binomial")
 class PoissonBinomialObjective(Objective):
     """The pooled objective plus the negative log-likelihood of the labels under the law of the counts.
 

@@ -13,17 +13,14 @@ from rlld_gym.parsing.losses import (
 )
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.objectives.base import (
-    POOLED,
     Batch,
     Objective,
     StepContext,
     encoded,
-    register_objective,
 )
 from rlld_gym.parsing.recipe import Recipe
 
 
-@register_objective(POOLED)
 class PooledObjective(Objective):
     """Weighted cross-entropies of video, audio and visual probabilities, and the recipe's contrastive loss."""
 

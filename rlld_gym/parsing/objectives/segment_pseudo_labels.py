@@ -11,15 +11,14 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
 from rlld_gym.parsing.objectives.pooled import pooled_terms
 from rlld_gym.parsing.objectives.richness import richness_loss
-from rlld_gym.parsing.objectives.valor import segment_targets
+from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
 from rlld_gym.parsing.recipes import Recipe
 
 
-@register_objective("segment_pseudo_labels")
-class SegmentPseudoLabelObjective(Objective):
+class SegmentPseudoLabelObjective(TeacherObjective):
     """The pooled objective plus the loss of both modalities' richness, towards the teachers'; any network.
 
     Args:
@@ -43,7 +42,7 @@ class SegmentPseudoLabelObjective(Objective):
         sequences = encoded(network, batch, self.recipe)
         output = network.head(*sequences)
         loss = pooled_terms(network, batch, output, sequences, targets=targets, recipe=self.recipe)
-        pseudo_labels = segment_targets(targets, context, output.segment.shape[1])
+        pseudo_labels = found_targets(targets, context, output.segment.shape[1])
         positive = (torch.stack((targets.audio, targets.visual), 1) > 0.5).float()
         predicted, wanted = output.segment.transpose(1, 2), pseudo_labels.transpose(1, 2)
         rich = richness_loss(predicted, wanted, positive)

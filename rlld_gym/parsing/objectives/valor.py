@@ -1,21 +1,31 @@
 """VALOR's objective: segment-level pseudo labels of teachers (Lai et al., NeurIPS 2023)."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import TaskNetwork
-from rlld_gym.parsing.objectives.base import Batch, Objective, StepContext, encoded, register_objective
+from rlld_gym.parsing.objectives.base import Batch, StepContext, encoded
+from rlld_gym.parsing.objectives.teachers import TeacherObjective, found_targets
+from rlld_gym.parsing.recipe import Recipe
 
 
-@register_objective("valor", networks=("valor", "valor_plus", "valor_plus_plus"))
-class VALORObjective(Objective):
+class VALORObjective(TeacherObjective):
     """Cross-entropies of the video probabilities and of every segment.
 
     A segment's target is the label of its video and modality where the teacher finds the event in the segment, else
-    0. Where there is no teacher, a label counts for every segment (ours; the published system always has teachers).
+    0.
+
+    Args:
+        recipe: see the base class.
+        teachers: see `TeacherObjective`.
+        share: of the labels that the teacher finds in a segment, take the most probable ones that sum to at most
+            this, see `largest`; None: take all.
     """
+
+    def __init__(self, recipe: Recipe, *, teachers: bool = True, share: float | None = None) -> None:
+        super().__init__(recipe, teachers=teachers)
+        self.share = share
 
     def loss(self, network: TaskNetwork, batch: Batch, targets: Targets, context: StepContext) -> Tensor:
         """Return the loss of a batch; see the base class."""
@@ -25,18 +35,10 @@ class VALORObjective(Objective):
             network.head(*sequences).video,
             logits,
             targets.video,
-            segment_targets(targets, context, logits.shape[1]),
+            found_targets(targets, context, logits.shape[1], self.share),
             self.recipe.loss_weights,
             clamp=self.recipe.clamp,
         )
-
-
-def segment_targets(targets: Targets, context: StepContext, segments: int) -> Tensor:
-    """Return the targets of segments, (B, T, 2, C): labels where teachers agree, everywhere without teachers."""
-    labels = torch.stack((targets.audio, targets.visual), 1).unsqueeze(1)
-    if context.teachers is None:
-        return labels.expand(-1, segments, -1, -1)
-    return labels * torch.stack(context.teachers, 2)
 
 
 def segment_label_loss(
