@@ -50,7 +50,7 @@ def parse(command: type[C], program: str, arguments: Sequence[str], default: C |
                 stack.enter_context(_wide())
                 stack.enter_context(contextlib.redirect_stdout(_Plain()))
             elif os.environ.get("NO_COLOR"):  # see no-color.org
-                stack.callback(tyro._experimental_options.update, dict(tyro._experimental_options))
+                stack.callback(tyro._experimental_options.update, tyro._experimental_options.copy())
                 tyro._experimental_options["ansi_codes"] = False
             stack.enter_context(contextlib.redirect_stderr(stderr))
             parsed: C = tyro.cli(command, prog=program, args=list(arguments), config=CONFIG, **defaults)

@@ -115,7 +115,7 @@ class _Redirected(TorchDispatchMode):
     """Gives every operation that draws on a CPU a generator."""
 
     def __init__(self, generator: torch.Generator) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._generator = generator
 
     def __torch_dispatch__(

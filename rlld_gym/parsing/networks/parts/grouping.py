@@ -133,8 +133,8 @@ class Grouping(nn.Module):
     def _hard(self, logits: Tensor, soft: Tensor) -> Tensor:
         """Return 1 for the group that each segment is assigned to, else 0."""
         if self.training:
-            generator, place = own_generator(logits.device), {"dtype": logits.dtype, "device": logits.device}
-            uniform = torch.rand(logits.shape, generator=generator, **place)
+            generator = own_generator(logits.device)
+            uniform = torch.rand(logits.shape, generator=generator, dtype=logits.dtype, device=logits.device)
             noise = -(-uniform.clamp(min=1e-20).log()).clamp(min=1e-20).log()
             soft = (logits + noise).softmax(-2)
         chosen = torch.zeros_like(soft).scatter(-2, soft.argmax(-2, keepdim=True), 1.0)
