@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rlld_agents.experiments import experiment
+from rlld_agents.reports import study
 from tests.reliability.interrupted import arm_audit, trials
 from tests.reliability.works import WORKS, load_modules, make_inputs
 
@@ -26,7 +27,11 @@ def inputs(tmp_path_factory):
 @pytest.mark.parametrize("mode", ["kill", "full"])
 @pytest.mark.parametrize("name", WORKS)
 def test_a_work_goes_on(name, mode, inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(experiment, "draw_figures", lambda *_: None)  # takes longer than all else
+    # Pictures take longer than all else.
+    monkeypatch.setattr(experiment, "draw_figures", lambda *_: None)
+    for name_of_plot in ("plot_scores", "plot_removal"):
+        monkeypatch.setattr(study.figures, name_of_plot, lambda *_: None)
+    monkeypatch.setattr(study, "plot_convergence", lambda *_: None)
     torch.set_num_threads(1)  # processes are forked from this one
 
     def some(numbers):

@@ -10,6 +10,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from safetensors import safe_open
 
 from rlld_gym.data.classes import CLASSES
 from rlld_gym.data.store.feature_store import FeatureStore
@@ -54,7 +55,7 @@ class Work:
 
 def _train(inputs: Path, folder: Path) -> list[str]:
     agent = ["--preset", "paper", "--episodes", "2", "--checkpoint-every", "1", "--episode-length", "2"]
-    labels = ["--batch-size", "2", "--label-sets", "weak", "denoised", "--workers", "1"]
+    labels = ["--batch-size", "2", "--label-sets", "weak", "denoised", "--workers", "1", "--no-report"]
     data = ["--data", str(inputs / "store.h5"), "--out", str(folder / "out")]
     return ["train", *agent, *labels, *PARSERS, *data]
 
@@ -117,7 +118,10 @@ def content(folder: Path) -> dict[str, Any]:
             continue
         if path.name in ("seconds.json", "metrics.csv"):
             continue
-        if path.suffix == ".h5":
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="np") as file:  # the order in its header is drawn
+                found[name] = file.metadata(), {key: file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
+        elif path.suffix == ".h5":
             found[name] = _store(path)
         elif path.suffix == ".json":
             found[name] = _lasting(json.loads(path.read_text()))

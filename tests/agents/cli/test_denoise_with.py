@@ -88,7 +88,7 @@ def test_recipes_and_weak_labels(tmp_path: Path) -> None:
         (["train-parser", "--data", "twin-tiny", "--seeds", "0"], "--seeds: found 0, expected at least 1"),
         (
             ["train-parser", "--data", "twin-tiny", "--labels", "none.csv"],
-            "--labels none.csv: cannot read it",
+            "none.csv: no such file or folder; check the path; expected a label file (--labels)",
         ),
         (["train-parser", "--data", "twin-tiny", "--recipe", "soup"], "unknown recipe 'soup'"),
     ],
