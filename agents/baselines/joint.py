@@ -13,7 +13,8 @@ from rlld_agents.baselines.base import (
 )
 from rlld_agents.baselines.parts.outcome import check_final, learning_curve, parsed_with
 from rlld_agents.imitation.joint import JointConfig, best_round, joint_rounds
-from rlld_agents.imitation.rewarded import combined_policy
+from rlld_agents.imitation.rewarded import better_start, combined_policy
+from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
@@ -36,14 +37,15 @@ class Joint:
     """Episodes of REINFORCE; 0: imitation and evidence only."""
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the final parser."""
-    final: Literal["frozen", "online"] = "frozen"
-    """Whether the final parser is trained on the labels as they are, or with the policy in the loop."""
+    final: Literal["frozen", "online"] | None = None
+    """Whether the final parser is trained on the labels as they are, or with the policy in the loop; None: as they
+    are, unless evidence alone was better than imitation."""
 
     def __post_init__(self) -> None:
         """Check the options (InputError)."""
         if self.episodes < 0:
             raise InputError(f"episodes is {self.episodes}, expected at least 0")
-        check_final(self.final)
+        check_final(self.final or "frozen")
 
     @property
     def name(self) -> str:
@@ -70,28 +72,32 @@ class Joint:
                 progress=context.progress,
             )
         )
-        policy, weight = combined_policy(
+        imitated, weight = combined_policy(
             best, environment, context.data, context.hidden_size, context.never_visible_index
         )
+        policy: RemovalPolicy = imitated
         details: dict[str, Any] = {
-            "policy_parameters": number_of_parameters(policy),
+            "policy_parameters": number_of_parameters(imitated),
             "estimate": best.warm.as_dict(),
             "evidence_weight": weight,
         }
         if self.episodes:
             config = reward_only_config(episodes=self.episodes, seed=context.seed)
+            policy = better_start(imitated, environment, config, context.data, context.hidden_size)
+            details["imitation_kept"] = policy is imitated
             agent = Reinforce(policy, paid_environment(environment), config)
             before = explored_values(agent)
             rows = agent.learn(callback=episode_progress(context, self.episodes))
             details["rewards_kept"] = keep_if_better(agent, before)
             agent.env.close()
             details["curve"] = learning_curve(rows)
-        plan = OnlinePlan(denoise(policy, context.data), weight)
+        alone = policy is not imitated
+        plan = OnlinePlan(denoise(policy, context.data), None if alone else weight)
         used = "dense, to fit the policies, as the reward, and to choose epochs, round and weight of the evidence"
         return parsed_with(
             plan,
             context,
-            final=self.final,
+            final=self.final or ("online" if alone else "frozen"),
             contrastive_weight=self.contrastive_weight,
             used=used,
             details=details,

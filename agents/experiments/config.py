@@ -90,11 +90,6 @@ class ExperimentConfig(SettingOptions):
         """Which labels the trained policy removes."""
         return RemovalRule(self.threshold, self.environment.empty_rule)
 
-    @property
-    def final_way(self) -> Literal["frozen", "online"]:
-        """How the parser of the denoised labels is trained."""
-        return self.final or ("online" if self.preset == "rlld" else "frozen")
-
     def check_used(self) -> None:
         """Raise InputError for an option that the preset would silently ignore."""
         unused, defaults = UNUSED[self.preset], ExperimentConfig().flat()

@@ -140,7 +140,7 @@ class Experiment:
             empty_rule=rule.empty_rule,
         )
         jobs = self.jobs({"denoised": revised.label_set} if "denoised" in self.config.label_sets else {})
-        if self.config.final_way == "online" and jobs:
+        if (self.config.final or learned.final) == "online" and jobs:
             plan = OnlinePlan(revised, learned.evidence_weight, rule.empty_rule)
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
             run_parser_job(jobs[0], self.setting, self.folder)

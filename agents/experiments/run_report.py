@@ -100,7 +100,7 @@ def run_page(
         removed=removed,
         scores=scores,
         boundary=boundary,
-        scores_are_probabilities=config.final_way == "frozen",
+        scores_are_probabilities=not decided_labels_path(folder, "denoised", config.agent.seed).exists(),
         predicted=_predictions(folder, setting),
         dense=dense,
         clips=() if clips is None else clip_addresses(clips, train.filenames, page_folder),

@@ -13,8 +13,12 @@ import torch
 from rlld_agents.imitation.joint import JointRound
 from rlld_agents.labels.estimate import estimate_removals
 from rlld_agents.labels.log_odds import log_odds
+from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.combined import CombinedPolicy
-from rlld_agents.reinforce.reward_only import evidence_policy
+from rlld_agents.reinforce.acceptance import earns_more, returns_of
+from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_agents.reinforce.reward_only import evidence_policy, paid_environment
 from rlld_gym.data.tensors import StoreTensors
 
 WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -54,3 +58,29 @@ def combined_policy(
     best = max(WEIGHTS, key=quality)
     policy.weigh_evidence(best)
     return policy, best
+
+
+def better_start(
+    imitated: CombinedPolicy,
+    environment: Mapping[str, Any],
+    config: ReinforceConfig,
+    data: StoreTensors,
+    hidden_size: int,
+) -> RemovalPolicy:
+    """Return what REINFORCE is to begin with: imitation, unless evidence alone earns more.
+
+    A few dense videos teach a policy less than a parser knows that has seen all weak labels. Which of the two it
+    is, the reward says: both play the same four episodes.
+
+    Args:
+        imitated: of `combined_policy`.
+        environment: arguments of rlld/LabelDenoising-v0.
+        config: of the REINFORCE that follows.
+        data: the data set, on the device of the policies.
+        hidden_size: width of the parser.
+    """
+    env = paid_environment(environment)
+    evidence = evidence_policy(environment, data, hidden_size)
+    returns = [returns_of(Reinforce(policy, env, config)) for policy in (evidence, imitated)]
+    env.close()
+    return evidence if earns_more(*returns) else imitated

@@ -1,7 +1,7 @@
-"""Whether what REINFORCE has learned earns more than what it began with."""
+"""Which of two policies earns more: what REINFORCE has learned or what it began with, one beginning or another."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
@@ -34,14 +34,27 @@ def keep_if_better(agent: Reinforce, before: Mapping[str, Tensor]) -> bool:
     Returns:
         Whether the new ones stay.
     """
-    after = explored_values(agent)
-    first = agent.config.seed * EPISODES_APART + SEEDS_APART
-    seeds = range(first, first + EPISODES)
-    with rollouts_of(agent.policy, agent.env, agent.config.rollout_workers, agent.branch_rewards) as play:
-        rollouts = play([(values, seed) for seed in seeds for values in (dict(before), after)])
-    returns = [float(rollout.returns.mean()) for rollout in rollouts]
-    gains = [new - old for old, new in zip(returns[::2], returns[1::2], strict=True)]
-    better: bool = statistics.mean(gains) > statistics.stdev(gains) / len(gains) ** 0.5
+    better = earns_more(returns_of(agent), returns_of(agent, before))
     if not better:
         set_parameters(explored_parameters(agent.policy), before)
     return better
+
+
+def returns_of(agent: Reinforce, values: Mapping[str, Tensor] | None = None) -> list[float]:
+    """Return what an agent's policy earns without exploring, in `EPISODES` episodes that it has not learned from.
+
+    Args:
+        agent: its environment is used; two of equal seeds are played on the same episodes.
+        values: of the explored parameters; None: those that the policy has.
+    """
+    first = agent.config.seed * EPISODES_APART + SEEDS_APART
+    played = explored_values(agent) if values is None else dict(values)
+    with rollouts_of(agent.policy, agent.env, agent.config.rollout_workers, agent.branch_rewards) as play:
+        rollouts = play([(played, seed) for seed in range(first, first + EPISODES)])
+    return [float(rollout.returns.mean()) for rollout in rollouts]
+
+
+def earns_more(these: Sequence[float], those: Sequence[float]) -> bool:
+    """Return whether the mean gain over paired episodes is larger than its standard error."""
+    gains = [new - old for new, old in zip(these, those, strict=True)]
+    return bool(statistics.mean(gains) > statistics.stdev(gains) / len(gains) ** 0.5)

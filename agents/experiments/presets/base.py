@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
@@ -19,12 +19,14 @@ class Learned:
         revised: the training videos' labels after its removals, where they are known already.
         evidence_weight: what a deviation of a parser's evidence counts beside the policy's log-odds, in log-odds,
             when labels are decided anew; None: evidence alone counts.
+        final: how the final parser is best trained: on the labels as they are, or with the policy in the loop.
     """
 
     policy: RemovalPolicy
     estimate: dict[str, Any] | None = None
     revised: RevisedLabels | None = None
     evidence_weight: float | None = None
+    final: Literal["frozen", "online"] = "frozen"
 
 
 class Preset(Protocol):

@@ -7,7 +7,7 @@ from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.presets.base import Learned
 from rlld_agents.experiments.presets.imitation import ESTIMATE_NAME, ImitationPreset
 from rlld_agents.experiments.presets.reward_only import write_control_returns
-from rlld_agents.imitation.rewarded import combined_policy
+from rlld_agents.imitation.rewarded import better_start, combined_policy
 from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.policies.files import POLICY_NAME, load_policy, save_policy
 from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
@@ -45,7 +45,6 @@ class JointPreset:
         if not start.exists():
             self._imitate(folder, progress)
         policy = load_policy(start, self.setting.device)
-        assert isinstance(policy, CombinedPolicy)
         estimate = read_json(folder / ESTIMATE_NAME, "an estimate of removals")
         agent = Reinforce(policy, paid_environment(self.environment), self.agent_config)
         before = explored_values(agent)
@@ -54,6 +53,8 @@ class JointPreset:
         estimate["rewards_kept"] = keep_if_better(agent, before)
         write_sealed_json(folder / ESTIMATE_NAME, estimate)
         save_policy(policy, folder / POLICY_NAME)
+        if not isinstance(policy, CombinedPolicy):
+            return Learned(policy, estimate, final="online")
         return Learned(policy, estimate, evidence_weight=estimate["evidence_weight"])
 
     def _imitate(self, folder: Path, progress: bool) -> None:
@@ -67,7 +68,14 @@ class JointPreset:
             setting.hidden_size,
             setting.store.header.never_visible_index,
         )
-        estimate = {**self.imitation.estimate(best), "evidence_weight": weight}
+        start = better_start(
+            policy, self.environment, self.agent_config, setting.tensors, setting.hidden_size
+        )
+        estimate = {
+            **self.imitation.estimate(best),
+            "evidence_weight": weight,
+            "imitation_kept": start is policy,
+        }
         write_sealed_json(folder / ESTIMATE_NAME, estimate)
-        policy.data = setting.store.fingerprint
-        save_policy(policy, folder / START_NAME)
+        start.data = setting.store.fingerprint
+        save_policy(start, folder / START_NAME)

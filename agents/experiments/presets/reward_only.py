@@ -53,4 +53,4 @@ class RewardOnlyPreset:
         """Play the episodes, from the folder's checkpoint on if there is one."""
         self.agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
         write_control_returns(folder, self.environment)
-        return Learned(self.policy)
+        return Learned(self.policy, final="online")
