@@ -100,7 +100,7 @@ class ProgressBar:
     def _make_bar(self, leave: bool) -> "tqdm[Any] | None":
         from tqdm import tqdm  # noqa: PLC0415 (only where somebody watches)
 
-        class Bar(tqdm[Any]):
+        class Bar(tqdm):  # type: ignore[type-arg]
             """Has a lock of its own: tqdm's is a semaphore, which a process that is ended leaves behind."""
 
         Bar.set_lock(threading.RLock())

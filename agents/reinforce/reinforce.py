@@ -140,8 +140,7 @@ class Reinforce:
             The rows of the episodes that this call trained.
 
         Raises:
-            InputError: if ``resume`` finds no usable checkpoint, a new run would overwrite one, or another process
-                is writing to the folder.
+            InputError: no usable checkpoint to resume, one that would be overwritten, or another writer.
             RuntimeError: if the gradient stops being finite.
         """
         folder = None if folder is None else Path(folder)

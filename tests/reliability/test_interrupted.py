@@ -12,7 +12,7 @@ from tests.reliability.interrupted import arm_audit, trials
 from tests.reliability.works import WORKS, load_modules, make_inputs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-NUMBERS = {"train": 3, "benchmark": 3, "import": 4, "denoise": 6}
+NUMBERS = {"train": 2, "benchmark": 1, "import": 3, "denoise": 4}
 """Of calls that are tried of each command."""
 
 
