@@ -199,7 +199,7 @@ class Twin:
             raise InputError(f"--out {self.out}: is a folder; name the file to write")
         store = twin(self.scale or "small", self.seed, self.variant)
         store.save(self.out)
-        print(store_table(self.out, store.header))
+        print(store_table(self.out, FeatureStore.open(self.out).header))
         return 0
 
     def _run_layout(self) -> int:

@@ -41,7 +41,7 @@ def test_import_prints_a_table(layout: Layout, tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert "audio 5, visual 2D 6, 3D 3, float16" in printed.out
     assert "train          4             2.000      no" in printed.out
-    assert "9/9" in printed.err, "the progress bar"
+    assert "9 of 9" in printed.err, "the progress"
 
 
 def test_import_lists_the_defects_of_the_annotations(layout: Layout, tmp_path: Path) -> None:

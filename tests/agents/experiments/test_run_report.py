@@ -91,7 +91,7 @@ def test_a_page_that_fails_is_a_warning(
     (folder / "report.html").unlink()
     (folder / "report.html").mkdir()
     assert main(["train", "--resume", str(folder)]) == 0
-    assert "no report page (IsADirectoryError: " in capsys.readouterr().err
+    assert "no report page (" in capsys.readouterr().err
 
 
 def test_what_is_no_finished_run_is_refused(
