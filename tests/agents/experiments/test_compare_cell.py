@@ -1,7 +1,7 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from rlld_agents.baselines.base import CannotOfferError, Denoised
 from rlld_agents.baselines.registry import find
 from rlld_agents.baselines.rows import AGENT_ROWS, CONTROL_ROWS
 from rlld_agents.experiments.study.cell import StudyCell
-from rlld_agents.experiments.study.config import CompareConfig
+from rlld_agents.experiments.study.config import AgentName, CompareConfig
 from rlld_agents.labels import controls
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.envs.options import EnvironmentOptions
@@ -189,7 +189,8 @@ def test_a_control_that_the_data_cannot_offer_is_noted(
 def test_controls_and_agents_have_the_names_of_the_options() -> None:
     config = CompareConfig()
     assert tuple(config.controls) == tuple(CONTROL_ROWS)
-    assert tuple(config.agents) == tuple(AGENTS) == tuple(AGENT_ROWS)
+    assert tuple(AGENTS) == tuple(AGENT_ROWS) == get_args(AgentName)
+    assert set(config.agents) <= set(AGENTS)
 
 
 def test_options_survive_json_and_become_a_command() -> None:

@@ -60,9 +60,9 @@ def test_both_commands_take_rows_of_all_kinds(
 def test_what_cannot_be_a_row_is_told_in_a_line(
     command: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([command, *SMALL, "--methods", "weak", *words, "--out", "nowhere"]) == 2
+    assert main([command, *SMALL, "--methods", "weak", *words, "--out", "left-behind"]) == 2
     assert message in capsys.readouterr().err
-    assert not Path("nowhere").exists()
+    assert not Path("left-behind").exists()
 
 
 def test_a_denoiser_from_outside_writes_label_files(
