@@ -250,5 +250,5 @@ def test_paper_preset_is_the_default() -> None:
 def test_progress_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     make_agent().learn(progress=True)
     captured = capsys.readouterr()
-    assert "6/6" in captured.err
+    assert "6 of 6" in captured.err
     assert captured.out == ""
