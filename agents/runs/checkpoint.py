@@ -1,5 +1,6 @@
 """Checkpoints of a training run: one file, written atomically, read without unpickling code."""
 
+import errno
 import os
 import zipfile
 from pathlib import Path
@@ -72,8 +73,9 @@ def load_weights(path: Path, device: str | torch.device = "cpu") -> Any:
                 raise ValueError(f"the checksum of {damaged} differs")
         return torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # whatever a damaged file makes the readers raise
-        explained = explain(error) if isinstance(error, OSError) else None
-        if explained is not None:
+        # A file that ends too early makes readers seek to where nothing can be: an invalid argument.
+        of_the_system = isinstance(error, OSError) and error.errno != errno.EINVAL
+        if of_the_system and (explained := explain(error)) is not None:
             raise InputError(f"{path}: {explained}") from error
         reason = str(error).partition("\n")[0].strip()[:100] or type(error).__name__
         raise InputError(f"{path}: not a readable checkpoint ({reason}); it may be truncated") from error

@@ -33,7 +33,7 @@ def test_make_vec_and_its_spec():
     assert data_equivalence(copy.reset(seed=1)[0], videos.reset(seed=1)[0], exact=True)
     videos.close()
     videos.close()
-    with pytest.raises(gym.error.Error, match=r"entry.?point"):
+    with pytest.raises(InputError, match=r"make it with gymnasium\.make_vec"):
         gym.make(ID)
 
 
