@@ -29,7 +29,7 @@ _SMALLER: Final[Mapping[str, Mapping[str, Any]]] = {
     "valor_plus_plus": {"num_layers": 2},
     "lsld": {"num_layers": 2},
     "mm_cse": {"num_layers": 1},
-    "mgn": {"depths": (1, 1, 1)},
+    "mgn": {"depths": [1, 1, 1]},
 }
 """Options of networks that have fewer layers than published, by recipe."""
 
