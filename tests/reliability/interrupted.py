@@ -103,7 +103,7 @@ def run(words: Sequence[str]) -> int:
     from rlld_agents.cli import main  # noqa: PLC0415
     from rlld_agents.experiments.study import sweep  # noqa: PLC0415
 
-    def in_this_process(cells: Any, folder: Any, workers: int, advance: Any) -> None:
+    def in_this_process(cells: Any, folder: Any, *_: Any, **__: Any) -> None:
         for cell in cells:
             sweep.run_or_explain(cell, folder, lambda _: None)
 
