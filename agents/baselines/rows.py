@@ -77,8 +77,9 @@ def plugin_row(name: str) -> Row:
     return Row(name, name)
 
 
-PAPER: Final = {"episodes": "rlld_episodes", "environment": "environment"}
-"""What RLLD takes from the study."""
+EPISODES: Final = {"episodes": "rlld_episodes"}
+PAPER: Final = {**EPISODES, "environment": "environment"}
+"""What RLLD as published takes from the study; other forms of it take `EPISODES`."""
 
 ROWS: Final[Mapping[str, Row]] = {
     "weak": Row("weak labels", "weak", control=True),
@@ -100,14 +101,16 @@ ROWS: Final[Mapping[str, Row]] = {
     ),
     "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
     "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
-    "rlld": Row("RLLD, reward only", "rlld", published="RLLD"),
-    "rlld-frozen": Row("RLLD, reward only, frozen labels", "rlld", {"final": "frozen"}, published="RLLD"),
-    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", published="RLLD + CL"),
+    "rlld": Row("RLLD, reward only", "rlld", takes=EPISODES, published="RLLD"),
+    "rlld-frozen": Row(
+        "RLLD, reward only, frozen labels", "rlld", {"final": "frozen"}, EPISODES, published="RLLD"
+    ),
+    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", takes=EPISODES, published="RLLD + CL"),
     "supervised": Row("supervised on validation", "supervised"),
     "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
     "imitation+rounds+cl": Row("imitation in rounds + CL", "imitation+rounds+cl"),
-    "joint": Row("joint: imitation, then rewards", "joint"),
-    "joint+cl": Row("joint + CL", "joint+cl"),
+    "joint": Row("joint: imitation, then rewards", "joint", takes=EPISODES),
+    "joint+cl": Row("joint + CL", "joint+cl", takes=EPISODES),
     "oracle": Row("oracle", "oracle", control=True),
     "oracle+cl": Row("oracle + CL", "oracle+cl", control=True),
 }

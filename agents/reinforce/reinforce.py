@@ -144,17 +144,14 @@ class Reinforce:
             RuntimeError: if the gradient stops being finite.
         """
         folder = None if folder is None else Path(folder)
-        rows = []
+        rows, log = [], None
         with ExitStack() as stack:
             if folder is not None:
                 stack.enter_context(only_writer(folder))
                 self._prepare(folder / CHECKPOINT_NAME, resume)
-            log = None
-            if folder is not None:
                 log = stack.enter_context(RunLog(folder, keep_episodes=self.episode, tensorboard=tensorboard))
-            bar = stack.enter_context(
-                ProgressBar(self.config.episodes, "episode", initial=self.episode, shown=progress)
-            )
+            bar = ProgressBar(self.config.episodes, "episode", initial=self.episode, shown=progress)
+            stack.enter_context(bar)
             complete = self._snapshot(folder)
             self._play = stack.enter_context(
                 rollouts_of(self.policy, self.env, self.config.rollout_workers, self.branch_rewards)
@@ -186,8 +183,7 @@ class Reinforce:
     @property
     def finished(self) -> bool:
         """Whether all episodes are done, or further ones would not help."""
-        converged = self.exploration is not None and self.exploration.converged
-        return self.episode >= self.config.episodes or converged
+        return self.episode >= self.config.episodes or bool(self.exploration and self.exploration.converged)
 
     @timed_part("policy")
     def _train_episode(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
+from rlld_gym.parsing.systems.published import SYSTEM_RECIPES
 from rlld_gym.parsing.targets import training_targets
 from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
 

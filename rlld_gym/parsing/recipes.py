@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Final
 
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.compact_systems import COMPACT_EPOCHS, COMPACT_SYSTEMS, PREFIX
 from rlld_gym.parsing.recipe import Gate, Recipe
 from rlld_gym.parsing.recipe_file import SUFFIX, read_recipe
-from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
+from rlld_gym.parsing.systems.compact import COMPACT_EPOCHS, COMPACT_SYSTEMS, PREFIX
+from rlld_gym.parsing.systems.published import SYSTEM_RECIPES
 
 __all__ = ["RECIPES", "Gate", "Recipe", "get_recipe", "system_recipe"]
 
@@ -65,7 +65,7 @@ of labels. "rlld": the same network and schedule without label smoothing and con
 2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks
 of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
 segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos. Those of other systems:
-see ``rlld_gym.parsing.system_recipes``, and ``compact_systems`` for "compact-" and the name of each of them.
+see ``rlld_gym.parsing.systems.published``, and ``systems.compact`` for "compact-" and the name of each of them.
 """
 
 

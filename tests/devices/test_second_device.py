@@ -20,7 +20,7 @@ from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.parsing.contribution import class_contribution
 from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.recipes import get_recipe
-from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
+from rlld_gym.parsing.systems.published import SYSTEM_RECIPES
 from tests.devices.fake_device import DEVICE, move_network, moved_store, second_device
 
 BATCH, CLASSES = 128, 25

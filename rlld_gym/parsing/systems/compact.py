@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rlld_gym.parsing.recipe import Recipe
-from rlld_gym.parsing.system_recipes import SYSTEM_RECIPES
+from rlld_gym.parsing.systems.published import SYSTEM_RECIPES
 
 PREFIX: Final = "compact-"
 """Of the recipes' names, before those of the published recipes."""
