@@ -113,11 +113,12 @@ def test_an_interruption_says_how_to_go_on(kind, tmp_path):
 
 @pytest.mark.parametrize("number", ASKING)
 def test_who_is_asked_to_end_ends_in_order(number):
-    with pytest.raises(Terminated), orderly_end():
-        signal.raise_signal(number)
-    assert signal.getsignal(number) == signal.SIG_DFL
-    before = signal.signal(number, signal.SIG_IGN)
+    before = signal.signal(number, signal.SIG_DFL)  # the tests themselves may run under nohup
     try:
+        with pytest.raises(Terminated), orderly_end():
+            signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN)
         with orderly_end():
             os.kill(os.getpid(), number)  # as under nohup
     finally:
