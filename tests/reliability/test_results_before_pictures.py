@@ -67,6 +67,7 @@ def test_results_are_written_where_pictures_and_events_fail(
 
 
 def test_events_that_fail_later_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorboard")
     with RunLog(tmp_path) as log:
         assert log._events is not None
         monkeypatch.setattr(log._events, "add_scalar", lambda *_: os.stat("/nowhere"))
