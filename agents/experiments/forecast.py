@@ -11,7 +11,7 @@ import torch
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.imitation.joint import JointConfig, epochs_of_rounds
 from rlld_agents.runs.setting import Setting
-from rlld_gym.parsing.objectives import StepContext, make_objective
+from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.targets import label_targets
@@ -46,7 +46,7 @@ class Speed:
         targets = label_targets(train, train.labels, train.labels, recipe).rows(rows)
 
         def step() -> object:
-            context = StepContext(videos=rows)
+            context = objective.context(train, 1, 0, 1, rows)
             return train_step(
                 network, optimizer, train.batch(rows), targets, recipe, objective=objective, context=context
             )

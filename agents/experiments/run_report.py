@@ -89,7 +89,8 @@ def run_page(
     store, train = setting.store, setting.store.split("train")
     left = read_labels(folder / LABELS_NAME, store.classes, train.filenames, train.labels)
     removed = train.labels[:, None] & ~np.stack(left, axis=1)
-    scores, boundary = _scores(folder, config, setting, removed)
+    decided = decided_labels_path(folder, "denoised", config.agent.seed)
+    scores, boundary = _scores(folder, config, setting, removed, decided)
     dense = None
     if train.dense_audio is not None and train.dense_visual is not None:
         dense = np.stack((train.dense_audio, train.dense_visual), axis=2)
@@ -100,7 +101,7 @@ def run_page(
         removed=removed,
         scores=scores,
         boundary=boundary,
-        scores_are_probabilities=not decided_labels_path(folder, "denoised", config.agent.seed).exists(),
+        scores_are_probabilities=not decided.is_file(),
         predicted=_predictions(folder, setting),
         dense=dense,
         clips=() if clips is None else clip_addresses(clips, train.filenames, page_folder),
@@ -149,11 +150,10 @@ def _without_times(name: str) -> str:
 
 
 def _scores(
-    folder: Path, config: ExperimentConfig, setting: Setting, removed: NDArray[np.bool_]
+    folder: Path, config: ExperimentConfig, setting: Setting, removed: NDArray[np.bool_], decided: Path
 ) -> tuple[NDArray[np.float32] | None, NDArray[np.float64] | None]:
     """Return the removal scores (N, 2, C) behind a run's labels and what separates them, (2, C), where known."""
     weak = setting.store.split("train").labels
-    decided = decided_labels_path(folder, "denoised", config.agent.seed)
     if decided.is_file():
         scores = read_decided_labels(decided).removal_probability
         return scores, separating_scores(scores, removed, weak)

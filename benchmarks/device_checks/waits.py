@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gymnasium
 import torch
@@ -38,16 +39,13 @@ def in_training(scope: Scope) -> Iterator[Row]:
     yield Row("synchronisations in env.step", str(len(seen)), "few: it returns NumPy", "measured")
 
 
-class noticed:
-    """A context in which torch warns of each synchronisation; gives the warnings."""
-
-    def __enter__(self) -> list[warnings.WarningMessage]:
-        self._catcher = warnings.catch_warnings(record=True)
-        seen = self._catcher.__enter__()
+@contextmanager
+def noticed() -> Iterator[list[warnings.WarningMessage]]:
+    """Let torch warn of each synchronisation, and give the warnings."""
+    with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         torch.cuda.set_sync_debug_mode("warn")
-        return seen
-
-    def __exit__(self, *error: object) -> None:
-        torch.cuda.set_sync_debug_mode("default")
-        self._catcher.__exit__(*error)  # type: ignore[arg-type]
+        try:
+            yield seen
+        finally:
+            torch.cuda.set_sync_debug_mode("default")

@@ -4,7 +4,6 @@ import errno
 import glob
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from rlld_gym.data.store.opening import writable_file
 from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
-from rlld_gym.os_errors import explain
+from rlld_gym.os_errors import error_number, explain
 
 
 class PartialStore:
@@ -167,8 +166,7 @@ def _said_by_the_system(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        told = re.search(r"errno = (\d+)", str(error))
-        if told is None:
+        number = error_number(error)
+        if number is None or getattr(error, "filename", None) is not None:
             raise
-        number = int(told.group(1))
         raise OSError(number, os.strerror(number), str(path)) from None
