@@ -1,18 +1,14 @@
 """One cell of a study: a row with one seed, from removing labels to test scores."""
 
-import resource
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rlld_agents.baselines import Context, check_denoised
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
     LAST_EPOCH,
     NO_VALIDATION_LABELS,
-    CannotOfferError,
     Denoised,
     number_of_parameters,
 )
@@ -20,9 +16,9 @@ from rlld_agents.baselines.rows import Row
 from rlld_agents.experiments.parsers import ParserJob, train_and_record
 from rlld_agents.experiments.study.cells import file_stem
 from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.peak_memory import peak_memory, reset_peak_memory
+from rlld_agents.experiments.study.removal import remove_labels, write_left
 from rlld_agents.experiments.study.removal_summary import removal_summary
-from rlld_agents.labels.about import LabelOrigin
-from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
@@ -58,24 +54,18 @@ class StudyCell:
         """Remove labels, train a parser on what is left unless the method has one, score it, write the labels.
 
         Raises:
-            InputError: the row has no method here, or its method cannot use the data.
+            CannotOfferError: the row has nothing to show on these data.
+            InputError: it has no method here, or its method cannot use the data.
         """
-
-        def report(done: int, total: int) -> None:
-            progress(min(done / max(total, 1), 1.0) * REMOVAL_SHARE)
-
+        reset_peak_memory()
         row = self.config.row(self.name)
         config = replace(self.config, **row.study)
         setting = self._setting(config, row, folder)
         train = setting.store.split("train")
-        context = Context.of(setting, self.seed, report)
         started = time.perf_counter()
-        try:
-            denoised = row.denoiser(config).denoise(context)
-        except CannotOfferError as error:
-            return {"method": self.name, "seed": self.seed, "skipped": str(error)}
-        check_denoised(denoised, train.labels)
-        removed_after = time.perf_counter() - started
+        denoised, removed_after = remove_labels(
+            row, config, setting, self.seed, lambda share: progress(share * REMOVAL_SHARE)
+        )
         stem = file_stem(self)
         network = denoised.network
         if network is None:
@@ -92,15 +82,7 @@ class StudyCell:
             if has_dense_labels(data[name])
         }
         source = open_data(config.data, config.data_seed).fingerprint
-        names, classes = train.filenames, setting.store.classes
-        write_labels(
-            folder / LABELS_FOLDER / f"{stem}.csv",
-            names,
-            classes,
-            denoised.audio,
-            denoised.visual,
-            origin=LabelOrigin.of(setting.store),
-        )
+        write_left(folder / LABELS_FOLDER / f"{stem}.csv", setting, denoised)
         return {
             "method": self.name,
             "seed": self.seed,
@@ -112,7 +94,7 @@ class StudyCell:
             "validation_labels": _validation_labels(denoised, has_dense_labels(data["val"])),
             "seconds": round(seconds, 1),
             "removal_seconds": round(removed_after, 1),
-            "peak_memory_mb": round(_peak_memory()),
+            "peak_memory_mb": round(peak_memory()),
             "parameters": number_of_parameters(network) + int(denoised.details.get("policy_parameters", 0)),
             "details": denoised.details,
             "curve": list(denoised.curve),
@@ -146,9 +128,3 @@ def _validation_labels(denoised: Denoised, known: bool) -> str:
         return LAST_EPOCH
     used = denoised.validation_labels
     return EPOCH_SELECTION if used == NO_VALIDATION_LABELS else used
-
-
-def _peak_memory() -> float:
-    """Return the peak of this process's memory in MB."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6

@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 from typing import Any, Protocol
 
+from rlld_agents.baselines.base import CannotOfferError
 from rlld_agents.runs.processes import Share
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_sealed_json, write_text
@@ -32,6 +33,9 @@ class Cell(Protocol):
 
         Returns:
             The result, JSON-able.
+
+        Raises:
+            CannotOfferError: the row has nothing to show on these data; tables leave it out and say why.
         """
 
 
@@ -49,12 +53,20 @@ def run_or_explain(cell: Cell, folder: Path, progress: Share) -> bool:
     """Run a cell and write its result; where it fails, leave a report in the folder and return False."""
     error_path(folder, cell).unlink(missing_ok=True)
     try:
-        write_sealed_json(result_path(folder, cell), cell.run(folder, progress))
+        write_sealed_json(result_path(folder, cell), _result_of(cell, folder, progress))
     except Exception as error:
         text = f"{error}\n" if isinstance(error, InputError) else traceback.format_exc()
         write_text(error_path(folder, cell), text)
         return False
     return True
+
+
+def _result_of(cell: Cell, folder: Path, progress: Share) -> dict[str, Any]:
+    """Return a cell's result, or why it has nothing to show."""
+    try:
+        return cell.run(folder, progress)
+    except CannotOfferError as error:
+        return {"method": cell.name, "seed": cell.seed, "skipped": str(error)}
 
 
 def failure_of(folder: Path, cell: Cell) -> str:

@@ -1,17 +1,13 @@
 """A cell that makes a label set, for the cells of a study that train systems on it."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlld_agents.baselines import Context, check_denoised
-from rlld_agents.baselines.base import CannotOfferError
 from rlld_agents.baselines.rows import LABEL_SETS
 from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.removal import remove_labels, write_left
 from rlld_agents.experiments.study.removal_summary import removal_summary
-from rlld_agents.labels.about import LabelOrigin
-from rlld_agents.labels.files import write_labels
 from rlld_agents.runs.processes import Share
 
 
@@ -43,25 +39,17 @@ class LabelCell:
         """Remove labels and write those that are left.
 
         Raises:
-            InputError: the method cannot use the data.
+            CannotOfferError: the method cannot do anything with the data.
+            InputError: it cannot use them for another reason.
         """
         setting = self.config.setting()
+        row = LABEL_SETS[self.labels]
+        denoised, seconds = remove_labels(row, self.config, setting, self.seed, progress)
+        write_left(label_path(folder, self.labels, self.seed), setting, denoised)
         train = setting.store.split("train")
-        context = Context.of(setting, self.seed, lambda done, total: progress(min(done / max(total, 1), 1.0)))
-        method = LABEL_SETS[self.labels].denoiser(self.config)
-        started = time.perf_counter()
-        try:
-            denoised = method.denoise(context)
-        except CannotOfferError as error:
-            return {"method": self.name, "seed": self.seed, "skipped": str(error)}
-        check_denoised(denoised, train.labels)
-        names, classes = train.filenames, setting.store.classes
-        path = label_path(folder, self.labels, self.seed)
-        origin = LabelOrigin.of(setting.store)
-        write_labels(path, names, classes, denoised.audio, denoised.visual, origin=origin)
         return {
             "method": self.name,
             "seed": self.seed,
             "removal": removal_summary(train, setting.store.header.never_visible_index, denoised),
-            "seconds": round(time.perf_counter() - started, 1),
+            "seconds": round(seconds, 1),
         }

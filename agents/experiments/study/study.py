@@ -126,7 +126,6 @@ class Study:
                 backend=self.config.backend,
                 workers=self.config.workers,
                 progress=self.progress,
-                serve_once=any(isinstance(cell, StudyCell) for cell in wave),
             )
         self.report()
         return failed

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
+from rlld_agents.experiments.study.peak_memory import reset_peak_memory
 from rlld_agents.runs.processes import Advance, Processes, available_cores
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
@@ -33,7 +34,6 @@ def run_missing(
     backend: Backend = "process",
     workers: int | None = None,
     progress: bool = True,
-    serve_once: bool = True,
 ) -> list[Cell]:
     """Run the cells that have no result yet, and say on stderr which of them failed and why.
 
@@ -43,7 +43,6 @@ def run_missing(
         backend: processes of this machine, or Ray Tune.
         workers: cells at a time; None: as many as there are cores.
         progress: show a progress bar on stderr.
-        serve_once: give every cell a process of its own, for the sake of the memory that it reports.
 
     Returns:
         The cells that failed.
@@ -67,7 +66,7 @@ def run_missing(
 
             run_with_ray(missing, folder, workers, advance)
         else:
-            run_in_processes(missing, folder, workers, advance, serve_once=serve_once)
+            run_in_processes(missing, folder, workers, advance)
     failed = [cell for cell in missing if not result_path(folder, cell).is_file()]
     for cell in failed:
         print(
@@ -78,20 +77,17 @@ def run_missing(
     return failed
 
 
-def run_in_processes(
-    cells: Sequence[Cell], folder: Path, workers: int, advance: Advance, *, serve_once: bool = True
-) -> None:
+def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
     """Run cells in processes, ``workers`` at a time.
 
-    Each process takes its share of the cores. A cell that fails leaves a report in the folder and does not stop
-    the others.
+    Each process takes its share of the cores, and cell after cell where it can tell what memory each took. A cell
+    that fails leaves a report in the folder and does not stop the others.
 
     Args:
         cells: what to run.
         folder: of the study.
         workers: processes at a time.
         advance: called with the number of cells that have ended; running ones count in part.
-        serve_once: see `run_missing`.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
@@ -99,7 +95,7 @@ def run_in_processes(
     """
     works = [partial(run_or_explain, cell, folder) for cell in cells]
     threads = max(1, available_cores() // workers)
-    with Processes(works, workers, threads, serve_once=serve_once) as processes:
+    with Processes(works, workers, threads, serve_once=not reset_peak_memory()) as processes:
         processes.wait(advance)
 
 

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from rlld_agents.baselines.base import number_of_parameters
+from rlld_agents.baselines.base import CannotOfferError, number_of_parameters
 from rlld_agents.baselines.systems import SYSTEMS
+from rlld_agents.experiments.study.cells import result_path
 from rlld_agents.experiments.study.config import StudyConfig
-from rlld_agents.experiments.study.label_cell import label_path
+from rlld_agents.experiments.study.label_cell import LabelCell, label_path
 from rlld_agents.labels.files import read_labels
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
+from rlld_gym.files import read_json
 from rlld_gym.parsing.epochs import EpochRecord
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.prediction import evaluate
@@ -45,6 +47,7 @@ class SystemCell:
         """Train, choose epochs by both rules, score.
 
         Raises:
+            CannotOfferError: the data set cannot offer such labels.
             InputError: the labels have not been made.
         """
         row = self.config.row(self.name)
@@ -54,7 +57,7 @@ class SystemCell:
         store, data, recipe = setting.store, setting.tensors, setting.recipe
         train, path = store.split("train"), label_path(folder, row.labels, self.seed)
         if not path.is_file():
-            raise InputError(f"{self.name}: the labels {path} are not there; resume the study to make them")
+            raise self._without_labels(folder, row.labels)
         labels = read_labels(path, store.classes, train.filenames, train.labels)
         common = _CommonRule(data)
         started, processor = time.perf_counter(), time.process_time()
@@ -83,6 +86,17 @@ class SystemCell:
             "seconds": round(time.perf_counter() - started, 1),
             "epoch_seconds": processor / recipe.epochs,
         }
+
+    def _without_labels(self, folder: Path, labels: str) -> InputError:
+        """Return why there are no labels: data that cannot offer them, or a cell that has not made them yet."""
+        made_by = LabelCell(self.config, labels, self.seed)
+        path = result_path(folder, made_by)
+        skipped = read_json(path, "the result of a cell").get("skipped") if path.is_file() else None
+        if skipped is not None:
+            return CannotOfferError(skipped)
+        return InputError(
+            f"{self.name}: the labels of {made_by.name} are not there; resume the study to make them"
+        )
 
     def setting(self, system: str) -> Setting:
         """Return data, recipe, width and device; options of the study that say otherwise have precedence."""

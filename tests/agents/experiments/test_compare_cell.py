@@ -183,7 +183,8 @@ def test_a_control_that_the_data_cannot_offer_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(controls, "oracle", lambda _: None)
-    assert "skipped" in result_of(tmp_path, "oracle")
+    with pytest.raises(CannotOfferError):
+        result_of(tmp_path, "oracle")
 
 
 def test_controls_and_agents_have_the_names_of_the_options() -> None:

@@ -8,7 +8,11 @@ import pytest
 from rlld_agents.baselines.rows import ABLATIONS, ROWS
 from rlld_agents.cli import main
 from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.cells import failure_of, run_or_explain
 from rlld_agents.experiments.study.config import BenchmarkConfig
+from rlld_agents.experiments.study.label_cell import LabelCell
+from rlld_agents.experiments.study.sweep import skipped_of
+from rlld_agents.experiments.study.system_cell import SystemCell
 from rlld_gym.data import FeatureStore
 from tests.shared_files import shared_path
 
@@ -39,10 +43,12 @@ def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path
     if name == "cleanlab":
         pytest.importorskip(name)
     config = BenchmarkConfig(data=str(store), hidden_size=8, parser_epochs=1, rlld_episodes=1)
-    result = StudyCell(config, name, 0).run(tmp_path, lambda _: None)
+    cell = StudyCell(config, name, 0)
     if name in ("oracle", "oracle+cl"):
-        assert "true labels are unknown" in result["skipped"]
+        assert run_or_explain(cell, tmp_path, lambda _: None)
+        assert "true labels are unknown" in skipped_of([cell], tmp_path)[name]
         return
+    result = cell.run(tmp_path, lambda _: None)
     assert all(0 <= score <= 100 for score in result["test"].values())
     assert result["removal"]["visual"]["precision"] is None, "nobody knows LLP's truth"
     official = FeatureStore.open(store).split("train").filenames
@@ -50,3 +56,13 @@ def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path
         written = [row[0] for row in csv.reader(file)][1:]
     assert len(official) == LIMIT
     assert written == list(official)
+
+
+def test_systems_skip_labels_that_the_data_cannot_offer(store: Path, tmp_path: Path) -> None:
+    config = BenchmarkConfig(data=str(store), hidden_size=8, parser_epochs=1)
+    system = SystemCell(config, "han@oracle", 0)
+    assert not run_or_explain(system, tmp_path, lambda _: None), "nobody has made the labels yet"
+    assert "resume the study to make them" in failure_of(tmp_path, system)
+    assert run_or_explain(LabelCell(config, "oracle", 0), tmp_path, lambda _: None)
+    assert run_or_explain(system, tmp_path, lambda _: None)
+    assert "true labels are unknown" in skipped_of([system], tmp_path)["han@oracle"]
