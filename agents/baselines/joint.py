@@ -1,6 +1,6 @@
 """Imitation in rounds, then REINFORCE over parameters from there, as a method."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from rlld_agents.baselines.base import (
@@ -21,6 +21,7 @@ from rlld_agents.reinforce.acceptance import explored_values, keep_if_better
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_agents.reinforce.reward_only import paid_environment, reward_only_config
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 
@@ -35,6 +36,8 @@ class Joint:
     """Options of the imitation."""
     episodes: int = ReinforceConfig.episodes
     """Episodes of REINFORCE; 0: imitation and evidence only."""
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    """Options of the environment."""
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the final parser."""
     final: Literal["frozen", "online"] | None = None
@@ -60,7 +63,7 @@ class Joint:
                 say where the data set is.
         """
         check_dense(context, self.name)
-        environment = environment_options(context, self.name)
+        environment = environment_options(context, self.name) | asdict(self.environment)
         best = best_round(
             joint_rounds(
                 context.data,

@@ -1,6 +1,6 @@
 """RLLD that learns from the reward alone: REINFORCE over parameters, a policy in the loop of the final parser."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from rlld_agents.baselines.base import (
@@ -16,6 +16,7 @@ from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reward_only import make_reward_only, reward_only_config
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 
 
@@ -27,8 +28,8 @@ class RLLD:
     """Episodes of REINFORCE."""
     class_share: float = ReinforceConfig.class_share
     """Weight of what a class earned itself beside its branch's return; 0: the return alone."""
-    inter_scale: float | None = None
-    """What a step pays per unit of inter-reward; None: the preset's."""
+    environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
+    """Options of the environment."""
     contrastive_weight: float = 0.0
     """Weight of the contrastive loss in the final parser."""
     final: Literal["frozen", "online"] = "online"
@@ -52,9 +53,7 @@ class RLLD:
             InputError: the validation videos have no dense labels, or the context does not say where the data are.
         """
         check_dense(context, self.name)
-        environment = environment_options(context, self.name)
-        if self.inter_scale is not None:
-            environment["inter_scale"] = self.inter_scale
+        environment = environment_options(context, self.name) | asdict(self.environment)
         config = reward_only_config(episodes=self.episodes, class_share=self.class_share, seed=context.seed)
         policy, agent = make_reward_only(environment, config, context.data, context.hidden_size)
         rows = agent.learn(callback=episode_progress(context, self.episodes))

@@ -77,9 +77,8 @@ def plugin_row(name: str) -> Row:
     return Row(name, name)
 
 
-EPISODES: Final = {"episodes": "rlld_episodes"}
-PAPER: Final = {**EPISODES, "environment": "environment"}
-"""What RLLD as published takes from the study; other forms of it take `EPISODES`."""
+LEARNS: Final = {"episodes": "rlld_episodes", "environment": "environment"}
+"""What every form of RLLD takes from the study."""
 
 ROWS: Final[Mapping[str, Row]] = {
     "weak": Row("weak labels", "weak", control=True),
@@ -99,18 +98,18 @@ ROWS: Final[Mapping[str, Row]] = {
     "jomold-as-published+cl": Row(
         "JoMoLD + CL, smoothed as published", "jomold-as-published+cl", published="JoMoLD + CL"
     ),
-    "paper": Row("RLLD as published", "paper", takes=PAPER, published="RLLD"),
-    "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=PAPER, published="RLLD + CL"),
-    "rlld": Row("RLLD, reward only", "rlld", takes=EPISODES, published="RLLD"),
+    "paper": Row("RLLD as published", "paper", takes=LEARNS, published="RLLD"),
+    "paper+cl": Row("RLLD as published + CL", "paper+cl", takes=LEARNS, published="RLLD + CL"),
+    "rlld": Row("RLLD, reward only", "rlld", takes=LEARNS, published="RLLD"),
     "rlld-frozen": Row(
-        "RLLD, reward only, frozen labels", "rlld", {"final": "frozen"}, EPISODES, published="RLLD"
+        "RLLD, reward only, frozen labels", "rlld", {"final": "frozen"}, LEARNS, published="RLLD"
     ),
-    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", takes=EPISODES, published="RLLD + CL"),
+    "rlld+cl": Row("RLLD, reward only + CL", "rlld+cl", takes=LEARNS, published="RLLD + CL"),
     "supervised": Row("supervised on validation", "supervised"),
     "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
     "imitation+rounds+cl": Row("imitation in rounds + CL", "imitation+rounds+cl"),
-    "joint": Row("joint: imitation, then rewards", "joint", takes=EPISODES),
-    "joint+cl": Row("joint + CL", "joint+cl", takes=EPISODES),
+    "joint": Row("joint: imitation, then rewards", "joint", takes=LEARNS),
+    "joint+cl": Row("joint + CL", "joint+cl", takes=LEARNS),
     "oracle": Row("oracle", "oracle", control=True),
     "oracle+cl": Row("oracle + CL", "oracle+cl", control=True),
 }
@@ -122,14 +121,14 @@ ABLATIONS: Final[Mapping[str, Row]] = {
         "w/o initialized labels",
         "paper",
         {"initialized_labels": False},
-        takes=PAPER,
+        takes=LEARNS,
         published="RLLD w/o initialized labels",
     ),
     "paper-no-soft-inter-reward": Row(
         "w/o soft inter-reward",
         "paper",
         {"soft_inter_reward": False},
-        takes=PAPER,
+        takes=LEARNS,
         published="RLLD w/o soft inter-reward",
     ),
 }

@@ -14,6 +14,7 @@ from rlld_agents.experiments.study.label_cell import LabelCell
 from rlld_agents.experiments.study.sweep import skipped_of
 from rlld_agents.experiments.study.system_cell import SystemCell
 from rlld_gym.data import FeatureStore
+from rlld_gym.envs.options import EnvironmentOptions
 from tests.shared_files import shared_path
 
 LIMIT = 400
@@ -42,7 +43,13 @@ TRIED_ALREADY = ("rlld-frozen", "rlld+cl", "joint+cl", "imitation+rounds+cl")
 def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path) -> None:
     if name == "cleanlab":
         pytest.importorskip(name)
-    config = BenchmarkConfig(data=str(store), hidden_size=8, parser_epochs=1, rlld_episodes=1)
+    config = BenchmarkConfig(
+        data=str(store),
+        hidden_size=8,
+        parser_epochs=1,
+        rlld_episodes=1,
+        environment=EnvironmentOptions(episode_length=2),
+    )
     cell = StudyCell(config, name, 0)
     if name in ("oracle", "oracle+cl"):
         assert run_or_explain(cell, tmp_path, lambda _: None)
