@@ -13,10 +13,12 @@ from torch import Tensor
 from torch.distributions import Bernoulli, Independent
 
 from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
+from rlld_agents.reinforce.same_data import data_of
 from rlld_agents.runs.checkpoint import load_weights
+from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.envs.wrappers import ToMultiDiscrete
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path
+from rlld_gym.files import atomic_path, read_json, write_sealed_json
 
 try:
     from skrl.agents.torch import Agent
@@ -139,30 +141,40 @@ class RemovalModel(Model):
         return self._distribution
 
 
-def save_agent(agent: Agent, path: str | os.PathLike[str]) -> None:
+def save_agent(agent: Agent, path: str | os.PathLike[str], env: Any = None) -> None:
     """Write ``agent.save`` to a file atomically.
 
     Args:
         agent: any agent of skrl.
         path: the file.
+        env: what the agent acts on, as `wrap` takes or returns it; what identifies its data is then written
+            beside the file, as PATH.data.json, because the form of the file is skrl's.
     """
     with atomic_path(path) as temporary:
         agent.save(os.fspath(temporary))
+    data = None if env is None else data_of(env)
+    if data is not None:
+        write_sealed_json(_data_path(path), data.as_dict())
 
 
-def load_agent(agent: Agent, path: str | os.PathLike[str]) -> None:
+def load_agent(agent: Agent, path: str | os.PathLike[str], env: Any = None) -> None:
     """Read what `save_agent`, ``agent.save`` or a trainer wrote; unlike ``agent.load``, unpickle no code.
 
     Args:
         agent: an agent of the same kind and sizes; its models, optimizer and preprocessors are restored.
         path: the file.
+        env: what the agent is to act on, to be compared with what `save_agent` wrote of its data, if anything.
 
     Raises:
-        InputError: the file is missing, damaged, or of another agent.
+        InputError: the file is missing, damaged, of another agent, or of data that mean something else.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file; expected a checkpoint of skrl, such as agent_1000.pt")
+    data, about = None if env is None else data_of(env), _data_path(path)
+    if data is not None and about.is_file():
+        known = DataFingerprint.from_dict(read_json(about, "what an agent learned from"), str(about))
+        require_same_meaning(known, data, "the agent", path)
     modules = load_weights(path, agent.device)
     expected = set(agent.checkpoint_modules)
     if not isinstance(modules, dict) or set(modules) != expected:
@@ -174,3 +186,8 @@ def load_agent(agent: Agent, path: str | os.PathLike[str]) -> None:
     except (KeyError, ValueError, RuntimeError) as error:
         detail = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: does not fit this agent ({detail}); use its own data and sizes") from error
+
+
+def _data_path(path: str | os.PathLike[str]) -> Path:
+    """Return the file that says which data an agent's checkpoint belongs to."""
+    return Path(f"{os.fspath(path)}.data.json")

@@ -96,6 +96,8 @@ class HybridAttentionActorCritic(nn.Module):
         policy = HybridAttentionPolicy.for_spaces(
             observation_space, spaces.MultiBinary((1, 2, num_classes)), seed=seed, **policy_options
         )
+        if gather is not None:
+            policy.data = gather.data_fingerprint
         with seeded_weights(seed):
             return cls(
                 policy,

@@ -9,7 +9,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.envs.checks import data_header
 from rlld_gym.envs.observations import ObservationLayout
@@ -42,6 +43,11 @@ class FeatureGathering(nn.Module):
         self.data_seed = data_seed
         self._header = data_header(self.data, data_seed)
         self._splits: dict[torch.device, SplitTensors] = {}
+
+    @property
+    def data_fingerprint(self) -> DataFingerprint:
+        """What identifies the data set."""
+        return open_data(self.data, self.data_seed).fingerprint
 
     def forward(self, observation: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return the observation with features in place of indices.

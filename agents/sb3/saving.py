@@ -12,9 +12,11 @@ import torch
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import GymEnv
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
+from stable_baselines3.common.vec_env import VecEnv
 
 from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.sb3.spaces_json import describe_space, space_from
+from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.errors import InputError
 
 KIND = "rlld-sb3-model"
@@ -66,6 +68,7 @@ def save(model: OnPolicyAlgorithm, path: str | os.PathLike[str]) -> None:
             f"cannot save a {name} with {model.policy_class.__name__}; expected {ALGORITHMS[name][1]}; "
             "use model.save()"
         )
+    data = _data_of(model.get_env())
     save_checkpoint(
         path,
         {
@@ -75,6 +78,7 @@ def save(model: OnPolicyAlgorithm, path: str | os.PathLike[str]) -> None:
             "observation_space": describe_space(model.observation_space),
             "action_space": describe_space(model.action_space),
             "n_envs": model.n_envs,
+            "data": None if data is None else data.as_dict(),
             "counters": {key: getattr(model, key) for key in _COUNTERS},
             "episodes": []
             if model.ep_info_buffer is None
@@ -100,7 +104,7 @@ def load(
         device: where to put the policy.
 
     Raises:
-        InputError: the file is missing, damaged or no such model, or its spaces are not the environment's.
+        InputError: the file is missing, damaged or no such model, or spaces or classes are not the environment's.
     """
     path = Path(path)
     state = load_checkpoint(path)
@@ -113,6 +117,7 @@ def load(
         if env is not None:
             env = model._wrap_env(env, model.verbose)
             _check_spaces(path, model, env)
+            _check_data(path, state.get("data"), env)
             model.n_envs = env.num_envs
             model.set_env(env)
         model._setup_model()
@@ -154,6 +159,21 @@ def _check_spaces(path: Path, model: OnPolicyAlgorithm, env: Any) -> None:
                 f"{path}: the model's {what} is {_short(saved)}, the environment's is {_short(found)}; make the "
                 "environment with the arguments that the model was trained with"
             )
+
+
+def _data_of(env: VecEnv | None) -> DataFingerprint | None:
+    """Return what identifies the data set of environments; None: there are none, or none that say it."""
+    try:
+        return None if env is None else env.get_attr("data_fingerprint", [0])[0]
+    except AttributeError:
+        return None
+
+
+def _check_data(path: Path, stored: Any, env: VecEnv) -> None:
+    """Raise InputError where the model's numbers mean something else on an environment's data."""
+    data = _data_of(env)
+    if stored is not None and data is not None:
+        require_same_meaning(DataFingerprint.from_dict(stored, str(path)), data, "the model", path)
 
 
 def _short(space: Any) -> str:

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.checks import checked_autoreset_mode
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
@@ -90,6 +91,12 @@ class PerVideoVectorEnv(PlainSpec, VectorEnv[Observation, Actions, NDArray[Any]]
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._shown: NDArray[np.int8] = np.zeros(self._action_shape, np.int8)
         self._ended = False
+
+    @property
+    def data_fingerprint(self) -> DataFingerprint:
+        """What identifies the data set."""
+        fingerprint: DataFingerprint = self._joint.data_fingerprint
+        return fingerprint
 
     @property
     def np_random(self) -> np.random.Generator:

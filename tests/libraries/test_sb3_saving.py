@@ -28,6 +28,7 @@ from rlld_agents.sb3 import (
 from rlld_agents.sb3.spaces_json import describe_space, space_from
 from rlld_gym.envs.wrappers import FlattenAction
 from rlld_gym.errors import InputError
+from tests.reliability.toys import rolled, toy_store
 
 PLANTED = "rlld_gym:rlld/PlantedNoisePerVideo-v0"
 BATCHES = {"n_steps": 8, "batch_size": 32}
@@ -230,3 +231,15 @@ def test_what_cannot_be_saved_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="cannot save a Own"):
         save(Own(HybridAttentionActorCriticPolicy, make_envs(), n_steps=8, batch_size=8), tmp_path / "model")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_model_is_not_used_on_classes_in_another_order(tmp_path: Path) -> None:
+    toy_store().save(tmp_path / "toy.h5")
+    rolled(toy_store()).save(tmp_path / "rolled.h5")
+    first, second = (
+        PerVideoVecEnv(8, data=str(tmp_path / name), task_start="fresh") for name in ("toy.h5", "rolled.h5")
+    )
+    save(ppo(VecMonitor(first)), tmp_path / "model")
+    load(tmp_path / "model", VecMonitor(first))
+    with pytest.raises(InputError, match="class 0 is 'Speech' there, 'Car' here"):
+        load(tmp_path / "model", VecMonitor(second))

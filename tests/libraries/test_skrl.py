@@ -24,10 +24,12 @@ from rlld_agents.skrl import MultiDiscreteVideos, RemovalModel, load_agent, save
 from rlld_gym.data import open_data
 from rlld_gym.envs.wrappers import ToMultiDiscrete
 from rlld_gym.errors import InputError
+from tests.reliability.toys import rolled, toy_store
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = runpy.run_path(str(ROOT / "examples" / "skrl_ppo.py"))
 PLANTED = "rlld_gym:rlld/PlantedNoisePerVideo-v0"
+DENOISING = "rlld_gym:rlld/LabelDenoisingPerVideo-v0"
 
 
 def per_video(**options: Any) -> Any:
@@ -158,6 +160,25 @@ def test_unusable_checkpoints_are_refused_in_one_line(tmp_path: Path) -> None:
     save_agent(large, tmp_path / "large.pt")
     with pytest.raises(InputError, match="does not fit this agent"):
         load_agent(agent, tmp_path / "large.pt")
+
+
+def test_an_agent_is_not_used_on_classes_in_another_order(tmp_path: Path) -> None:
+    toy_store().save(tmp_path / "toy.h5")
+    rolled(toy_store()).save(tmp_path / "rolled.h5")
+    toy, other = (
+        per_video(
+            num_envs=4,
+            id="rlld_gym:rlld/LabelDenoisingPerVideo-v0",
+            data=str(tmp_path / name),
+            task_start="fresh",
+        )
+        for name in ("toy.h5", "rolled.h5")
+    )
+    agent = make_agent(PPO, PPO_CFG, wrap(toy))
+    save_agent(agent, tmp_path / "agent.pt", wrap(toy))
+    load_agent(agent, tmp_path / "agent.pt", toy)
+    with pytest.raises(InputError, match="class 0 is 'Speech' there, 'Car' here"):
+        load_agent(agent, tmp_path / "agent.pt", wrap(other))
 
 
 class RunsCode:
