@@ -57,7 +57,7 @@ def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat.validate(notebook)
     for cell in notebook.cells:
         cell.source = fewer_episodes(cell.source)
-        cell.source = cell.source.replace("--out runs/own", "--parser-epochs 1 --out runs/own")
+        cell.source = cell.source.replace("--out runs/own", "--parser-epochs 1 --workers 1 --out runs/own")
     nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     assert any("image/png" in output.get("data", {}) for output in outputs)
