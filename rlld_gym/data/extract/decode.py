@@ -56,10 +56,13 @@ def decode(path: Path, grid: TimeGrid, prepare: Mapping[str, PrepareFrame], rate
     def note(kind: Kind, detail: str) -> None:
         notes.append(Note(path.stem, kind, detail))
 
-    frames: dict[str, list[Tensor]] = {}
-    if prepare:
-        frames = _frames(path, grid, prepare, note)
-    sound = _sound(path, grid, rates, note) if rates else {}
+    from av.error import FFmpegError  # noqa: PLC0415 (an optional library)
+
+    try:
+        frames = _frames(path, grid, prepare, note) if prepare else {}
+        sound = _sound(path, grid, rates, note) if rates else {}
+    except FFmpegError as error:
+        raise UndecodableVideoError(f"{path}: cannot be decoded ({one_line(error)}); it is damaged") from error
     return Clip(frames, sound, tuple(notes))
 
 
