@@ -62,7 +62,9 @@ def decode(path: Path, grid: TimeGrid, prepare: Mapping[str, PrepareFrame], rate
         frames = _frames(path, grid, prepare, note) if prepare else {}
         sound = _sound(path, grid, rates, note) if rates else {}
     except FFmpegError as error:
-        raise UndecodableVideoError(f"{path}: cannot be decoded ({one_line(error)}); it is damaged") from error
+        raise UndecodableVideoError(
+            f"{path}: cannot be decoded ({one_line(error)}); it is damaged"
+        ) from error
     return Clip(frames, sound, tuple(notes))
 
 

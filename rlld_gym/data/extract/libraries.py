@@ -28,8 +28,8 @@ def need(name: str, what: str) -> ModuleType:
     package = name.partition(".")[0]
     if importlib.util.find_spec(package) is None:
         raise InputError(f"{what} needs {package}; install it: pip install 'rlld-gym[extract]'")
-    if package == "torchvision":
-        _make_importable()
+    if package in ("torchvision", "transformers"):  # which imports it where it is installed
+        _make_torchvision_importable()
     try:
         return importlib.import_module(name)
     except (ImportError, RuntimeError) as error:
@@ -39,7 +39,7 @@ def need(name: str, what: str) -> ModuleType:
         ) from error
 
 
-def _make_importable() -> None:
+def _make_torchvision_importable() -> None:
     """Let torchvision's wheel for CUDA, which PyPI has, be imported beside torch for the CPU.
 
     Its operators for boxes do not load there, and their absence is an error when it is imported. Networks do not

@@ -34,10 +34,10 @@ def test_sound_is_cut_at_the_borders_of_segments() -> None:
     np.testing.assert_array_equal(uneven[:, 0], [0, 5333, 10667])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "length", "rate"),
-    [(10, 3, 8), (10, 0, 8), (0, 1, 8), (-5, 1, 8), (10, 1, 0), (10, 0.3, 8), (1, 1, 2.5)],
-)
+BAD = [(10, 3, 8), (10, 0, 8), (0, 1, 8), (-5, 1, 8), (10, 1, 0), (10, 0.3, 8), (1, 1, 2.5)]
+
+
+@pytest.mark.parametrize(("seconds", "length", "rate"), BAD)
 def test_what_does_not_divide_is_refused(seconds: float, length: float, rate: float) -> None:
     with pytest.raises(InputError, match="expected"):
         TimeGrid.of(seconds, length, rate)
