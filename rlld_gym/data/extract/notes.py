@@ -43,12 +43,19 @@ def one_line(error: BaseException) -> str:
 
 def write_notes(path: Path, notes: Mapping[str, Iterable[Note]]) -> None:
     """Write notes by video as a table: video, kind, detail; an old list of other videos is kept."""
-    rows = {video: tuple(found) for video, found in _read(path).items() if video not in notes}
-    rows |= {
-        video: tuple(f"{n.video}\t{n.kind}\t{n.detail}" for n in found) for video, found in notes.items()
-    }
+    now = {_word(video): [_row(note) for note in found] for video, found in notes.items()}
+    rows = _read(path) | now
     lines = [row for video in sorted(rows) for row in rows[video]]
     write_text(path, "\n".join(["video\tkind\tdetail", *lines]) + "\n")
+
+
+def _row(note: Note) -> str:
+    return "\t".join((_word(note.video), note.kind, _word(note.detail)))
+
+
+def _word(text: str) -> str:
+    """Return a text that stays in its field: names of files may hold tabs and ends of lines."""
+    return " ".join(text.split())
 
 
 def _read(path: Path) -> dict[str, list[str]]:

@@ -160,7 +160,7 @@ def test_from_videos_to_a_store_by_two_commands(
     """The second command is the one that the first prints."""
     monkeypatch.chdir(tmp_path)
     make_videos(Path("videos"))
-    words = "data extract --videos videos --out features --seconds 2 --frames-per-second 1 --weights random --device cpu"
+    words = "data extract --videos videos --out features --seconds 2 --frames-per-second 1 --weights random"
     assert main(words.split()) == 1, "two videos failed"
     out, err = capsys.readouterr()
     assert "4 videos extracted, 0 were there, 2 failed" in out
@@ -225,11 +225,8 @@ def test_a_real_clip(tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "BjCEufrlXm4_20_30.mp4").symlink_to(path)
     streams = ("vggish", STREAM)
-    report = extract(
-        tmp_path / "videos",
-        tmp_path / "out",
-        ExtractOptions(streams=streams, weights=dict.fromkeys(streams, "random")),
-    )
+    options = ExtractOptions(streams=streams, weights=dict.fromkeys(streams, "random"))
+    report = extract(tmp_path / "videos", tmp_path / "out", options)
     assert report.notes == {"BjCEufrlXm4_20_30": ()}
     made = arrays(tmp_path / "out")
     assert {name: array.shape for name, array in made.items()} == {
