@@ -51,7 +51,9 @@ class Extract:
     videos_at_a_time: int = 4
     """Videos that go through the networks together."""
     workers: int = 1
-    """Threads that decode videos while the networks run."""
+    """Threads that decode videos while the networks run; with Ray, actors."""
+    backend: Literal["process", "ray"] = "process"
+    """process: this one; ray: actors of Ray Data, here or on a cluster (RAY_ADDRESS) that sees the same folders."""
     show: int = 20
     """How many remarks on videos to print; all are in OUT/notes.tsv."""
 
@@ -77,7 +79,8 @@ class Extract:
             self.out,
             options,
             at_a_time=self.videos_at_a_time,
-            threads=self.workers,
+            workers=self.workers,
+            backend=self.backend,
             progress=True,
         )
         self._tell(report, grid)

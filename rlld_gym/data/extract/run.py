@@ -1,20 +1,19 @@
 """Extracting the features of a folder of videos into npy folders; an interrupted work goes on."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
+from rlld_gym.data.extract.backends import Outcome, Work, in_this_process
 from rlld_gym.data.extract.notes import NOTES_FILE, Note, write_notes
-from rlld_gym.data.extract.worker import ExtractOptions, FeatureExtractor, Prepared, VideoFeatures
+from rlld_gym.data.extract.ray_backend import on_ray
+from rlld_gym.data.extract.worker import ExtractOptions
 from rlld_gym.data.llp.npy_layout import SOURCE_FILE
 from rlld_gym.data.video_names import ID_LENGTH, is_video_name
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path, read_json, write_json
+from rlld_gym.files import read_json, write_json
 from rlld_gym.os_errors import explain
 from rlld_gym.progress import ProgressBar
 
@@ -23,6 +22,8 @@ ENDINGS: Final = (
     *(".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
 )
 """Of the files that are taken for videos."""
+Backend = Callable[[ExtractOptions, Sequence[Work], int, int], Iterator[Outcome]]
+BACKENDS: Final[Mapping[str, Backend]] = {"process": in_this_process, "ray": on_ray}
 _MADE_BY: Final = "extraction"
 
 
@@ -44,6 +45,12 @@ class ExtractReport:
     by_id: bool = False
     sizes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
+    def count(self, outcome: Outcome) -> None:
+        """Count a video."""
+        self.notes[outcome.video] = outcome.notes
+        self.made += bool(outcome.shapes)
+        self.sizes.update(outcome.shapes)
+
     @property
     def failed(self) -> list[str]:
         """Videos without features."""
@@ -56,7 +63,8 @@ def extract(
     options: ExtractOptions | None = None,
     *,
     at_a_time: int = 4,
-    threads: int = 1,
+    workers: int = 1,
+    backend: str = "process",
     progress: bool = False,
 ) -> ExtractReport:
     """Write each video's features as ``OUT/STREAM/NAME.npy``, each file atomically.
@@ -71,7 +79,8 @@ def extract(
         options: what to extract; None: LLP's features.
         at_a_time: videos whose frames go through the networks together; at most twice as many are in memory, 15 MB
             each with LLP's streams.
-        threads: that decode videos while the networks run.
+        workers: threads that decode videos while the networks run; with Ray, actors.
+        backend: "process", this one; or "ray", see `rlld_gym.data.extract.ray_backend`.
         progress: show a progress bar on standard error.
 
     Returns:
@@ -81,8 +90,10 @@ def extract(
         InputError: a folder cannot be used, two videos would have the same file, or the networks cannot be made.
     """
     options = options or ExtractOptions()
-    if at_a_time < 1 or threads < 1:
-        raise InputError(f"{at_a_time} videos at a time, {threads} threads: expected at least 1 of each")
+    if at_a_time < 1 or workers < 1:
+        raise InputError(f"{at_a_time} videos at a time, {workers} workers: expected at least 1 of each")
+    if backend not in BACKENDS:
+        raise InputError(f"backend {backend!r}: expected one of {', '.join(BACKENDS)}")
     root = Path(out)
     report = ExtractReport()
     paths = video_paths(Path(videos))
@@ -93,14 +104,14 @@ def extract(
     source = _source(root, Path(videos), options)
     if not waiting:
         return report
-    extractor = FeatureExtractor(options)
+    works = [Work(path, targets[path]) for path in waiting]
+    outcomes = BACKENDS[backend](options, works, at_a_time, workers)
     write_json(root / SOURCE_FILE, source)
-    by_name = {path.stem: path for path in waiting}
     bar = ProgressBar(len(paths), "video", "extract", initial=report.before, shown=progress)
     try:
         with bar:
-            for features in _features(extractor, waiting, at_a_time, threads):
-                _write(targets[by_name[features.video]], features, report)
+            for outcome in outcomes:
+                report.count(outcome)
                 bar.update()
     finally:
         write_notes(root / NOTES_FILE, report.notes)
@@ -176,31 +187,3 @@ def _require_same(root: Path, before: Mapping[str, Any], now: Mapping[str, Any])
                 f"{root}: was extracted with {key} {found}, now it is {value}; choose another folder, or the same "
                 "options"
             )
-
-
-def _features(
-    extractor: FeatureExtractor, paths: Sequence[Path], at_a_time: int, threads: int
-) -> Iterator[VideoFeatures]:
-    """Yield features in the order of the paths; the next videos are decoded while the networks run."""
-    with ThreadPoolExecutor(threads) as pool:
-        groups = [paths[start : start + at_a_time] for start in range(0, len(paths), at_a_time)]
-        coming: list[Future[Prepared]] = []
-        try:
-            coming = [pool.submit(extractor.prepare, path) for path in groups[0]]
-            for following in [*groups[1:], ()]:
-                prepared = [future.result() for future in coming]
-                coming = [pool.submit(extractor.prepare, path) for path in following]
-                yield from extractor.embed(prepared)
-        finally:
-            for future in coming:
-                future.cancel()
-
-
-def _write(targets: Mapping[str, Path], features: VideoFeatures, report: ExtractReport) -> None:
-    """Write a video's files and count it."""
-    report.notes[features.video] = features.notes
-    report.made += bool(features.arrays)
-    for stream, array in features.arrays.items():
-        report.sizes[stream] = array.shape
-        with atomic_path(targets[stream]) as temporary, temporary.open("wb") as file:
-            np.save(file, array, allow_pickle=False)

@@ -57,7 +57,7 @@ def counts(report: ExtractReport) -> tuple[int, int, int]:
 
 def test_broken_videos_are_named_and_do_not_stop_the_others(tmp_path: Path) -> None:
     videos = make_videos(tmp_path / "videos")
-    report = extract(videos, tmp_path / "out", OPTIONS, at_a_time=2, threads=2)
+    report = extract(videos, tmp_path / "out", OPTIONS, at_a_time=2, workers=2)
     assert counts(report) == (4, 0, 2)
     assert sorted(report.failed) == ["broken", "no picture"]
     made = arrays(tmp_path / "out")
@@ -196,6 +196,24 @@ def test_from_videos_to_a_store_by_two_commands(
     assert "0 videos extracted, 4 were there, 2 failed" in capsys.readouterr().out
 
 
+@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
+def test_ray_makes_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("ray.data", exc_type=ImportError)
+    videos = make_videos(tmp_path / "videos")
+    extract(videos, tmp_path / "here", OPTIONS, at_a_time=2)
+    report = extract(videos, tmp_path / "out", OPTIONS, at_a_time=2, workers=2, backend="ray")
+    assert counts(report) == (4, 0, 2)
+    assert_same(arrays(tmp_path / "out"), arrays(tmp_path / "here"))
+    assert (tmp_path / "out" / "notes.tsv").read_text() == (tmp_path / "here" / "notes.tsv").read_text()
+
+
+@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is there")
+def test_ray_that_is_not_there(tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", 0.5)
+    with pytest.raises(InputError, match="--backend ray needs ray; install it"):
+        extract(tmp_path, tmp_path / "out", OPTIONS, backend="ray")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -203,7 +221,7 @@ def test_from_videos_to_a_store_by_two_commands(
         ("--weights rnadom", "--weights rnadom: expected pretrained, random, or STREAM=FILE"),
         ("--weights random vggish=nowhere.pth", "nowhere.pth: no such file"),
         ("--streams res50", "--streams"),
-        ("--workers 0", "0 threads"),
+        ("--workers 0", "0 workers"),
         ("--device moon", "--device moon"),
     ],
 )
