@@ -61,7 +61,7 @@ def draw(done: dict[str, list[dict[str, Any]]], path: Path) -> None:
             axes.fill_between(
                 curves[0]["episode"], values.min(0), values.max(0), color=f"C{number}", alpha=0.15
             )
-        style_axes(axes, f"validation F of the episode's parser, segment level, {text} (%)")
+        style_axes(axes, f"validation, segment level, {text} (%)")
         axes.set_xlabel("episode", fontsize=9)
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     save_figure(figure, path)

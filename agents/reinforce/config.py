@@ -8,10 +8,13 @@ from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
 from rlld_gym.errors import InputError
 from rlld_gym.options import LARGEST_SEED, make_plain
 
-CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "patience")
+CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "rollout_backend", "patience")
 """Options that may change when a run is resumed."""
 
-PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience", "rollout_workers")
+PARAMETER_OPTIONS = (
+    *("pairs", "deviation", "step_size", "decay", "class_share", "patience"),
+    *("rollout_workers", "rollout_backend"),
+)
 """Options that only exploration in parameters uses."""
 
 ACTION_OPTIONS = (
@@ -86,6 +89,8 @@ class ReinforceConfig:
     """Exploring parameters: stop when so many updates earned no more than as many before; None: never."""
     rollout_workers: int = 1
     """Exploring parameters: processes that play episodes side by side, with the same result; 1: only this one."""
+    rollout_backend: Literal["process", "ray"] = "process"
+    """Exploring parameters, several workers: processes of this machine, or Ray's, also on other machines."""
     checkpoint_every: int = 10
     """Episodes between checkpoints; one is always written at the end and on Ctrl-C."""
     seed: int = 0
@@ -162,6 +167,7 @@ class ReinforceConfig:
                 "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),
                 "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
                 "rollout_workers": (self.rollout_workers >= 1, "at least 1"),
+                "rollout_backend": (self.rollout_backend in ("process", "ray"), "process or ray"),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
                 "seed": (0 <= self.seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
             }

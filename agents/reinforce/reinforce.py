@@ -154,7 +154,13 @@ class Reinforce:
             stack.enter_context(bar)
             complete = self._snapshot(folder)
             self._play = stack.enter_context(
-                rollouts_of(self.policy, self.env, self.config.rollout_workers, self.branch_rewards)
+                rollouts_of(
+                    self.policy,
+                    self.env,
+                    self.config.rollout_workers,
+                    self.branch_rewards,
+                    self.config.rollout_backend,
+                )
             )
             try:
                 while not self.finished:

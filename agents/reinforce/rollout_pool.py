@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import torch
@@ -31,7 +31,11 @@ Play = Callable[[Sequence[Job]], list[PolicyRollout]]
 
 @contextmanager
 def rollouts_of(
-    policy: nn.Module, env: gymnasium.Env[Any, Any], workers: int, branch_rewards: BranchRewards
+    policy: nn.Module,
+    env: gymnasium.Env[Any, Any],
+    workers: int,
+    branch_rewards: BranchRewards,
+    backend: Literal["process", "ray"] = "process",
 ) -> Iterator[Play]:
     """Offer what plays episodes of one policy, with several workers on copies of the environment.
 
@@ -44,21 +48,24 @@ def rollouts_of(
         env: for several workers one made by ``gymnasium.make``, which tells how to make another one.
         workers: 1: this process plays; more: so many others do, which share the cores.
         branch_rewards: splits a step's reward.
+        backend: of several workers, processes of this machine or Ray's (`ray_rollouts`).
 
     Raises:
-        InputError: several workers, and the environment does not say how it was made.
+        InputError: several workers, and the environment does not say how it was made, or Ray is not installed.
     """
     if workers == 1:
-        yield lambda jobs: [_rollout(policy, env, branch_rewards, job) for job in jobs]
+        yield lambda jobs: [rollout(policy, env, branch_rewards, job) for job in jobs]
         return
-    if env.spec is None:
-        raise InputError(
-            "option rollout_workers: the environment does not say how to make another one; make it with "
-            "gymnasium.make, or use one worker"
-        )
+    if backend == "ray":
+        from rlld_agents.reinforce.ray_rollouts import rollouts_on_ray  # noqa: PLC0415 (an extra)
+
+        with rollouts_on_ray(policy, env, workers, branch_rewards) as play:
+            yield play
+        return
+    spec = spec_of(env)
     threads = max(1, available_cores() // workers)
     # Pickled here, because torch would let processes share the memory of tensors that it sends.
-    arguments = (env.spec, pickle.dumps(policy), branch_rewards.separate, threads)
+    arguments = (spec, pickle.dumps(policy), branch_rewards.separate, threads)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, arguments)
     try:
         yield lambda jobs: [pickle.loads(found) for found in pool.map(_play_job, map(pickle.dumps, jobs))]
@@ -66,9 +73,20 @@ def rollouts_of(
         pool.shutdown(cancel_futures=True)
 
 
-def _rollout(
+def spec_of(env: gymnasium.Env[Any, Any]) -> EnvSpec:
+    """Return how to make another environment like this one; InputError where it does not say."""
+    if env.spec is None:
+        raise InputError(
+            "option rollout_workers: the environment does not say how to make another one; make it with "
+            "gymnasium.make, or use one worker"
+        )
+    return env.spec
+
+
+def rollout(
     policy: nn.Module, env: gymnasium.Env[Any, Any], branch_rewards: BranchRewards, job: Job
 ) -> PolicyRollout:
+    """Play a job's episode in this process."""
     parameters, seed = job
     with with_explored(policy, parameters):
         return play_policy(policy, env, seed, branch_rewards)
@@ -83,5 +101,5 @@ def _start_worker(spec: EnvSpec, policy: bytes, separate_branches: bool, threads
 
 
 def _play_job(job: bytes) -> bytes:
-    rollout = _rollout(_worker["policy"], _worker["env"], _worker["rewards"], pickle.loads(job))
-    return pickle.dumps(rollout)
+    found = rollout(_worker["policy"], _worker["env"], _worker["rewards"], pickle.loads(job))
+    return pickle.dumps(found)

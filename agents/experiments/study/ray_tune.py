@@ -8,6 +8,7 @@ from typing import Any
 from rlld_agents.experiments.study.cells import Cell, run_or_explain
 from rlld_agents.runs.processes import Advance, available_cores
 from rlld_gym.errors import InputError
+from rlld_gym.ray_session import ray_session
 
 try:
     import ray
@@ -52,11 +53,8 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
         run_or_explain(cells[parameters["cell"]], shared, lambda share: tune.report({"share": share}))
         tune.report({"share": 1.0})
 
-    started = not ray.is_initialized()
-    if started:
-        _start(workers)
-    cores = max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)  # also the threads of a trial
-    try:
+    with ray_session(max(workers, available_cores()), "--backend ray"):
+        cores = max(1, int(ray.cluster_resources().get("CPU", 1)) // workers)  # also the threads of a trial
         tune.Tuner(
             tune.with_resources(trial, {"cpu": cores}),
             param_space={"cell": tune.grid_search(list(range(len(cells))))},
@@ -65,18 +63,3 @@ def run_with_ray(cells: Sequence[Cell], folder: Path, workers: int, advance: Adv
                 name="ray", storage_path=str(shared), callbacks=[Shares(advance)], verbose=0
             ),
         ).fit()
-    finally:
-        if started:
-            ray.shutdown()
-
-
-def _start(workers: int) -> None:
-    """Join the cluster of RAY_ADDRESS or start Ray here, so that agents of one's own are found as they are here."""
-    paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
-    cores = max(workers, available_cores())
-    local: dict[str, Any] = {"num_cpus": cores, "include_dashboard": False}
-    ray.init(
-        log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": paths}},
-        **({} if "RAY_ADDRESS" in os.environ else local),
-    )

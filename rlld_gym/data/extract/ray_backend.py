@@ -1,7 +1,6 @@
 """Extraction by actors of Ray Data, on this machine or on a cluster whose machines see the same folders."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rlld_gym.data.extract.backends import Outcome, Work, write
 from rlld_gym.data.extract.libraries import need
 from rlld_gym.data.extract.notes import Note
 from rlld_gym.data.extract.worker import ExtractOptions, FeatureExtractor
+from rlld_gym.ray_session import ray_session
 
 Batch = dict[str, NDArray[Any]]
 
@@ -58,18 +58,13 @@ def on_ray(options: ExtractOptions, works: Sequence[Work], at_a_time: int, worke
 def _outcomes(
     options: ExtractOptions, works: Sequence[Work], at_a_time: int, workers: int
 ) -> Iterator[Outcome]:
-    ray, data = need("ray", "--backend ray"), need("ray.data", "--backend ray")
+    data = need("ray.data", "--backend ray")
     absolute = [
         {"work": json.dumps([str(w.path.resolve()), {s: str(p.resolve()) for s, p in w.targets.items()}])}
         for w in works
     ]
     sources = {s: _absolute(options.source(s)) for s in options.streams}
-    started = not ray.is_initialized()
-    if started:
-        paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
-        local = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers + 1, "include_dashboard": False}
-        ray.init(log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}}, **local)
-    try:
+    with ray_session(workers + 1, "--backend ray"):
         data.DataContext.get_current().enable_progress_bars = False
         blocks = max(1, len(works) // at_a_time)
         outcomes = data.from_items(absolute, override_num_blocks=blocks).map_batches(
@@ -82,9 +77,6 @@ def _outcomes(
         )
         for row in outcomes.iter_rows():
             yield _outcome(row["outcome"])
-    finally:
-        if started:
-            ray.shutdown()
 
 
 def _work(text: str) -> Work:
