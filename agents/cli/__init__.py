@@ -1,4 +1,4 @@
-"""The command ``rlld``: rlld train | evaluate | compare | denoise | report | data import, check, info, twin.
+"""The command ``rlld``: rlld train | evaluate | compare | denoise | report | data import, check, info, shard, twin.
 
 A command's module is imported only when the command is called, and imports torch, h5py and what needs them inside
 its functions: ``rlld --help``, usage errors and completion do not wait for them.
@@ -60,6 +60,7 @@ DATA_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "import": ("Import", "make a feature store from npy folders and annotation files"),
     "check": ("Check", "verify a feature store"),
     "info": ("Info", "show what is in a feature store"),
+    "shard": ("Shard", "write a feature store as a folder of shards, for data larger than memory"),
     "twin": ("Twin", "write a synthetic twin of LLP as a store or as npy folders"),
 }
 """Class in rlld_agents.cli.data and one line of help of every command of ``rlld data``."""

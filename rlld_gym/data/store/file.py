@@ -14,6 +14,7 @@ feature is NaN or infinity), ``extra`` and ``attributes_checksum`` (of all other
 ``counts``, ``classes``, ``sources``, ``checksums`` and ``extra`` are JSON.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -109,8 +110,22 @@ def fill_datasets(file: h5py.File, splits: Mapping[str, Split], counts: Mapping[
             file[key][...] = getattr(splits["train"], key)
 
 
-def write_attributes(file: h5py.File, header: StoreHeader, format_name: str = FORMAT) -> None:
+def write_attributes(
+    file: h5py.File,
+    header: StoreHeader,
+    format_name: str = FORMAT,
+    whole: Mapping[str, "hashlib._Hash"] | None = None,
+) -> dict[str, str]:
     """Write a store's attributes, checksums of the datasets as they are now among them: the last step.
+
+    Args:
+        file: open for writing, with all its datasets.
+        header: of the store, or of the shard.
+        format_name: which of the two it is.
+        whole: of a shard, the checksums of the whole store, which get its bytes, too.
+
+    Returns:
+        The checksums of the datasets.
 
     Raises:
         ValueError: an attribute is not JSON-able or longer than HDF5's 64 KiB.
@@ -121,6 +136,7 @@ def write_attributes(file: h5py.File, header: StoreHeader, format_name: str = FO
         extra = json.dumps({k: v for k, v in header.attributes.items() if k not in own}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"a store's attributes cannot be written as JSON: {error}") from error
+    checksums = {key: dataset_checksum(file[key], (whole or {}).get(key)) for key in datasets_in(file)}
     values = {
         "format": format_name,
         "format_version": FORMAT_VERSION,
@@ -131,7 +147,7 @@ def write_attributes(file: h5py.File, header: StoreHeader, format_name: str = FO
         "hidden_size": int(header.attributes["hidden_size"]),
         "recipe": str(header.attributes["recipe"]),
         "sources": sources,
-        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in datasets_in(file)}),
+        "checksums": json.dumps(checksums),
         "finite": int(all(is_finite(file[key]) for key in FEATURES)),
         "extra": extra,
     }
@@ -140,6 +156,7 @@ def write_attributes(file: h5py.File, header: StoreHeader, format_name: str = FO
         if isinstance(value, str) and len(value.encode()) > 60_000:
             raise ValueError(f"attribute {key!r} is {len(value)} characters long, more than HDF5 can hold")
         file.attrs[key] = value
+    return checksums
 
 
 def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mapping[str, Split]) -> None:

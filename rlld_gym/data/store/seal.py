@@ -31,11 +31,14 @@ def row_blocks(dataset: h5py.Dataset, rows: slice | None = None) -> Iterator[sli
         yield slice(start, min(start + step, end))
 
 
-def dataset_checksum(dataset: h5py.Dataset) -> str:
-    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order."""
+def dataset_checksum(dataset: h5py.Dataset, whole: "hashlib._Hash | None" = None) -> str:
+    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order; add them to another, too."""
     digest = hashlib.sha256()
     for rows in row_blocks(dataset):
-        digest.update(dataset[rows].tobytes())
+        content = dataset[rows].tobytes()
+        digest.update(content)
+        if whole is not None:
+            whole.update(content)
     return digest.hexdigest()
 
 
