@@ -15,7 +15,7 @@ from rlld_gym.data.store.check import (
     value_problems,
 )
 from rlld_gym.data.store.file import split_rows
-from rlld_gym.data.store.shards.index import RESHARD, ShardEntry, ShardIndex, read_index
+from rlld_gym.data.store.shards.index import CHANGED_INDEX, RESHARD, ShardEntry, ShardIndex, read_index
 from rlld_gym.data.store.shards.reading import open_shard, read_shard_splits
 from rlld_gym.errors import InputError
 
@@ -72,10 +72,7 @@ def _problems_over_all(
     found = [*name_problems(arrays), *number_problems(arrays, index.header)]
     for key, digest in whole.items():
         if digest.hexdigest() != index.header.attributes["checksums"][key]:
-            found.append(
-                f"dataset {key!r}: the checksum over all shards differs from the index's: its entries, or their "
-                f"order, were changed; {RESHARD}"
-            )
+            found.append(f"dataset {key!r}: {CHANGED_INDEX}; {RESHARD}")
     if not found:
         try:
             read_shard_splits(folder, index.header)

@@ -32,6 +32,11 @@ MOST_VIDEOS: Final = 100_000
 RESHARD: Final = "put back the files of the folder, or make it again with 'rlld data shard'"
 """What helps where a folder cannot be used."""
 
+CHANGED_INDEX: Final = (
+    "the checksum over all shards differs from the index's: its entries, or their order, were changed"
+)
+"""What is said of a dataset, of which no shard is damaged."""
+
 _END_BYTES: Final = 512
 
 

@@ -1,5 +1,6 @@
 """Reading a store in several files: labels into memory, features mapped."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.data.store.opening import open_store_file
 from rlld_gym.data.store.seal import VERIFIED_BYTES, verify_arrays
-from rlld_gym.data.store.shards.index import RESHARD, ShardEntry, ShardIndex, read_index
+from rlld_gym.data.store.shards.index import CHANGED_INDEX, RESHARD, ShardEntry, ShardIndex, read_index
 from rlld_gym.errors import InputError
 
 _MEANING = ("classes", "dtype", "audio_size", "visual_2d_size", "visual_3d_size", "num_segments")
@@ -43,10 +44,15 @@ def read_shard_splits(folder: Path, header: StoreHeader) -> dict[str, Split]:
     row_bytes = header.num_segments * (header.audio_size + header.visual_2d_size + header.visual_3d_size)
     features = sum(header.counts.values()) * row_bytes * np.dtype(header.dtype).itemsize
     parts: dict[str, list[Split]] = {name: [] for name in SPLITS}
+    names = hashlib.sha256()
     for shard in index.shards:
-        for name, split in _read_shard(folder, index, shard, features <= VERIFIED_BYTES).items():
+        for name, split in _read_shard(
+            folder, index, shard, names, verified=features <= VERIFIED_BYTES
+        ).items():
             if len(split):
                 parts[name].append(split)
+    if names.hexdigest() != header.attributes["checksums"].get("filenames"):
+        raise InputError(f"sharded store {folder}: dataset 'filenames': {CHANGED_INDEX}; {RESHARD}")
     splits = {name: _joined(folder, name, pieces) for name, pieces in parts.items()}
     if problem := video_name_problem([name for split in splits.values() for name in split.filenames]):
         raise InputError(f"sharded store {folder}: {problem}; {RESHARD}")
@@ -84,13 +90,19 @@ def open_shard(folder: Path, index: ShardIndex, shard: ShardEntry) -> Iterator[t
         yield file, header
 
 
-def _read_shard(folder: Path, index: ShardIndex, shard: ShardEntry, verified: bool) -> dict[str, Split]:
-    """Return the splits of one shard, some of them without videos; also features are verified on request."""
+def _read_shard(
+    folder: Path, index: ShardIndex, shard: ShardEntry, names: "hashlib._Hash", *, verified: bool
+) -> dict[str, Split]:
+    """Return the splits of one shard, some of them without videos, and add its names to a checksum.
+
+    Features are verified on request, all else always.
+    """
     path = folder / shard.file
     with open_shard(folder, index, shard) as (file, header):
         arrays: dict[str, Any] = map_datasets(file, FEATURES, writable=False)
         others = [key for key in datasets_in(file) if key not in FEATURES]
         arrays |= {key: file[key][...] for key in others}
+    names.update(arrays["filenames"].tobytes())
     verify_arrays(path, header, arrays, (*FEATURES, *others) if verified else others)
     if not header.attributes.get("finite", False):
         raise InputError(

@@ -92,10 +92,11 @@ def _between(splits: Mapping[str, Split], start: int, stop: int) -> dict[str, Sp
     for name, rows in split_rows({name: len(splits[name]) for name in SPLITS}).items():
         first = min(max(start, rows.start), rows.stop) - rows.start
         last = min(max(stop, rows.start), rows.stop) - rows.start
-        values: dict[str, Any] = {key: getattr(splits[name], key) for key in _ROWS}
-        pieces[name] = Split(
-            name=name, **{key: None if value is None else value[first:last] for key, value in values.items()}
-        )
+        whole = {key: getattr(splits[name], key) for key in _ROWS}
+        some: dict[str, Any] = {
+            key: value if value is None else value[first:last] for key, value in whole.items()
+        }
+        pieces[name] = Split(name=name, **some)
     return pieces
 
 
