@@ -90,6 +90,17 @@ def test_tensors_are_equal(folder: Path, single: Path) -> None:
         torch.testing.assert_close(some.labels, expected[name].labels[rows[:2]])
 
 
+@pytest.mark.gpu
+def test_rows_arrive_on_the_device(folder: Path, single: Path) -> None:
+    found, expected = (FeatureStore.open(path).to("cuda")["train"] for path in (folder, single))
+    rows = torch.tensor([5, 0, 4], device="cuda")
+    assert found.audio.device == expected.audio.device == found.labels.device
+    for one, other in zip(
+        found.rows(rows).batch(rows.argsort()), expected.rows(rows).batch(rows.argsort()), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
 def test_one_file_again_and_cut_anew(folder: Path, single: Path, tmp_path: Path) -> None:
     FeatureStore.open(folder).save(tmp_path / "again.h5")
     assert (tmp_path / "again.h5").read_bytes() == single.read_bytes()
