@@ -28,7 +28,9 @@ class ShardedArray:
         if len(kinds) != 1:
             raise ValueError(f"parts of shapes and dtypes {sorted(map(str, kinds))}: expected one of each")
         self._parts: Final = tuple(parts)
-        self._ends: Final = np.cumsum([len(part) for part in parts])
+        lengths = [len(part) for part in parts]
+        self._ends: Final = np.cumsum(lengths)
+        self._starts: Final = self._ends - lengths
         ((rest, self.dtype),) = kinds
         self.shape: Final[tuple[int, ...]] = (int(self._ends[-1]), *rest)
 
@@ -60,12 +62,10 @@ class ShardedArray:
         found = self._checked(np.asarray(rows))
         taken = np.empty((len(found), *self.shape[1:]), self.dtype)
         place = np.searchsorted(self._ends, found, side="right")
-        order = np.argsort(place, kind="stable")
-        bounds = np.flatnonzero(np.diff(place[order])) + 1
-        for positions in np.split(order, bounds) if len(order) else ():
-            number = int(place[positions[0]])
-            part = self._parts[number]
-            taken[positions] = part[found[positions] - (self._ends[number] - len(part))]
+        local = found - self._starts[place]
+        # Row by row: a batch has hardly more rows than there are parts, and grouping costs more than it saves.
+        for position, (number, row) in enumerate(zip(place.tolist(), local.tolist(), strict=True)):
+            taken[position] = self._parts[number][row]
         return taken
 
     def _checked(self, rows: NDArray[Any]) -> NDArray[np.int64]:
@@ -96,10 +96,9 @@ class ShardedArray:
         return self.take(np.asarray(key))
 
     def _between(self, start: int, stop: int) -> "ShardedArray":
-        first = self._ends - [len(part) for part in self._parts]
         pieces = [
             part[max(0, start - begin) : max(0, stop - begin)]
-            for part, begin in zip(self._parts, first.tolist(), strict=True)
+            for part, begin in zip(self._parts, self._starts.tolist(), strict=True)
         ]
         return ShardedArray([piece for piece in pieces if len(piece)] or pieces[:1])
 
