@@ -7,7 +7,8 @@ of training videos, as LLP is. Two copies are written to a temporary folder (1.3
 end. Every line is a process of its own; seconds are its CPU time of one thread, with the files in the page cache.
 Opening and episodes are timed the second time, when all modules are loaded. Memory comes from /proc/self/status:
 the peak of resident memory, and what of it at the end is anonymous (the process's own) or of files (pages of maps,
-which the system takes back when it needs them). The episode's rewards must be equal in all ways. Needs Linux.
+which the system takes back when it needs them). Episodes begin with a new parser (`task_start="fresh"`), whose time
+has nothing to do with the number of videos; their rewards must be equal in all ways. Needs Linux.
 """
 
 import argparse
@@ -87,7 +88,11 @@ def draw(way: str, path: Path) -> Found:
 def play(path: Path) -> Found:
     """Play an episode with a seed, after one that is not measured."""
     env = gymnasium.make(
-        "rlld_gym:rlld/LabelDenoising-v0", data=str(path), observation="indices", episode_length=STEPS
+        "rlld_gym:rlld/LabelDenoising-v0",
+        data=str(path),
+        observation="indices",
+        episode_length=STEPS,
+        task_start="fresh",
     )
     rewards: list[float] = []
 
