@@ -26,8 +26,7 @@ _OF_RLLIB = frozenset(("vf_share_layers", "max_seq_len", "_disable_preprocessor_
 class RemovalDistribution(TorchDistribution):
     """Independent Bernoulli variables, one for each bit of an action, of any shape.
 
-    Args:
-        logits: (N, ...) log-odds of removing; every axis after the first belongs to one action.
+    Made with ``logits=``: (N, ...) log-odds of removing; every axis after the first belongs to one action.
     """
 
     _dist: Any

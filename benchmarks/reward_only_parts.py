@@ -1,13 +1,10 @@
 """What each part of learning from the reward alone is worth: rows of ``rlld benchmark`` with one part taken away.
 
-    rlld benchmark --methods rlld $(python -m benchmarks.reward_only_parts) --seeds 5 --out runs/parts
-    python -m benchmarks.reward_only_parts runs/parts --out docs/results/reward_only_parts
-
-The first line runs the rows, the second writes their table, CSV and curves.
+rlld benchmark --methods $(python -m benchmarks.reward_only_parts) --seeds 5 --out runs/parts
+python -m benchmarks.reward_only_parts_report runs/parts
 """
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -178,7 +175,7 @@ class NoSoftInterReward(Whole):
 
 
 ROWS = {
-    "rlld": "whole",
+    "Whole": "whole",
     "FreshParser": "fresh parser in every episode",
     "SummedInterReward": "sum of the inter-rewards",
     "ActionExploration": "exploration in actions",
@@ -206,5 +203,4 @@ def refitted(kind: type[EvidencePolicy], first: EvidencePolicy, context: Context
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        print(*(f"benchmarks.reward_only_parts:{name}" for name in list(ROWS)[1:]))
+    print(*(f"benchmarks.reward_only_parts:{name}" for name in ROWS))

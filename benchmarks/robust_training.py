@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from tqdm import tqdm
@@ -93,6 +93,8 @@ class ParserCell:
         seed: of the parser.
         device: where to train.
     """
+
+    entries: ClassVar = frozenset(("labels", "training", "seed"))
 
     data: str
     labels: str

@@ -1,5 +1,6 @@
 """How far a work is, on stderr: a bar where somebody watches, a line every so often in a log file."""
 
+import importlib
 import os
 import sys
 import threading
@@ -16,7 +17,7 @@ SECONDS_BETWEEN_LINES: Final = 30.0
 
 
 class ProgressBar:
-    """Counts a work and shows it: as a tqdm bar in a terminal or a notebook, elsewhere in lines.
+    """Counts a work and shows it: a tqdm bar in a terminal, an output of a notebook's cell, elsewhere lines.
 
     Bars fit into the window, however narrow. Nothing is shown where the environment variable TQDM_DISABLE is set,
     and nothing that goes wrong with showing (stderr was closed, its disk is full) reaches the work.
@@ -118,7 +119,7 @@ class ProgressBar:
                 desc=self.name or None,
                 delay=self._delay,
                 leave=leave,
-                file=sys.stderr,
+                file=_NotebookLine() if _in_notebook() else sys.stderr,
                 disable=False,
                 dynamic_ncols=True,
                 colour=None,
@@ -143,11 +144,45 @@ class ProgressBar:
             print(f"{self.name}: {text}" if self.name else text, file=sys.stderr, flush=True)
 
 
+class _NotebookLine:
+    """A file for tqdm: what is written after the last carriage return is the one line of an output of the cell.
+
+    Written to stderr, every refresh of a bar would be a line of its own in a notebook that is run by a program.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self._text = self._shown = ""
+        self._handle: Any = None
+
+    def write(self, text: str) -> None:
+        """Take a text; carriage returns begin the line anew."""
+        self._text = (self._text + text).rpartition("\r")[2]
+
+    def flush(self) -> None:
+        """Show the line in place of what was shown before."""
+        line = self._text.rstrip()
+        if line == self._shown:
+            return
+        self._shown, content = line, {"text/plain": line}
+        if self._handle is None:
+            ipython: Any = importlib.import_module("IPython.display")  # whoever has a notebook has it
+            self._handle = ipython.display(content, raw=True, display_id=True)
+        else:
+            self._handle.update(content, raw=True)
+
+
+def _in_notebook() -> bool:
+    """Return whether stderr is a cell of a notebook."""
+    return type(sys.stderr).__module__.startswith("ipykernel.")
+
+
 def _is_watched() -> bool:
     """Return whether stderr is a terminal or a cell of a notebook, where a line can be written over."""
     if sys.stderr is None:
         return False
-    if type(sys.stderr).__module__.startswith("ipykernel."):
+    if _in_notebook():
         return True
     try:
         return sys.stderr.isatty()

@@ -1,16 +1,14 @@
 """The pages of docs/datasets/ from beginning to end on made-up files: what they say to type runs."""
 
-import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from rlld_agents.cli import main
 from rlld_gym.data import FeatureStore
 from tests.data import made_up
+from tests.pages import DOCS, blocks, run
 
-PAGES = Path(__file__).resolve().parents[1] / "docs" / "datasets"
+PAGES = DOCS / "datasets"
 SHORTER = {
     "train": ["--rounds", "1", "--parser-epochs", "1", "--hidden-size", "8", "--workers", "1"],
     "denoise": ["--epochs", "1", "--hidden-size", "8"],
@@ -29,17 +27,6 @@ SHAPES = {
 """Store that a page makes -> segments, classes, feature sizes."""
 
 
-def run(kind: str, text: str) -> None:
-    """Run a block of a page in the working directory."""
-    if kind == "python":
-        exec(compile(text, "page", "exec"), {})
-    if kind == "bash":
-        for line in text.replace("\\\n", " ").splitlines():
-            program, *words = shlex.split(line)
-            assert program == "rlld"
-            assert main(words + SHORTER.get(words[0], [])) == 0, line
-
-
 @pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README"))
 @pytest.mark.filterwarnings("ignore:.*have no event in either file")
 def test_a_page_runs_from_beginning_to_end(
@@ -47,8 +34,8 @@ def test_a_page_runs_from_beginning_to_end(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     getattr(made_up, page)()
-    for kind, block in re.findall(r"```(\w+)\n(.*?)```", (PAGES / f"{page}.md").read_text(), re.DOTALL):
-        run(kind, re.sub(r"^ {3}", "", block, flags=re.MULTILINE))
+    for language, block in blocks(f"datasets/{page}.md"):
+        run(language, block, {}, SHORTER)
     made = {path.name for path in tmp_path.glob("*.h5")} & set(SHAPES)
     assert made
     for name in made:

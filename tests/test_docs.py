@@ -27,6 +27,25 @@ def test_links_between_pages_lead_to_files(page: Path) -> None:
     assert missing == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_that_are_written_by_hand_are_short(page: Path) -> None:
+    if page.name == "results.md":  # written by `rlld benchmark`
+        return
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("|")]
+    assert [line for line in lines if len(line) > 120] == []
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    missing = [
+        str(page.relative_to(ROOT / "docs"))
+        for page in (ROOT / "docs").glob("**/*.md")
+        if not re.search(rf"[ :]{re.escape(str(page.relative_to(ROOT / 'docs')))}\n", listed)
+    ]
+    assert missing == []
+
+
 def test_readme_stays_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 

@@ -1,4 +1,4 @@
-"""The command ``rlld``: rlld train | evaluate | compare | denoise | report | data import, check, info, shard, twin.
+"""The command ``rlld``: rlld train, evaluate, compare, denoise, report, data import, ...; see `COMMANDS`.
 
 A command's module is imported only when the command is called, and imports torch, h5py and what needs them inside
 its functions: ``rlld --help``, usage errors and completion do not wait for them.
@@ -56,14 +56,16 @@ COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 """Module, class and one line of help of every command."""
 
-DATA_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "import": ("Import", "make a feature store from npy folders and annotation files"),
-    "check": ("Check", "verify a feature store"),
-    "info": ("Info", "show what is in a feature store"),
-    "shard": ("Shard", "write a feature store as a folder of shards, for data larger than memory"),
-    "twin": ("Twin", "write a synthetic twin of LLP as a store or as npy folders"),
+_DATA: Final = "rlld_agents.cli.data"
+DATA_COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "extract": ("rlld_agents.cli.extract", "Extract", "make npy folders of features from raw videos"),
+    "import": (_DATA, "Import", "make a feature store from npy folders and annotation files"),
+    "check": (_DATA, "Check", "verify a feature store"),
+    "info": (_DATA, "Info", "show what is in a feature store"),
+    "shard": (_DATA, "Shard", "write a feature store as a folder of shards, for data larger than memory"),
+    "twin": (_DATA, "Twin", "write a synthetic twin of LLP as a store or as npy folders"),
 }
-"""Class in rlld_agents.cli.data and one line of help of every command of ``rlld data``."""
+"""Module, class and one line of help of every command of ``rlld data``."""
 
 INPUT_ERROR, INTERRUPTED, TERMINATED = 2, 130, 143
 
@@ -154,10 +156,11 @@ def _run(arguments: list[str]) -> int:
     if command == "data":
         data_parser = _Parser(prog="rlld data", description="Make, verify and describe feature stores.")
         data_subcommands = data_parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-        for name, (_, text) in DATA_COMMANDS.items():
+        for name, (_, _, text) in DATA_COMMANDS.items():
             data_subcommands.add_parser(name, help=text, add_help=False)
         name = data_parser.parse_args(rest[:1]).command
-        return _call("rlld_agents.cli.data", DATA_COMMANDS[name][0], f"rlld data {name}", rest[1:])
+        module, class_name, _ = DATA_COMMANDS[name]
+        return _call(module, class_name, f"rlld data {name}", rest[1:])
     module, class_name, _ = COMMANDS[command]
     return _call(module, class_name, f"rlld {command}", rest)
 

@@ -45,9 +45,7 @@ class Completion:
         from rlld_agents.cli import COMMANDS, DATA_COMMANDS
 
         classes = {name: (module, kind) for name, (module, kind, _) in COMMANDS.items()}
-        classes |= {
-            f"data {name}": ("rlld_agents.cli.data", kind) for name, (kind, _) in DATA_COMMANDS.items()
-        }
+        classes |= {f"data {name}": (module, kind) for name, (module, kind, _) in DATA_COMMANDS.items()}
         cases = [
             f'        "{name}") words="{" ".join(options_of(getattr(importlib.import_module(module), kind)))}";;'
             for name, (module, kind) in classes.items()

@@ -32,7 +32,7 @@ class FeatureGathering(nn.Module):
     Raises:
         InputError: neither a twin's name nor a usable store file.
 
-    Example:
+    Examples:
         >>> gather = FeatureGathering("twin-tiny")
         >>> features = gather(observation)  # doctest: +SKIP
         >>> logits = policy(features["audio"], features["visual"])  # doctest: +SKIP

@@ -53,7 +53,7 @@ class ParallelReinforce(Reinforce):
         InputError: fewer than two environments, environments that are no whole batches or hand out views, or
             another advantage or baseline.
 
-    Example:
+    Examples:
         >>> import gymnasium
         >>> from rlld_agents import HybridAttentionPolicy
         >>> envs = gymnasium.make_vec(

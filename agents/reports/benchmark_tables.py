@@ -14,7 +14,7 @@ from rlld_agents.reports.benchmark import (
     score_cells,
 )
 from rlld_agents.reports.figures import Curves
-from rlld_agents.reports.results import SCORE_HEADS, markdown
+from rlld_agents.reports.results import SCORE_HEADS, markdown, page
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -90,7 +90,7 @@ def markdown_text(results: Results, title: str) -> str:
                 ["", *SCORE_HEADS], [[name, *(f"{v:.1f}" for v in values)] for name, values in published]
             ),
         ]
-    return "\n\n".join(parts) + "\n"
+    return page(parts) + "\n"
 
 
 def curves_of(results: Results) -> dict[str, list[Curves]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from rlld_agents.baselines.rows import is_control
 from rlld_agents.reports.benchmark import QUALITIES, Results
-from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown
+from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown, page
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -82,7 +82,7 @@ def table(results: Results) -> str:
             removals,
         ),
     ]
-    return "\n\n".join(parts)
+    return page(parts)
 
 
 def _removal_cells(agent: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:

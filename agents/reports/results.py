@@ -2,7 +2,9 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from statistics import mean, stdev
 from typing import Any
 
@@ -113,6 +115,16 @@ def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
     lines += [_line(row, widths) for row in rows]
     return "\n".join(lines)
+
+
+def page(parts: Iterable[str]) -> str:
+    """Return paragraphs and Markdown tables, one below the other; the lines of paragraphs are wrapped."""
+    return "\n\n".join(part if part.startswith("|") else _wrapped(part) for part in parts)
+
+
+def _wrapped(text: str) -> str:
+    fill = partial(textwrap.fill, width=116, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(map(fill, text.splitlines()))
 
 
 def csv_value(value: Any) -> Any:

@@ -11,7 +11,7 @@ from rlld_agents.baselines.rows import LABEL_SETS
 from rlld_agents.baselines.systems import SYSTEMS
 from rlld_agents.reports.benchmark import Results, published_rows
 from rlld_agents.reports.canvas import draw_or_warn
-from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown
+from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown, page
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_agents.reports.system_figures import plot_systems
 from rlld_gym.files import write_text
@@ -95,7 +95,7 @@ def markdown_text(results: Results, title: str) -> str:
             "For orientation: **published results on LLP**, real data, single runs; not comparable in level",
             markdown(["", *SCORE_HEADS], [[name, *(f"{v:.1f}" for v in row)] for name, row in published]),
         ]
-    return "\n\n".join(parts) + "\n"
+    return page(parts) + "\n"
 
 
 def labels_text(labels: str) -> str:

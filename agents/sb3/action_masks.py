@@ -16,7 +16,7 @@ class ActionMasks(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     Args:
         env: an environment whose info has ``action_mask`` in the encoding of ``MultiBinary.sample(mask=...)``.
 
-    Example:
+    Examples:
         >>> import gymnasium as gym
         >>> from rlld_agents.sb3 import ActionMasks
         >>> from rlld_gym.envs.wrappers import FlattenAction

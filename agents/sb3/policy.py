@@ -62,7 +62,7 @@ class HybridAttentionActorCriticPolicy(HybridAttentionMixin, ActorCriticPolicy):
     Raises:
         ValueError: other spaces, indices without ``data``, or ``use_sde``.
 
-    Example:
+    Examples:
         >>> from stable_baselines3 import PPO
         >>> from rlld_agents.sb3 import HybridAttentionActorCriticPolicy, PerVideoVecEnv
         >>> env = PerVideoVecEnv(16, data="twin-tiny", observation="indices")

@@ -13,7 +13,7 @@ class SinglePassTRPO(TRPO):
     The original goes back through the network twice for each parameter tensor, of which a hybrid attention network
     has dozens. The updates are the same up to rounding.
 
-    Example:
+    Examples:
         >>> from rlld_agents.sb3 import HybridAttentionActorCriticPolicy, PerVideoVecEnv, SinglePassTRPO
         >>> env = PerVideoVecEnv(16, data="twin-tiny", observation="indices")
         >>> options = {"data": "twin-tiny", "hidden_size": 16}

@@ -36,7 +36,7 @@ class PerVideoVecEnv(VecEnv):
         InputError: an argument of the environment is wrong.
         TypeError: another environment.
 
-    Example:
+    Examples:
         >>> from rlld_agents.sb3 import PerVideoVecEnv
         >>> PerVideoVecEnv(16, data="twin-tiny", observation="indices").action_space
         MultiBinary(50)

@@ -53,7 +53,7 @@ class JointEnv(EnvBase):
     Raises:
         TypeError: its actions are not MultiBinary((B, 2, C)), or its observations no Dict of Box.
 
-    Example:
+    Examples:
         >>> import gymnasium as gym
         >>> from rlld_agents.torchrl import JointEnv
         >>> env = JointEnv(gym.make("rlld_gym:rlld/PlantedNoise-v0"))

@@ -137,7 +137,8 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
     their original labels in both modalities. The task network starts as a copy of one parser that was trained on
     the weak labels before, once for all episodes: at the first reset, in seconds, then read from a cache file
     (`task_start`; the folder is `RLLD_CACHE` or the platform's own for caches). Only such a parser tells the
-    truth from a plausible rule after so few steps ([figures](decisions.md#where-an-episode-starts)); `task_start="fresh"` is the paper's.
+    truth from a plausible rule after so few steps ([figures](decisions.md#where-an-episode-starts));
+    `task_start="fresh"` is the paper's.
     With `task_lifespan="run"` the network goes on from the last episode instead, except after a reset with a
     seed, which restores everything. Each step's next batch keeps a quarter of the videos; the new ones walk through the
     episode's videos in shuffled order.
@@ -192,8 +193,12 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
 
     ## Vectorized environment
 
-    `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies that share the data set; as `rlld/LabelDenoisingStacked-v0` they [train their task networks together](stacked.md). In processes, start them afresh
-    (a forked one hangs where its parent used torch): `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md). One decision for an episode: [rlld/LabelDenoisingRates-v0](rates.md).
+    `gymnasium.make_vec("rlld_gym:rlld/LabelDenoising-v0", num_envs=4)` runs independent copies that share the data
+    set; as `rlld/LabelDenoisingStacked-v0` they [train their task networks together](stacked.md). In processes, start
+    them afresh (a forked one hangs where its parent used torch):
+    `gymnasium.make_vec(..., vectorization_mode="async", vector_kwargs={"context": "forkserver"})`. The videos of one
+    batch as sub-environments: [rlld/LabelDenoisingPerVideo-v0](per_video.md). One decision for an episode:
+    [rlld/LabelDenoisingRates-v0](rates.md).
 
     ## Version History
 

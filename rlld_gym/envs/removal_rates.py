@@ -55,7 +55,7 @@ class RemovalRates(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
         TypeError: the environment is another one.
         InputError: shares out of range.
 
-    Example:
+    Examples:
         >>> import gymnasium as gym
         >>> from rlld_gym.envs.removal_rates import RemovalRates
         >>> env = gym.make("rlld_gym:rlld/LabelDenoising-v0", data="twin-tiny", batch_size=4)

@@ -65,7 +65,7 @@ class FlattenAction(_ActionForm):
     Raises:
         TypeError: its action space is another one.
 
-    Example:
+    Examples:
         >>> import gymnasium as gym
         >>> from rlld_gym.envs.wrappers import FlattenAction
         >>> env = gym.make("rlld_gym:rlld/LabelDenoising-v0", data="twin-tiny", batch_size=4)
@@ -96,7 +96,7 @@ class ToMultiDiscrete(_ActionForm):
     Raises:
         TypeError: its action space is another one.
 
-    Example:
+    Examples:
         >>> import gymnasium as gym
         >>> from rlld_gym.envs.wrappers import ToMultiDiscrete
         >>> env = gym.make("rlld_gym:rlld/LabelDenoising-v0", data="twin-tiny", batch_size=4)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
+from rlld_agents.experiments.study.cell import StudyCell
 from rlld_agents.experiments.study.cells import file_stem
 from rlld_agents.experiments.study.sweep import results_of
 from rlld_agents.labels.about import LabelOrigin, about_path
@@ -37,6 +38,7 @@ SIZES = {
 class Cell:
     """A cell whose result is in the folder."""
 
+    entries: ClassVar = StudyCell.entries
     name: str = "weak"
     seed: int = 0
 

@@ -16,6 +16,7 @@ from rlld_agents.policies.files import load_policy
 from rlld_agents.runs.checkpoint import load_checkpoint
 from rlld_agents.runs.folder import read_config
 from rlld_gym.data import CLASSES, FeatureStore
+from rlld_gym.data.extract.weights import read_state
 from rlld_gym.data.llp.annotations import load_annotations
 from rlld_gym.data.llp.npy_scan import VideoFiles, read_video
 from rlld_gym.errors import InputError
@@ -41,6 +42,7 @@ LOADERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "task network": ("task.safetensors", load_task_network),
     "checkpoint": ("checkpoint.pt", load_checkpoint),
     "public checkpoint": ("han.pt", lambda path: load_public_checkpoint("han", path)),
+    "weights of a feature network": ("weights.pth", read_state),
     "config": ("config.json", lambda path: read_config(path.parent)),
     "cell": ("cells/weak-seed0.json", lambda path: results_of([Cell()], path.parent.parent)),
     "labels": ("labels.csv", lambda path: labels_from(path, STORE.split("train"), CLASSES)),

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
@@ -45,6 +45,8 @@ class StudyCell:
         name: of the row.
         seed: of the method and of the parser.
     """
+
+    entries: ClassVar = frozenset(("method", "seed", "test", "validation", "removal", "seconds", "curve"))
 
     config: StudyConfig
     name: str

@@ -3,7 +3,7 @@
 import re
 import traceback
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from rlld_agents.baselines.base import CannotOfferError
 from rlld_agents.runs.processes import Share
@@ -15,6 +15,9 @@ FOLDER_NAME = "cells"
 
 class Cell(Protocol):
     """One row of a study with one seed; must pickle, because it may run in another process."""
+
+    entries: ClassVar[frozenset[str]]
+    """What tables need of a result, unless the cell was skipped."""
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rlld_agents.baselines.rows import LABEL_SETS
 from rlld_agents.experiments.study.config import StudyConfig
@@ -25,6 +25,8 @@ class LabelCell:
         labels: key of the label set.
         seed: of the method.
     """
+
+    entries: ClassVar = frozenset(("method", "seed", "removal", "seconds"))
 
     config: StudyConfig
     labels: str

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from rlld_agents.experiments.study.cells import Cell, error_path, failure_of, result_path, run_or_explain
 from rlld_agents.experiments.study.peak_memory import reset_peak_memory
@@ -16,9 +16,6 @@ from rlld_gym.files import read_json
 from rlld_gym.progress import ProgressBar
 
 Backend = Literal["process", "ray"]
-
-CELL_ENTRIES: Final = frozenset({"method", "seed", "test", "validation", "removal", "seconds", "curve"})
-"""What tables need of a cell that was not skipped."""
 
 
 def check_backend(backend: Backend) -> None:
@@ -117,9 +114,10 @@ def results_of(cells: Sequence[Cell], folder: Path) -> dict[str, list[dict[str, 
         path = result_path(folder, cell)
         if path.is_file():
             result = read_json(path, "the result of a cell")
-            if "skipped" not in result and not set(result) >= CELL_ENTRIES:
+            missing = cell.entries - set(result)
+            if "skipped" not in result and missing:
                 raise InputError(
-                    f"{path}: not the result of a cell ({', '.join(sorted(CELL_ENTRIES - set(result)))} missing); "
+                    f"{path}: not the result of a cell ({', '.join(sorted(missing))} missing); "
                     "delete it and resume"
                 )
             if "skipped" not in result:

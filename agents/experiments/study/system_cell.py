@@ -4,7 +4,7 @@ import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from rlld_agents.baselines.base import CannotOfferError, number_of_parameters
 from rlld_agents.baselines.systems import SYSTEMS
@@ -38,6 +38,8 @@ class SystemCell:
         name: of the row.
         seed: of the labels and of the parser.
     """
+
+    entries: ClassVar = frozenset(("seed", "system", "labels", "test", "common", "recipe", "epoch_seconds"))
 
     config: StudyConfig
     name: str
