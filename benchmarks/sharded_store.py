@@ -61,7 +61,7 @@ def make(path: Path, videos: int) -> None:
         TWIN_SCALES["small"], name="many", videos=(videos, *TWIN_SCALES["small"].videos[1:])
     )
     store = twin("many")
-    bare = dict.fromkeys(("dense_audio", "dense_visual", "teacher_audio", "teacher_visual"))
+    bare: dict[str, Any] = dict.fromkeys(("dense_audio", "dense_visual", "teacher_audio", "teacher_visual"))
     splits = {name: store.split(name) for name in SPLITS}
     splits["train"] = dataclasses.replace(splits["train"], **bare)
     FeatureStore(
