@@ -69,7 +69,12 @@ def repeated(data: StoreTensors, number: int) -> StoreTensors:
     train = data["train"]
     rows = torch.arange(number) % len(train)
     videos = SplitTensors(
-        train.audio[rows], train.visual[rows], train.labels[rows], None, None, train.visual_2d_size
+        train.audio.index_select(0, rows),
+        train.visual.index_select(0, rows),
+        train.labels[rows],
+        None,
+        None,
+        train.visual_2d_size,
     )
     return StoreTensors({"train": videos, "val": data["val"]})
 

@@ -62,7 +62,8 @@ def relation_of_tracks(split: Split) -> float:
     """Return how often the own visual track predicts the audio track better than another's, given dense labels."""
     assert split.dense_audio is not None
     assert split.dense_visual is not None
-    audio, visual = residual(split.audio, split.dense_audio), residual(split.visual, split.dense_visual)
+    audio = residual(np.asarray(split.audio), split.dense_audio)
+    visual = residual(np.asarray(split.visual), split.dense_visual)
     half = len(split) // 2
     predicted = with_ones(visual[half:]) @ ridge(visual[:half], audio[:half])
     own, foreign = (

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,33 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a new folder beside ``path``; rename it to ``path`` on success, remove it on failure.
+
+    Args:
+        path: the final folder, which must not be there yet. Missing parent folders are made.
+
+    Yields:
+        A folder that ends in ``.partial``, for the caller to fill.
+
+    Raises:
+        InputError: something is at ``path``.
+        OSError: the folder cannot be made.
+    """
+    final = Path(path)
+    if os.path.lexists(final):
+        raise InputError(f"{path}: is there already; name a new folder")
+    final.parent.mkdir(parents=True, exist_ok=True)
+    temporary = final.with_name(f"{final.name}.{os.getpid()}.partial")
+    temporary.mkdir()
+    try:
+        yield temporary
+        os.rename(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

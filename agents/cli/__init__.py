@@ -62,6 +62,7 @@ DATA_COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "import": (_DATA, "Import", "make a feature store from npy folders and annotation files"),
     "check": (_DATA, "Check", "verify a feature store"),
     "info": (_DATA, "Info", "show what is in a feature store"),
+    "shard": (_DATA, "Shard", "write a feature store as a folder of shards, for data larger than memory"),
     "twin": (_DATA, "Twin", "write a synthetic twin of LLP as a store or as npy folders"),
 }
 """Module, class and one line of help of every command of ``rlld data``."""

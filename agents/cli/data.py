@@ -119,16 +119,17 @@ class Import:
 
 @dataclass(frozen=True)
 class Check:
-    """Verify a store file: structure, checksums, finite features, consistent labels."""
+    """Verify a store file or a folder of shards: structure, checksums, finite features, consistent labels."""
 
     file: tyro.conf.Positional[Path]
-    """The store file."""
+    """The store file, or the folder."""
 
     def run(self) -> int:
         """Print "ok" or the problems, one a line; return the exit status 0, or 1 where there are problems."""
         from rlld_gym.data.store.check import check_store
+        from rlld_gym.data.store.shards.check import check_shards
 
-        problems = check_store(self.file)
+        problems = check_shards(self.file) if self.file.is_dir() else check_store(self.file)
         for problem in problems:
             print(problem)
         print(f"{self.file}: {f'problems found: {len(problems)}' if problems else 'ok'}")
@@ -137,10 +138,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Info:
-    """Print what a store file holds."""
+    """Print what a store file or a folder of shards holds."""
 
     file: tyro.conf.Positional[Path]
-    """The store file."""
+    """The store file, or the folder."""
 
     def run(self) -> int:
         """Print the table and return the exit status 0; InputError where the file cannot be used."""
@@ -152,6 +153,35 @@ class Info:
                 "writes it and prints this table"
             )
         print(store_table(self.file, FeatureStore.open(self.file).header))
+        return 0
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Write a store as a folder of shards, for data larger than memory or than a file may be.
+
+    The folder is used wherever a store file is, with the same results; labels and policies of one fit the other.
+    """
+
+    file: tyro.conf.Positional[Path]
+    """The store file; or a folder of shards, to cut it anew."""
+    out: Path
+    """The folder to write, which must not be there yet."""
+    videos_per_shard: int = 100_000
+    """Videos of a shard, 1 to 100000."""
+
+    def run(self) -> int:
+        """Write the folder, print a table of it and return the exit status 0.
+
+        Raises:
+            InputError: the store cannot be used, or the folder cannot be written.
+        """
+        from rlld_gym.data.store.shards.writing import write_shards
+
+        store = FeatureStore.open(self.file, memory_map=True)
+        with ProgressBar(sum(store.header.counts.values()), "video", "write") as bar:
+            index = write_shards(store, self.out, self.videos_per_shard, bar.update)
+        print(store_table(self.out, index.header))
         return 0
 
 
@@ -226,14 +256,28 @@ class Twin:
 
 
 def store_table(path: Path, header: StoreHeader) -> str:
-    """Return a description of a store file in lines of text: what it is, then a table of its splits."""
-    from rlld_gym.data.store.file import read_labels
+    """Return a description of a store file, or of a folder of shards, in lines of text.
 
+    Args:
+        path: the file or the folder.
+        header: what is known of it.
+
+    Returns:
+        What it is, then a table of its splits.
+    """
+    from rlld_gym.data.store.file import read_labels
+    from rlld_gym.data.store.shards.index import read_index
+    from rlld_gym.data.store.shards.reading import read_shard_splits
+
+    shards = read_index(path).shards if path.is_dir() else ()
+    size = sum(shard.size for shard in shards) if shards else path.stat().st_size
+    splits = read_shard_splits(path, header) if shards else read_labels(path, header)
     sizes = f"audio {header.audio_size}, visual 2D {header.visual_2d_size}, 3D {header.visual_3d_size}"
     recommended = f"recipe {header.attributes['recipe']}, hidden size {header.attributes['hidden_size']}"
     described = {
         "name": header.name,
-        "file": f"{path} ({path.stat().st_size / 1e6:.1f} MB)",
+        "folder" if shards else "file": f"{path} ({size / 1e6:.1f} MB)",
+        **({"shards": f"{len(shards)}, of {sum(shards[0].videos.values())} videos"} if shards else {}),
         "features": f"{sizes}, {header.dtype}",
         "classes": len(header.classes),
         "segments": header.num_segments,
@@ -243,7 +287,7 @@ def store_table(path: Path, header: StoreHeader) -> str:
     }
     lines = [f"{key.replace('_', ' '):<20}{_brief(value)}" for key, value in described.items()]
     lines += ["", f"{'split':<8}{'videos':>8}{'labels per video':>18}{'dense':>8}{'heard %':>9}{'seen %':>8}"]
-    for name, split in read_labels(path, header).items():
+    for name, split in splits.items():
         truth, total = split.truth(), max(1, int(split.labels.sum()))
         shares = ["", ""] if truth is None else [f"{100 * int(track.sum()) / total:.1f}" for track in truth]
         known = "no" if truth is None else "yes"

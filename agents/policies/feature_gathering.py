@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rlld_gym.data.catalog import open_data, shared_tensors
 from rlld_gym.data.fingerprint import DataFingerprint
+from rlld_gym.data.sharded_tensor import ShardedTensor
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.envs.checks import data_header
 from rlld_gym.envs.observations import ObservationLayout
@@ -133,7 +134,7 @@ def _videos_shape(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     return index[:-1] if index[-1] == 1 else index
 
 
-def _joined(features: Tensor, rows: Tensor, labels: Tensor | None) -> Tensor:
+def _joined(features: Tensor | ShardedTensor, rows: Tensor, labels: Tensor | None) -> Tensor:
     """Return features (..., T, D) of some rows, float32, beside the labels (..., C) repeated over time."""
     segments = features.index_select(0, rows.flatten()).float().reshape(*rows.shape, *features.shape[1:])
     if labels is None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.store.shards.index import INDEX_FILE
 from rlld_gym.data.twins.variants import KNOWN_TWINS, TWIN_NAMES, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.turns import in_turn
@@ -26,7 +27,7 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
 
     Args:
         data: "twin-tiny", "twin-small", "twin-full", one of these with the ending of a variant such as
-            "twin-small-context", or the path of a store file.
+            "twin-small-context", or the path of a store file or of a folder of shards.
         seed: seed of a twin; ignored for a file.
 
     Returns:
@@ -82,12 +83,16 @@ def _memory_map() -> bool:
 
 
 def _key(data: str | os.PathLike[str], seed: int) -> _Key:
-    """Return what identifies a data set's content: a twin and its seed, or a file, its age and its size."""
+    """Return what identifies a data set's content: a twin and its seed, or a file, its age and its size.
+
+    A folder of shards is as old and as large as its index, which is written after all shards.
+    """
     name = os.fspath(data)
     if name in TWIN_NAMES:
         return name, seed, 0
     try:
-        status = Path(name).stat()
+        index = Path(name) / INDEX_FILE
+        status = (index if index.exists() else Path(name)).stat()
     except OSError as error:
         if name.startswith("twin"):
             raise InputError(f"data {name!r}: unknown twin; expected one of {KNOWN_TWINS}") from error

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.classes import SPLITS
+from rlld_gym.data.sharded_array import ShardedArray
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
@@ -64,7 +65,7 @@ def _rows_of(split: Split, rows: NDArray[np.int64]) -> Split:
     """Return some videos of a split."""
     values: dict[str, Any] = {field.name: getattr(split, field.name) for field in fields(split)}
     for name, value in values.items():
-        if isinstance(value, np.ndarray):
+        if isinstance(value, np.ndarray | ShardedArray):
             values[name] = value[rows]
     values["filenames"] = tuple(split.filenames[row] for row in rows)
     return Split(**values)

@@ -1,13 +1,16 @@
 """One split of a feature store."""
 
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_gym.data.sharded_array import ShardedArray
+
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
+Features: TypeAlias = Floats | ShardedArray
 
 FEATURE_DTYPES: Final = (np.dtype("float16"), np.dtype("float32"))
 """Dtypes in which a store keeps features."""
@@ -28,7 +31,7 @@ class Split:
     Attributes:
         name: "train", "val" or "test".
         filenames: N names; LLP's are an 11-character video id followed by ``_START_END``.
-        audio: (N, T, Da) float16 or float32.
+        audio: (N, T, Da) float16 or float32; of a store in several files not one array but a ``ShardedArray``.
         visual: (N, T, D2 + D3) of the same dtype, the 2D features first.
         labels: (N, C) bool, the weak labels of the videos.
         dense_audio: (N, T, C) bool, what is heard in which segment; None where unknown. Of a synthetic twin's
@@ -41,8 +44,8 @@ class Split:
 
     name: str
     filenames: tuple[str, ...]
-    audio: Floats
-    visual: Floats
+    audio: Features
+    visual: Features
     labels: Bools
     dense_audio: Bools | None = None
     dense_visual: Bools | None = None

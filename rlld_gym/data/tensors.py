@@ -12,7 +12,9 @@ from torch import Tensor
 
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.fingerprint import DataFingerprint
-from rlld_gym.data.split import TEACHERS, Split
+from rlld_gym.data.sharded_array import ShardedArray
+from rlld_gym.data.sharded_tensor import ShardedTensor
+from rlld_gym.data.split import TEACHERS, Features, Split
 from rlld_gym.profiling import timed_part
 
 
@@ -21,7 +23,8 @@ class SplitTensors:
     """The videos of one split as tensors on one device, read-only by convention.
 
     Attributes:
-        audio: (N, T, Da) in the store's dtype, float16 or float32.
+        audio: (N, T, Da) in the store's dtype, float16 or float32; of a store in several files a
+            ``ShardedTensor``, whose rows stay on the CPU until they are asked for.
         visual: (N, T, D2 + D3) in the same dtype, the 2D features first.
         labels: (N, C) float32, the weak labels as 0 and 1.
         dense_audio: (N, T, C) bool, what is heard in which segment; None where unknown.
@@ -31,8 +34,8 @@ class SplitTensors:
         teacher_visual: (N, T, C) float16 in [0, 1], likewise sees.
     """
 
-    audio: Tensor
-    visual: Tensor
+    audio: Tensor | ShardedTensor
+    visual: Tensor | ShardedTensor
     labels: Tensor
     dense_audio: Tensor | None
     dense_visual: Tensor | None
@@ -46,9 +49,9 @@ class SplitTensors:
     def rows(self, indices: Tensor) -> "SplitTensors":
         """Return some of the videos, (B,) int64 rows of this split on its device, as a split of their own."""
         tensors: dict[str, Any] = {
-            name: value.index_select(0, indices)
+            name: value.rows(indices) if isinstance(value, ShardedTensor) else value.index_select(0, indices)
             for name, value in vars(self).items()
-            if isinstance(value, Tensor)
+            if isinstance(value, Tensor | ShardedTensor)
         }
         return replace(self, **tensors)
 
@@ -135,12 +138,15 @@ def store_tensors(
     device: str | torch.device,
     fingerprint: Callable[[], DataFingerprint] | None = None,
 ) -> StoreTensors:
-    """Move a store's arrays to ``device``; on the CPU the tensors share their memory."""
+    """Move a store's arrays to ``device``; on the CPU the tensors share their memory.
+
+    Features in several files stay where they are.
+    """
     return StoreTensors(
         {
             name: SplitTensors(
-                audio=_move(split.audio, device),
-                visual=_move(split.visual, device),
+                audio=_features(split.audio, device),
+                visual=_features(split.visual, device),
                 labels=_move(split.labels, device).float(),
                 visual_2d_size=visual_2d_size,
                 **{name: _known(getattr(split, name), device) for name in OPTIONAL},
@@ -149,6 +155,10 @@ def store_tensors(
         },
         fingerprint,
     )
+
+
+def _features(array: Features, device: str | torch.device) -> Tensor | ShardedTensor:
+    return ShardedTensor(array, device) if isinstance(array, ShardedArray) else _move(array, device)
 
 
 def _known(array: NDArray[Any] | None, device: str | torch.device) -> Tensor | None:

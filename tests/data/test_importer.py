@@ -301,7 +301,7 @@ def test_disk_without_room_is_refused(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(importer.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(InputError, match=r"0\.00 GB free, but the store needs"):
         import_store(layout.annotations, layout.features, tmp_path / "x.h5")
     assert_nothing_written(tmp_path / "x.h5")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +32,7 @@ from rlld_gym.data.llp.teachers import read_teachers
 from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
+from rlld_gym.data.store.space import require_space
 from rlld_gym.errors import InputError
 from rlld_gym.progress import ProgressBar
 
@@ -168,7 +168,7 @@ def import_store(
         },
     )
     flags = _flags(splits, layout.num_segments)
-    _check_space(target, header)
+    require_space(target, header)
     names = selection.filenames
     fixed = flags | teachers
     fingerprint = _fingerprint(header, names, fixed, scan.stamp)
@@ -290,17 +290,6 @@ def _sources(
         "limit": limit,
         **({"left_out": left_out} if (left_out := selection.left_out()) else {}),
     }
-
-
-def _check_space(target: Path, header: StoreHeader) -> None:
-    """Raise InputError where the disk has no room for the features."""
-    folder = next(parent for parent in target.resolve().parents if parent.is_dir())
-    values = sum(header.counts.values()) * header.num_segments
-    values *= header.audio_size + header.visual_2d_size + header.visual_3d_size
-    needed, free = values * np.dtype(header.dtype).itemsize, shutil.disk_usage(folder).free
-    if needed > free:
-        found = f"{free / 1e9:.2f} GB free"
-        raise InputError(f"{target}: {found}, but the store needs {needed / 1e9:.2f} GB; make room")
 
 
 def _fingerprint(

@@ -1,9 +1,10 @@
 """Verification of a store file's content, beyond the structure that opening it checks."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import h5py
 import numpy as np
@@ -30,7 +31,7 @@ FEWEST_VALIDATION: Final = 2
 
 
 def check_store(path: str | os.PathLike[str]) -> list[str]:
-    """Verify everything in a store file.
+    """Verify everything in a store file (of a folder of shards: ``check_shards``).
 
     Structure, checksums, finite features, teachers in [0, 1], flags that are 0 or 1, unique file names and video
     ids, at least one label per video, dense labels only where they are known, and agreement of weak and dense
@@ -46,30 +47,34 @@ def check_store(path: str | os.PathLike[str]) -> list[str]:
         header = read_header(path)
         with open_store_file(Path(path)) as file:
             return [
-                *_checksum_problems(file, header),
-                *_value_problems(file),
-                *_name_problems(file),
-                *_number_problems(file, header),
+                *checksum_problems(file, header),
+                *value_problems(file),
+                *name_problems(file),
+                *number_problems(file, header),
                 *(
                     problem
                     for name, rows in split_rows(header.counts).items()
-                    for problem in _label_problems(file, name, rows)
+                    for problem in label_problems(file, name, rows)
                 ),
             ]
     except InputError as error:
         return [str(error)]
 
 
-def _checksum_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
+def checksum_problems(
+    file: h5py.File, header: StoreHeader, whole: Mapping[str, "hashlib._Hash"] | None = None
+) -> Iterator[str]:
+    """Yield which datasets are not those that were written; add their bytes to the checksums of a whole store."""
     for key in datasets_in(file):
         stored = header.attributes["checksums"].get(key)
         if stored is None:
             yield f"dataset {key!r}: no checksum in the file"
-        elif dataset_checksum(file[key]) != stored:
+        elif dataset_checksum(file[key], (whole or {}).get(key)) != stored:
             yield f"dataset {key!r}: the checksum differs: the content was changed after the file was written"
 
 
-def _value_problems(file: h5py.File) -> Iterator[str]:
+def value_problems(file: h5py.File) -> Iterator[str]:
+    """Yield values that are no numbers, no shares or no flags."""
     for key in ("audio", "visual"):
         bad = [
             row + rows.start
@@ -99,7 +104,8 @@ def _not_flags(file: h5py.File, key: str, rows: slice) -> list[int]:
     return found
 
 
-def _name_problems(file: h5py.File) -> Iterator[str]:
+def name_problems(file: Mapping[str, Any]) -> Iterator[str]:
+    """Yield names that are empty or not unique; the mapping has the dataset "filenames"."""
     names = file["filenames"][...]
     empty = np.flatnonzero(np.char.strip(names) == b"").tolist()
     if empty:
@@ -117,8 +123,8 @@ def _name_problems(file: h5py.File) -> Iterator[str]:
             )
 
 
-def _number_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
-    """Yield what leaves nothing to learn from."""
+def number_problems(file: Mapping[str, Any], header: StoreHeader) -> Iterator[str]:
+    """Yield what leaves nothing to learn from; the mapping has the dataset "labels"."""
     rows = split_rows(header.counts)
     if not file["labels"][rows["train"]].any():
         yield "split 'train': no video has a label: there is nothing to denoise and nothing to learn from"
@@ -129,7 +135,8 @@ def _number_problems(file: h5py.File, header: StoreHeader) -> Iterator[str]:
         )
 
 
-def _label_problems(file: h5py.File, name: str, rows: slice) -> Iterator[str]:
+def label_problems(file: h5py.File, name: str, rows: slice) -> Iterator[str]:
+    """Yield what is wrong with the labels of some rows, videos of one split."""
     labels, known = file["labels"][rows] != 0, file["dense_known"][rows] != 0
     unlabelled = (np.flatnonzero(~labels.any(axis=1)) + rows.start).tolist()
     if unlabelled:

@@ -1,4 +1,4 @@
-"""Feature stores: the features and labels of one data set, in memory or in one HDF5 file."""
+"""Feature stores: the features and labels of one data set, in memory, in one HDF5 file, or in several."""
 
 import os
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class FeatureStore:
     them then; it pickles without its arrays.
 
     Attributes:
-        path: the file, None for a store in memory.
+        path: the file or the folder of shards, None for a store in memory.
         header: sizes, classes, counts and attributes.
     """
 
@@ -67,21 +67,26 @@ class FeatureStore:
     def open(cls, path: str | os.PathLike[str], *, memory_map: bool = False) -> Self:
         """Open a store file: its structure is checked now, its arrays are read when they are needed.
 
+        Of a folder of shards, the index is read and the presence of the files checked now; their structure is
+        checked when labels are read, and features are always mapped.
+
         Args:
-            path: the file.
+            path: the file, or the folder of shards.
             memory_map: map the features instead of reading them. Each page is loaded when it is first used, and
                 processes on one machine share it. While mapped, the file may be renamed, replaced or deleted, but
                 not shortened in place: a process that touches a page that is gone is killed (SIGBUS).
 
         Raises:
             InputError: the file is missing, not HDF5, truncated, of another format or a newer version, or its
-                datasets have unexpected dtypes or shapes, or a split is empty.
+                datasets have unexpected dtypes or shapes, or a split is empty; or the index of a folder is
+                damaged, or a shard is missing or another one.
         """
         from rlld_gym.data.store.file import read_header  # noqa: PLC0415 (h5py only where a file is read)
+        from rlld_gym.data.store.shards.index import read_index  # noqa: PLC0415
 
         store = cls.__new__(cls)
         store.path = Path(path).resolve()
-        store.header = read_header(store.path)
+        store.header = read_index(store.path).header if store.path.is_dir() else read_header(store.path)
         store._splits = None
         store._memory_map = memory_map
         return store
@@ -140,7 +145,10 @@ class FeatureStore:
         return self._loaded()[name]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the store to one HDF5 file, atomically; the features' dtype is kept."""
+        """Write the store to one HDF5 file, atomically; the features' dtype is kept.
+
+        A store of several files becomes one of one file, block by block.
+        """
         from rlld_gym.data.store.file import write_store  # noqa: PLC0415
 
         write_store(path, self.header, self._loaded())
@@ -160,9 +168,14 @@ class FeatureStore:
     def _loaded(self) -> Mapping[str, Split]:
         if self._splits is None:
             from rlld_gym.data.store.file import read_splits  # noqa: PLC0415
+            from rlld_gym.data.store.shards.reading import read_shard_splits  # noqa: PLC0415
 
             assert self.path is not None
-            self._splits = read_splits(self.path, self.header, memory_map=self._memory_map)
+            self._splits = (
+                read_shard_splits(self.path, self.header)
+                if self.path.is_dir()
+                else read_splits(self.path, self.header, memory_map=self._memory_map)
+            )
         return self._splits
 
     def __getstate__(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ feature is NaN or infinity), ``extra`` and ``attributes_checksum`` (of all other
 ``counts``, ``classes``, ``sources``, ``checksums`` and ``extra`` are JSON.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ from rlld_gym.data.store.seal import (
     check_seal,
     dataset_checksum,
     is_finite,
+    row_blocks,
     seal_of,
     verify_arrays,
 )
@@ -44,6 +46,8 @@ from rlld_gym.files import atomic_path
 from rlld_gym.os_errors import explain
 
 FORMAT: Final = "rlld-feature-store"
+SHARD_FORMAT: Final = "rlld-feature-shard"
+"""Of a file with some of a store's videos: the same, but splits may be empty."""
 FORMAT_VERSION: Final = 1
 FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 """Datasets of zeros and ones."""
@@ -64,9 +68,14 @@ def split_rows(counts: Mapping[str, int]) -> dict[str, slice]:
 
 
 def create_datasets(
-    file: h5py.File, header: StoreHeader, filenames: Sequence[str], *, teachers: bool = False
+    file: h5py.File,
+    header: StoreHeader,
+    filenames: Sequence[str],
+    *,
+    teachers: bool = False,
+    name_bytes: int = 1,
 ) -> None:
-    """Create all datasets of a store; filenames are filled in, all else is zero until written."""
+    """Create all datasets of a store; filenames, of ``name_bytes`` or more, are filled in, all else is zero."""
     number, classes, segments = sum(header.counts.values()), len(header.classes), header.num_segments
     for key, size in (
         ("audio", header.audio_size),
@@ -82,11 +91,41 @@ def create_datasets(
             shape = (header.counts["train"], segments, classes)
             file.create_dataset(key, shape=shape, dtype=TEACHER_DTYPE)
     encoded = [name.encode() for name in filenames]
-    file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(map(len, encoded))}"))
+    file.create_dataset("filenames", data=np.array(encoded, dtype=f"S{max(name_bytes, *map(len, encoded))}"))
 
 
-def write_attributes(file: h5py.File, header: StoreHeader) -> None:
+def fill_datasets(file: h5py.File, splits: Mapping[str, Split], counts: Mapping[str, int]) -> None:
+    """Write what splits hold into the datasets of a store, features at most 16 MiB at a time."""
+    for name, rows in split_rows(counts).items():
+        for key in (*FEATURES, "labels", "dense_audio", "dense_visual"):
+            value = getattr(splits[name], key)
+            if value is None:
+                continue
+            for block in row_blocks(file[key], rows):
+                piece = np.asarray(value[block.start - rows.start : block.stop - rows.start])
+                file[key][block] = piece.view(np.uint8) if piece.dtype == np.bool_ else piece
+        file["dense_known"][rows] = splits[name].dense_audio is not None
+    for key in TEACHERS:
+        if key in file:
+            file[key][...] = getattr(splits["train"], key)
+
+
+def write_attributes(
+    file: h5py.File,
+    header: StoreHeader,
+    format_name: str = FORMAT,
+    whole: Mapping[str, "hashlib._Hash"] | None = None,
+) -> dict[str, str]:
     """Write a store's attributes, checksums of the datasets as they are now among them: the last step.
+
+    Args:
+        file: open for writing, with all its datasets.
+        header: of the store, or of the shard.
+        format_name: which of the two it is.
+        whole: of a shard, the checksums of the whole store, which get its bytes, too.
+
+    Returns:
+        The checksums of the datasets.
 
     Raises:
         ValueError: an attribute is not JSON-able or longer than HDF5's 64 KiB.
@@ -97,8 +136,9 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         extra = json.dumps({k: v for k, v in header.attributes.items() if k not in own}, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"a store's attributes cannot be written as JSON: {error}") from error
+    checksums = {key: dataset_checksum(file[key], (whole or {}).get(key)) for key in datasets_in(file)}
     values = {
-        "format": FORMAT,
+        "format": format_name,
         "format_version": FORMAT_VERSION,
         "name": header.name,
         "counts": json.dumps(dict(header.counts)),
@@ -107,7 +147,7 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         "hidden_size": int(header.attributes["hidden_size"]),
         "recipe": str(header.attributes["recipe"]),
         "sources": sources,
-        "checksums": json.dumps({key: dataset_checksum(file[key]) for key in datasets_in(file)}),
+        "checksums": json.dumps(checksums),
         "finite": int(all(is_finite(file[key]) for key in FEATURES)),
         "extra": extra,
     }
@@ -116,6 +156,7 @@ def write_attributes(file: h5py.File, header: StoreHeader) -> None:
         if isinstance(value, str) and len(value.encode()) > 60_000:
             raise ValueError(f"attribute {key!r} is {len(value)} characters long, more than HDF5 can hold")
         file.attrs[key] = value
+    return checksums
 
 
 def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mapping[str, Split]) -> None:
@@ -129,15 +170,7 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
         with atomic_path(path) as temporary:
             with writable_file(temporary) as file:
                 create_datasets(file, header, filenames, teachers=splits["train"].teacher_audio is not None)
-                for name, rows in split_rows(header.counts).items():
-                    for key in ("audio", "visual", "labels", "dense_audio", "dense_visual"):
-                        value = getattr(splits[name], key)
-                        if value is not None:
-                            file[key][rows] = value.view(np.uint8) if value.dtype == np.bool_ else value
-                    file["dense_known"][rows] = splits[name].dense_audio is not None
-                for key in TEACHERS:
-                    if key in file:
-                        file[key][...] = getattr(splits["train"], key)
+                fill_datasets(file, splits, header.counts)
                 write_attributes(file, header)
             append_structure(temporary, FEATURES)
     except OSError as error:
@@ -152,7 +185,7 @@ def read_header(path: str | os.PathLike[str]) -> StoreHeader:
             datasets have unexpected dtypes or shapes, or a split is empty.
     """
     with open_store_file(Path(path)) as file:
-        return _header(file)
+        return header_in(file)
 
 
 def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) -> dict[str, Split]:
@@ -168,12 +201,12 @@ def read_splits(path: Path, header: StoreHeader, *, memory_map: bool = False) ->
             only some videos of a split.
     """
     with open_store_file(path) as file:
-        if _header(file) != header:
+        if header_in(file) != header:
             raise InputError(f"feature store {path}: the file has changed since it was opened; open it again")
         arrays = map_datasets(file, FEATURES) if memory_map else {key: file[key][...] for key in FEATURES}
         others = [key for key in datasets_in(file) if key not in FEATURES]
         arrays |= {key: file[key][...] for key in others}
-    splits = _cut(path, header, arrays)
+    splits = cut_splits(path, header, arrays)
     small = sum(arrays[key].nbytes for key in FEATURES) <= VERIFIED_BYTES
     verify_arrays(path, header, arrays, (*FEATURES, *others) if small and not memory_map else others)
     # Of a larger file its maker has said it; what was changed since, 'rlld data check' finds.
@@ -196,13 +229,13 @@ def read_labels(path: Path, header: StoreHeader) -> dict[str, Split]:
         arrays = {key: file[key][...] for key in (*FLAGS, "filenames")}
         for key in ("audio", "visual"):
             arrays[key] = np.empty((*file[key].shape[:2], 0), file[key].dtype)
-    splits = _cut(path, header, arrays)
+    splits = cut_splits(path, header, arrays)
     verify_arrays(path, header, arrays, (*FLAGS, "filenames"))
     return splits
 
 
-def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, Split]:
-    """Cut whole arrays, as they are in the file, into splits, which are views."""
+def cut_splits(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, Split]:
+    """Cut whole arrays, as they are in the file, into splits, which are views; InputError where they cannot be."""
     arrays = arrays | {key: arrays[key] != 0 for key in FLAGS}
     try:
         filenames = [filename.decode() for filename in arrays["filenames"].tolist()]
@@ -229,13 +262,15 @@ def _cut(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[str, S
     return splits
 
 
-def _header(file: h5py.File) -> StoreHeader:
+def header_in(file: h5py.File, format_name: str = FORMAT) -> StoreHeader:
     """Check format, version, attributes and datasets of an open file, in this order; return the header."""
     where = f"feature store {file.filename}"
     found = file.attrs.get("format")
-    if found != FORMAT:
+    if found == SHARD_FORMAT != format_name:
+        raise InputError(f"{where}: one shard of a store; name its folder, {Path(file.filename).parent}")
+    if found != format_name:
         raise InputError(
-            f"{where}: format {found!r}; expected {FORMAT!r}: another kind of HDF5 file; {REMAKE}"
+            f"{where}: format {found!r}; expected {format_name!r}: another kind of HDF5 file; {REMAKE}"
         )
     version = file.attrs.get("format_version")
     if version != FORMAT_VERSION:
@@ -256,7 +291,7 @@ def _header(file: h5py.File) -> StoreHeader:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: attributes are missing or damaged ({error}); {REMAKE}") from error
     for split, count in counts.items():
-        if count < 1:
+        if count < (1 if format_name == FORMAT else 0):
             raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {REMAKE}")
     shapes = _check_datasets(file, counts, len(classes), where)
     if not 0 < visual_2d_size <= shapes["visual"][2]:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rlld_gym.errors import InputError
 
 
-def map_datasets(file: h5py.File, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def map_datasets(
+    file: h5py.File, names: tuple[str, ...], *, writable: bool = True
+) -> dict[str, NDArray[Any]]:
     """Map datasets of an open HDF5 file; the arrays stay valid when the file is closed, renamed or replaced.
 
     What an array is written to stays in this process (copy on write) and is never written to the file. A dataset
@@ -20,6 +22,8 @@ def map_datasets(file: h5py.File, names: tuple[str, ...]) -> dict[str, NDArray[A
     Args:
         file: opened for reading with h5py's standard driver.
         names: datasets of the file.
+        writable: whether the arrays can be written to; Linux does not let files be mapped so that are larger than
+            memory and swap together.
 
     Returns:
         The datasets by name.
@@ -38,7 +42,7 @@ def map_datasets(file: h5py.File, names: tuple[str, ...]) -> dict[str, NDArray[A
                 f"feature store {file.filename}: truncated: {size} bytes, but dataset {name!r} ends at byte "
                 f"{extent[1]}; make it again with 'rlld data import' or 'rlld data twin'"
             )
-    whole = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY)
+    whole = mmap.mmap(descriptor, size, access=mmap.ACCESS_COPY if writable else mmap.ACCESS_READ)
     return {
         name: file[name][...] if extent is None else _view(whole, file[name], extent[0])
         for name, extent in extents.items()

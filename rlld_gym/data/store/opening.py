@@ -11,7 +11,7 @@ from rlld_gym.data.store.structure import SIGNATURE, structure_problem
 from rlld_gym.errors import InputError
 from rlld_gym.os_errors import explain, is_about_locks, require_readable
 
-REMAKE: Final = "make it again with 'rlld data import' or 'rlld data twin'"
+REMAKE: Final = "make it again with 'rlld data import', 'rlld data twin' or 'rlld data shard'"
 """What helps where a store file cannot be used."""
 
 

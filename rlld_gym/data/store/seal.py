@@ -22,19 +22,23 @@ VERIFIED_BYTES: Final = 64 * 2**20
 _BLOCK_BYTES: Final = 16 * 2**20
 
 
-def row_blocks(dataset: h5py.Dataset) -> Iterator[slice]:
-    """Yield consecutive slices of rows of at most 16 MiB each, one row at least."""
+def row_blocks(dataset: h5py.Dataset, rows: slice | None = None) -> Iterator[slice]:
+    """Yield consecutive slices of some rows, or of all, of at most 16 MiB each, one row at least."""
     row_bytes = dataset.dtype.itemsize * int(np.prod(dataset.shape[1:], dtype=np.int64))
-    rows = max(1, _BLOCK_BYTES // max(1, row_bytes))
-    for start in range(0, dataset.shape[0], rows):
-        yield slice(start, min(start + rows, dataset.shape[0]))
+    step = max(1, _BLOCK_BYTES // max(1, row_bytes))
+    first, end, _ = (slice(None) if rows is None else rows).indices(dataset.shape[0])
+    for start in range(first, end, step):
+        yield slice(start, min(start + step, end))
 
 
-def dataset_checksum(dataset: h5py.Dataset) -> str:
-    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order."""
+def dataset_checksum(dataset: h5py.Dataset, whole: "hashlib._Hash | None" = None) -> str:
+    """Return the SHA-256, in hexadecimal, of a dataset's bytes in row-major order; add them to another, too."""
     digest = hashlib.sha256()
     for rows in row_blocks(dataset):
-        digest.update(dataset[rows].tobytes())
+        content = dataset[rows].tobytes()
+        digest.update(content)
+        if whole is not None:
+            whole.update(content)
     return digest.hexdigest()
 
 

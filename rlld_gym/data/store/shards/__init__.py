@@ -1,0 +1,1 @@
+"""Stores in several files: a folder of shards and an index."""
