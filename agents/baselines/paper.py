@@ -9,14 +9,13 @@ from rlld_agents.baselines.base import (
     episode_progress,
     number_of_parameters,
 )
-from rlld_agents.baselines.parts.outcome import parsed_labels
+from rlld_agents.baselines.parts.outcome import learning_curve, parsed_labels
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.paper import make_reinforce
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.metrics import SCORE_NAMES
 
 
 @dataclass(frozen=True)
@@ -81,5 +80,4 @@ class PaperRLLD:
         )
         rows = agent.learn(callback=episode_progress(context, self.episodes))
         agent.env.close()
-        columns = {name: f"env/{name}" for name in SCORE_NAMES} | {"return": "rollout/ep_rew_mean"}
-        return policy, {name: [row[column] for row in rows] for name, column in columns.items()}
+        return policy, learning_curve(rows)

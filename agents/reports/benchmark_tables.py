@@ -76,7 +76,7 @@ def markdown_text(results: Results, title: str) -> str:
         number = min(LAST_EPISODES, *(len(run["return"]) for runs in curves.values() for run in runs))
         parts += [
             "Convergence: validation F-scores (%) of the environment's parser and return, mean of the last "
-            f"{number} episodes, ± standard deviation over the seeds",
+            f"{number} episodes or updates, ± standard deviation over the seeds",
             markdown(
                 ["", *SCORE_HEADS, "return"],
                 [_convergence_row(n, runs, number) for n, runs in curves.items()],
@@ -101,10 +101,11 @@ def curves_of(results: Results) -> dict[str, list[Curves]]:
 
 def _curve(row: Mapping[str, Any]) -> Curves:
     """Return the curve of a run, empty where it has none or does not know all that tables show."""
+    needed = (*SCORE_NAMES, "return")
     columns = row["details"].get("curve") or {
-        key: [episode.get(key) for episode in row.get("curve", ())] for key in (*SCORE_NAMES, "return")
+        key: [entry.get(key) for entry in row.get("curve", ())] for key in needed
     }
-    known = all(len(values) and None not in values for values in columns.values())
+    known = all(len(columns.get(key, ())) and None not in columns[key] for key in needed)
     return {key: np.array(values) for key, values in columns.items()} if known else {}
 
 

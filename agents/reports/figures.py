@@ -68,7 +68,8 @@ def plot_convergence(
 
     Args:
         path: the PNG file.
-        runs: per method, its runs; a run maps score names (such as "segment_audio") to (E,) percent.
+        runs: per method, its runs; a run maps score names (such as "segment_audio") to (E,) percent, and
+            "episode", where a value is of several, to how many had been played.
         title: what was trained on what.
         smoothing: weight of the newest value in the moving average.
 
@@ -83,7 +84,8 @@ def plot_convergence(
         for column, (key, text) in enumerate(CURVE_COLUMNS):
             axes = panels[row, column]
             for colour, (name, group) in zip(COLOURS, runs.items(), strict=False):
-                _draw_runs(axes, [run[f"{level}_{key}"] for run in group], name, colour, smoothing)
+                values = [run[f"{level}_{key}"] for run in group]
+                _draw_runs(axes, values, name, colour, smoothing, episodes=group[0].get("episode"))
             style_axes(axes, f"{text}, {level} level")
             axes.xaxis.get_major_locator().set_params(integer=True)
             if column == 0:
@@ -196,10 +198,14 @@ def in_table_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
 
-def _draw_runs(axes: "Axes", runs: Sequence[Any], name: str, colour: str, smoothing: float) -> None:
+def _draw_runs(
+    axes: "Axes", runs: Sequence[Any], name: str, colour: str, smoothing: float, *, episodes: Any
+) -> None:
+    """Draw one method; ``episodes`` says how many had been played at each value, None: one for each."""
     length = min(len(run) for run in runs)
     lines = np.stack([smoothed(run[:length], smoothing) for run in runs])
-    episodes, mean = np.arange(1, length + 1), lines.mean(axis=0)
+    mean = lines.mean(axis=0)
+    episodes = np.arange(1, length + 1) if episodes is None else episodes[:length]
     if len(runs) == 1:
         axes.plot(episodes, runs[0][:length], "o", markersize=3, color=colour, alpha=0.3, markeredgewidth=0)
     else:

@@ -8,6 +8,7 @@ from rlld_agents.baselines.parts.parser import parser_in
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.online import OnlinePlan, train_online
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.metrics import SCORE_NAMES
 
 
 def parsed_labels(
@@ -37,8 +38,10 @@ def parsed_with(
 
 
 def learning_curve(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
-    """Return a log's rows as a table's cell keeps them: "episode" and "return", column by column."""
-    columns = {"episode": "episode", "return": "rollout/ep_rew_mean"}
+    """Return a log's rows as a table's cell keeps them: "episode", "return" and ten scores, column by column."""
+    columns = {"episode": "episode", "return": "rollout/ep_rew_mean"} | {
+        name: f"env/{name}" for name in SCORE_NAMES
+    }
     return {name: [row[column] for row in rows] for name, column in columns.items()}
 
 

@@ -135,7 +135,7 @@ def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
     )
     assert full["parameters"] == hard["parameters"] > bare["parameters"], "label inputs are gone"
     for row in (full, bare, hard):
-        assert [len(values) for values in row["details"]["curve"].values()] == [1] * 11
+        assert [len(values) for values in row["details"]["curve"].values()] == [1] * 12
         assert row["validation_labels"].startswith("dense")
 
 

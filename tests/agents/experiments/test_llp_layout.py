@@ -15,6 +15,7 @@ from rlld_agents.experiments.study.sweep import skipped_of
 from rlld_agents.experiments.study.system_cell import SystemCell
 from rlld_gym.data import FeatureStore
 from rlld_gym.envs.options import EnvironmentOptions
+from rlld_gym.parsing.metrics import SCORE_NAMES
 from tests.shared_files import shared_path
 
 LIMIT = 400
@@ -57,6 +58,8 @@ def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path
         return
     result = cell.run(tmp_path, lambda _: None)
     assert all(0 <= score <= 100 for score in result["test"].values())
+    if name.removesuffix("+cl") in ("paper", "rlld", "joint"):
+        assert {*SCORE_NAMES, "return", "episode"} == set(result["details"]["curve"])
     assert result["removal"]["visual"]["precision"] is None, "nobody knows LLP's truth"
     official = FeatureStore.open(store).split("train").filenames
     with (tmp_path / "labels" / f"{name}-seed0.csv").open(newline="") as file:

@@ -117,9 +117,12 @@ def test_convergence_is_the_mean_of_the_last_episodes_of_rows_that_learn() -> No
         cell_["details"] = {"curve": {key: [90.0] * 7 + [seed + 1.0] * 100 for key in (*KEYS, "return")}}
     assert list(curves_of(results)) == ["rlld"]
     table = markdown_text(results, "title").split("Convergence:")[1].split("published")[0]
-    assert "mean of the last 100 episodes" in table
+    assert "mean of the last 100 episodes or updates" in " ".join(table.split())
     assert table.count("1.5 ± 0.7") == 11
     assert "Convergence" not in markdown_text({"weak": rows(50)}, "title")
+    for cell_ in results["rlld"]:
+        cell_["details"] = {"curve": {"episode": [8.0], "return": [1.0]}}
+    assert "Convergence" not in markdown_text(results, "title"), "a curve without scores"
 
 
 def test_gains_over_the_rule_are_paired_by_seed() -> None:
