@@ -153,7 +153,9 @@ def save_agent(agent: Agent, path: str | os.PathLike[str], env: Any = None) -> N
     with atomic_path(path) as temporary:
         agent.save(os.fspath(temporary))
     data = None if env is None else data_of(env)
-    if data is not None:
+    if data is None:
+        _data_path(path).unlink(missing_ok=True)  # of an earlier agent
+    else:
         write_sealed_json(_data_path(path), data.as_dict())
 
 

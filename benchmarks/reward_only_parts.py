@@ -4,6 +4,7 @@ rlld benchmark --methods $(python -m benchmarks.reward_only_parts) --seeds 5 --o
 python -m benchmarks.reward_only_parts_report runs/parts
 """
 
+import argparse
 import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -178,12 +179,12 @@ ROWS = {
     "Whole": "whole",
     "FreshParser": "fresh parser in every episode",
     "SummedInterReward": "sum of the inter-rewards",
-    "ActionExploration": "exploration in actions",
+    "ActionExploration": "exploration in actions, scalar credit",
     "CrossAttention": "evidence with cross-attention",
     "NoEvidence": "no evidence, heads alone",
     "ScalarCredit": "scalar credit",
     "NoSoftInterReward": "w/o soft inter-reward (Table 2)",
-    "NoInitializedLabels": "w/o initialized labels (Table 2)",
+    "NoInitializedLabels": "w/o initialized labels (Table 2): none read",
 }
 """The rows and what tables call them."""
 
@@ -202,5 +203,11 @@ def refitted(kind: type[EvidencePolicy], first: EvidencePolicy, context: Context
     return policy
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Print the rows as ``--methods`` takes them."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(*(f"benchmarks.reward_only_parts:{name}" for name in ROWS))
+
+
+if __name__ == "__main__":
+    main()

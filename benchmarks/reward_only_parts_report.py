@@ -5,8 +5,8 @@
 Prints the table and writes parts.csv and figures/parts.png to the folder of the study.
 """
 
+import argparse
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,8 @@ def draw(done: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def report(folder: Path) -> None:
     """Print the table and write CSV and figure."""
     done = cells(folder)
+    if not done:
+        raise SystemExit(f"{folder}: no cell of these rows is done")
     print(table(done))
     with atomic_path(folder / "parts.csv") as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
@@ -91,5 +93,12 @@ def report(folder: Path) -> None:
     draw(done, folder / "figures" / "parts.png")
 
 
+def main() -> None:
+    """Report the study in a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="of the study")
+    report(parser.parse_args().folder)
+
+
 if __name__ == "__main__":
-    report(Path(sys.argv[1]))
+    main()

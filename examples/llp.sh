@@ -7,7 +7,8 @@
 # environment names the segment labels of CLIP and CLAP, which VALOR needs; LIMIT=N takes the first N training videos;
 # ROWS="rlld rlld+cl" makes these rows only, SYSTEMS="cpsp" only these parsers.
 set -euo pipefail
-annotations=$1 features=$2 out=$3
+usage="usage: examples/llp.sh ANNOTATIONS FEATURES OUT [OPTIONS OF rlld benchmark]"
+annotations=${1:?$usage} features=${2:?$usage} out=${3:?$usage}
 shift 3
 limit=(${LIMIT:+--limit "$LIMIT"})
 teachers=(${TEACHERS:+--teacher "$TEACHERS"})
@@ -15,7 +16,7 @@ store=$out/llp.h5
 mkdir -p "$out"
 
 if [ ! -f "$store" ]; then
-    rlld data import --annotations "$annotations" --features "$features" "${limit[@]}" "${teachers[@]}" --out "$store"
+    rlld data import --annotations "$annotations" --features "$features" ${limit[@]+"${limit[@]}"} ${teachers[@]+"${teachers[@]}"} --out "$store"
 fi
 rlld data check "$store"
 
@@ -26,7 +27,7 @@ rows=()
 for row in ${ROWS:-$all}; do
     rows+=("$row")
     if [ -f "$out/denoisers/config.json" ]; then
-        rlld benchmark --resume "$out/denoisers" --methods "${rows[@]}"
+        rlld benchmark --resume "$out/denoisers" --methods "${rows[@]}" "$@"
     else
         rlld benchmark --data "$store" --methods "${rows[@]}" "$@" --out "$out/denoisers"
     fi
@@ -35,7 +36,7 @@ done
 # Its last rows: other parsers, on the weak labels and on those that RLLD leaves.
 systems=(${SYSTEMS:-han cpsp ${TEACHERS:+valor valor-rlld}})
 if [ -f "$out/systems/config.json" ]; then
-    rlld benchmark --resume "$out/systems"
+    rlld benchmark --resume "$out/systems" "$@"
 else
     rlld benchmark --preset systems --data "$store" --systems "${systems[@]}" --label-sets weak rlld joint "$@" \
         --out "$out/systems"

@@ -49,10 +49,7 @@ def returns_of(agent: Reinforce, values: Mapping[str, Tensor] | None = None) -> 
     """
     first = agent.config.seed * EPISODES_APART + SEEDS_APART
     played = explored_values(agent) if values is None else dict(values)
-    config = agent.config
-    with rollouts_of(
-        agent.policy, agent.env, config.rollout_workers, agent.branch_rewards, config.rollout_backend
-    ) as play:
+    with rollouts_of(agent.policy, agent.env, agent.config, agent.branch_rewards) as play:
         rollouts = play([(played, seed) for seed in range(first, first + EPISODES)])
     return [float(rollout.returns.mean()) for rollout in rollouts]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from rlld_agents.reinforce.advantages import BASELINES, Advantage, Baseline
@@ -167,7 +168,11 @@ class ReinforceConfig:
                 "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),
                 "patience": (self.patience is None or self.patience >= 1, "at least 1 or none"),
                 "rollout_workers": (self.rollout_workers >= 1, "at least 1"),
-                "rollout_backend": (self.rollout_backend in ("process", "ray"), "process or ray"),
+                "rollout_backend": (
+                    self.rollout_backend == "process"
+                    or (self.rollout_backend == "ray" and find_spec("ray") is not None),
+                    "process, or ray where it is installed",
+                ),
                 "checkpoint_every": (self.checkpoint_every >= 1, "at least 1"),
                 "seed": (0 <= self.seed <= LARGEST_SEED, f"from 0 to {LARGEST_SEED}"),
             }

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import gymnasium
 import torch
@@ -13,7 +13,11 @@ from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.policy_rollout import PolicyRollout
 from rlld_agents.reinforce.rollout_pool import Job, Play, rollout, spec_of
 from rlld_agents.runs.processes import available_cores
+from rlld_gym.errors import InputError
 from rlld_gym.ray_session import ray_session
+
+RETRIES: Final = 3
+"""How often an actor is replaced before its end is an error: one that memory does not suffice for dies again."""
 
 
 class Player:
@@ -42,12 +46,19 @@ def rollouts_on_ray(
     An actor that is lost, with its machine or for want of memory, is replaced, and its episode is played again: an
     episode depends on its parameters and seed alone, so nothing is lost and nothing counts twice.
 
+    Data files must be where all machines see them, under the path that the environment was made with.
+
     Raises:
-        InputError: Ray is not installed, or the environment does not say how it was made.
+        InputError: Ray is not installed or has too few free cores, or the environment does not say how it was made.
     """
     spec = pickle.dumps(spec_of(env))
     with ray_session(max(workers, available_cores()), "option rollout_backend: ray") as ray:
-        actor = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)(Player)
+        free = int(ray.available_resources().get("CPU", 0))
+        if free < workers:
+            raise InputError(
+                f"option rollout_workers: {workers} on Ray, which has {free} free cores; use fewer workers"
+            )
+        actor = ray.remote(num_cpus=1, max_restarts=RETRIES, max_task_retries=RETRIES)(Player)
         shared = ray.put(pickle.dumps(policy))
         players = [actor.remote(spec, shared, branch_rewards.separate) for _ in range(workers)]
 
@@ -57,6 +68,8 @@ def rollouts_on_ray(
             ]
             return [pickle.loads(found) for found in ray.get(waiting)]
 
-        yield play
-        for player in players:
-            ray.kill(player)
+        try:
+            yield play
+        finally:
+            for player in players:
+                ray.kill(player)

@@ -41,9 +41,7 @@ from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.episode import EpisodeLog, Step, means
 from rlld_agents.reinforce.gradient_noise import GradientNoise
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
-from rlld_agents.reinforce.policy_rollout import (
-    action_distribution,
-)
+from rlld_agents.reinforce.policy_rollout import action_distribution
 from rlld_agents.reinforce.rollout_pool import rollouts_of
 from rlld_agents.reinforce.same_data import check_same_data, data_of, name_data
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_checkpoint
@@ -154,13 +152,7 @@ class Reinforce:
             stack.enter_context(bar)
             complete = self._snapshot(folder)
             self._play = stack.enter_context(
-                rollouts_of(
-                    self.policy,
-                    self.env,
-                    self.config.rollout_workers,
-                    self.branch_rewards,
-                    self.config.rollout_backend,
-                )
+                rollouts_of(self.policy, self.env, self.config, self.branch_rewards)
             )
             try:
                 while not self.finished:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import torch
@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec
 from torch import Tensor, nn
 
 from rlld_agents.reinforce.branch_rewards import BranchRewards
+from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.policy_rollout import PolicyRollout, play_policy, with_explored
 from rlld_agents.runs.orphans import serve_parent
 from rlld_agents.runs.processes import available_cores
@@ -33,9 +34,8 @@ Play = Callable[[Sequence[Job]], list[PolicyRollout]]
 def rollouts_of(
     policy: nn.Module,
     env: gymnasium.Env[Any, Any],
-    workers: int,
+    config: ReinforceConfig,
     branch_rewards: BranchRewards,
-    backend: Literal["process", "ray"] = "process",
 ) -> Iterator[Play]:
     """Offer what plays episodes of one policy, with several workers on copies of the environment.
 
@@ -46,17 +46,18 @@ def rollouts_of(
     Args:
         policy: as `rlld_agents.Reinforce` takes it; processes have it as it is now.
         env: for several workers one made by ``gymnasium.make``, which tells how to make another one.
-        workers: 1: this process plays; more: so many others do, which share the cores.
+        config: ``rollout_workers``, 1: this process plays; more: so many others do, which share the cores, or Ray's
+            (`ray_rollouts`), as ``rollout_backend`` says.
         branch_rewards: splits a step's reward.
-        backend: of several workers, processes of this machine or Ray's (`ray_rollouts`).
 
     Raises:
         InputError: several workers, and the environment does not say how it was made, or Ray is not installed.
     """
+    workers = config.rollout_workers
     if workers == 1:
         yield lambda jobs: [rollout(policy, env, branch_rewards, job) for job in jobs]
         return
-    if backend == "ray":
+    if config.rollout_backend == "ray":
         from rlld_agents.reinforce.ray_rollouts import rollouts_on_ray  # noqa: PLC0415 (an extra)
 
         with rollouts_on_ray(policy, env, workers, branch_rewards) as play:

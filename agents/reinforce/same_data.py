@@ -9,9 +9,15 @@ from rlld_agents.policies.base import RemovalPolicy
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 
 
-def data_of(env: gymnasium.Env[Any, Any]) -> DataFingerprint | None:
-    """Return what identifies the data set of an environment; None of one that has none."""
-    return getattr(env.unwrapped, "data_fingerprint", None)
+def data_of(env: Any) -> DataFingerprint | None:
+    """Return what identifies the data set of an environment; None of one that has none.
+
+    Args:
+        env: one environment, or several in this process, of which the first speaks.
+    """
+    inner = env.unwrapped
+    copies = getattr(inner, "envs", None)
+    return data_of(copies[0]) if copies else getattr(inner, "data_fingerprint", None)
 
 
 def name_data(policy: nn.Module, env: gymnasium.Env[Any, Any]) -> None:

@@ -163,10 +163,10 @@ def _check_spaces(path: Path, model: OnPolicyAlgorithm, env: Any) -> None:
 
 def _data_of(env: VecEnv | None) -> DataFingerprint | None:
     """Return what identifies the data set of environments; None: there are none, or none that say it."""
-    try:
-        return None if env is None else env.get_attr("data_fingerprint", [0])[0]
-    except AttributeError:
+    if env is None or not env.has_attr("data_fingerprint"):
         return None
+    found: DataFingerprint = env.get_attr("data_fingerprint", [0])[0]
+    return found
 
 
 def _check_data(path: Path, stored: Any, env: VecEnv) -> None:

@@ -84,6 +84,8 @@ class ShardedArray:
 
     def __getitem__(self, key: int | slice | Rows | Sequence[int]) -> Any:
         """Return a row, a view of rows that follow each other, or a copy of any rows."""
+        if isinstance(key, tuple):
+            raise IndexError(f"rows only: found {len(key)} indices; take the rows first, then index them")
         if isinstance(key, slice):
             start, stop, step = key.indices(len(self))
             return (

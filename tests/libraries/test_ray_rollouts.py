@@ -10,6 +10,7 @@ import torch
 
 pytest.importorskip("ray")
 from rlld_agents.reinforce.branch_rewards import BranchRewards
+from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.ray_rollouts import Player, rollouts_on_ray
 from rlld_agents.reinforce.reward_only import evidence_policy, paid_environment
 from rlld_agents.reinforce.rollout_pool import rollouts_of
@@ -45,7 +46,7 @@ def test_ray_plays_what_this_process_would(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with rollouts_of(policy, env, 1, rewards) as play:
+        with rollouts_of(policy, env, ReinforceConfig(), rewards) as play:
             alone = play(jobs)
     finally:
         torch.set_num_threads(threads)

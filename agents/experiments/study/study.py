@@ -126,6 +126,8 @@ class Study:
                 backend=self.config.backend,
                 workers=self.config.workers,
                 progress=self.progress,
+                own_processes=self.config.parser_epochs
+                is None,  # a check with short parsers compares no memory
             )
         self.report()
         return failed

@@ -31,6 +31,7 @@ def run_missing(
     backend: Backend = "process",
     workers: int | None = None,
     progress: bool = True,
+    own_processes: bool = True,
 ) -> list[Cell]:
     """Run the cells that have no result yet, and say on stderr which of them failed and why.
 
@@ -40,6 +41,8 @@ def run_missing(
         backend: processes of this machine, or Ray Tune.
         workers: cells at a time; None: as many as there are cores.
         progress: show a progress bar on stderr.
+        own_processes: give every cell a process of its own, so that the memory it reports is its own; otherwise a
+            process does one after the other, where it can begin to measure anew.
 
     Returns:
         The cells that failed.
@@ -63,7 +66,7 @@ def run_missing(
 
             run_with_ray(missing, folder, workers, advance)
         else:
-            run_in_processes(missing, folder, workers, advance)
+            run_in_processes(missing, folder, workers, advance, own_processes)
     failed = [cell for cell in missing if not result_path(folder, cell).is_file()]
     for cell in failed:
         print(
@@ -74,17 +77,20 @@ def run_missing(
     return failed
 
 
-def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance: Advance) -> None:
+def run_in_processes(
+    cells: Sequence[Cell], folder: Path, workers: int, advance: Advance, own_processes: bool
+) -> None:
     """Run cells in processes, ``workers`` at a time.
 
-    Each process takes its share of the cores, and cell after cell where it can tell what memory each took. A cell
-    that fails leaves a report in the folder and does not stop the others.
+    Each process takes its share of the cores. A cell that fails leaves a report in the folder and does not stop
+    the others.
 
     Args:
         cells: what to run.
         folder: of the study.
         workers: processes at a time.
         advance: called with the number of cells that have ended; running ones count in part.
+        own_processes: see `run_missing`.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
@@ -92,7 +98,7 @@ def run_in_processes(cells: Sequence[Cell], folder: Path, workers: int, advance:
     """
     works = [partial(run_or_explain, cell, folder) for cell in cells]
     threads = max(1, available_cores() // workers)
-    with Processes(works, workers, threads, serve_once=not reset_peak_memory()) as processes:
+    with Processes(works, workers, threads, serve_once=own_processes or not reset_peak_memory()) as processes:
         processes.wait(advance)
 
 
