@@ -100,7 +100,7 @@ def published_rows(results: Results) -> list[tuple[str, tuple[float, ...]]]:
     """Return the rows of the literature that rows of the benchmark answer to."""
     rows = known_rows()
     names = [rows[name].published for name in results if name in rows]
-    return [(name, PUBLISHED[name]) for name in names if name is not None]
+    return [(name, PUBLISHED[name]) for name in dict.fromkeys(names) if name is not None]
 
 
 def latex_text(results: Results, title: str) -> str:
