@@ -43,10 +43,12 @@ def test_a_dead_writers_lock_is_taken_over_and_its_unfinished_files_are_removed(
     if child == 0:
         block = only_writer(tmp_path)
         block.__enter__()
-        (tmp_path / f"config.json.{os.getpid()}.partial").touch()
-        (tmp_path / "theirs.partial").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        (tmp_path / f"config.json.{os.getpid()}.partial").touch()  # as it was called before
+        with atomic_path(tmp_path / "result.json"):
+            (tmp_path / "theirs.partial").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
+    assert len(list(tmp_path.glob("*.partial"))) == 3
     assert (tmp_path / LOCK_NAME).exists()
     with only_writer(tmp_path) as taken_over:
         assert taken_over

@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlld_gym.data.extract.libraries import need
-from rlld_gym.data.extract.notes import one_line
 from rlld_gym.data.extract.pictures import normalise, resize_and_crop
 from rlld_gym.data.extract.sampling import TimeGrid
 from rlld_gym.data.extract.streams import FrameStream, SoundStream, picture
 from rlld_gym.data.extract.weights import PRETRAINED, RANDOM, made_at_random
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 CLIP_MODEL: Final = "openai/clip-vit-large-patch14"
 CLAP_MODEL: Final = "laion/clap-htsat-unfused"

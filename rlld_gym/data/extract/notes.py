@@ -36,11 +36,6 @@ class UndecodableVideoError(InputError):
     """A file in which there is no picture to be had; the message says why."""
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's text on one line, at most 200 characters."""
-    return " ".join(f"{error}".split())[:200] or type(error).__name__
-
-
 def write_notes(path: Path, notes: Mapping[str, Iterable[Note]]) -> None:
     """Write notes by video as a table: video, kind, detail; an old list of other videos is kept."""
     now = {_word(video): [_row(note) for note in found] for video, found in notes.items()}

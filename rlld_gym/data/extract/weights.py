@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from rlld_gym.data.extract.notes import one_line
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 PRETRAINED: Final = "pretrained"
 """Fetched once from where they are published, and kept in the library's cache."""
