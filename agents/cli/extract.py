@@ -23,7 +23,7 @@ class Extract:
     """Make features of raw videos: one npy file per video and stream, in the folders that rlld data import reads.
 
     An interrupted extraction goes on where it stopped when the same command is given again. Needs PyAV, torchvision
-    and, for clip and clap, transformers: pip install 'rlld-gym[extract]'.
+    and, for clip and clap, transformers: pip install "rlld-gym[extract]".
     """
 
     videos: Path

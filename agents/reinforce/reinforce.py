@@ -365,9 +365,8 @@ class Reinforce:
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
-            detail = one_line(error)
             raise InputError(
-                f"{source}: does not fit this policy ({detail}); use the run's own data and sizes"
+                f"{source}: does not fit this policy ({one_line(error)}); use the run's own data and sizes"
             ) from error
         unwrapped: Any = self.env.unwrapped
         if state["env"] is not None:

@@ -14,6 +14,7 @@ from rlld_agents.runs.folder import CONFIG_NAME, LOCK_NAME
 from rlld_agents.runs.lock import only_writer, run_folder
 from rlld_agents.runs.signals import ASKING, Terminated, orderly_end
 from rlld_gym.errors import InputError
+from rlld_gym.files import atomic_path
 
 
 def in_thread(function):

@@ -36,6 +36,12 @@ class UndecodableVideoError(InputError):
     """A file in which there is no picture to be had; the message says why."""
 
 
+def append_notes(path: Path, notes: Iterable[Note]) -> None:
+    """Add notes to the list that `write_notes` wrote: they are there even if the process is killed next."""
+    with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(f"{_row(note)}\n" for note in notes)
+
+
 def write_notes(path: Path, notes: Mapping[str, Iterable[Note]]) -> None:
     """Write notes by video as a table: video, kind, detail; an old list of other videos is kept."""
     now = {_word(video): [_row(note) for note in found] for video, found in notes.items()}
@@ -54,9 +60,10 @@ def _word(text: str) -> str:
 
 
 def _read(path: Path) -> dict[str, list[str]]:
-    """Return the rows of a list that is there, by video."""
+    """Return the rows of a list that is there, by video; half a row, of a machine that went down, is left out."""
     rows: dict[str, list[str]] = {}
     if path.is_file():
         for row in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:]:
-            rows.setdefault(row.partition("\t")[0], []).append(row)
+            if row.count("\t") == 2:
+                rows.setdefault(row.partition("\t")[0], []).append(row)
     return rows

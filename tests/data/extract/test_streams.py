@@ -189,7 +189,7 @@ def test_words_for_weights() -> None:
 
 
 def test_a_library_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"pip install 'rlld-gym\[extract\]'"):
+    with pytest.raises(InputError, match=r'pip install "rlld-gym\[extract\]"'):
         need("no_such_library_at_all", "the stream clip")
 
 
