@@ -81,7 +81,7 @@ def extract(
         options: what to extract; None: LLP's features.
         at_a_time: videos whose frames go through the networks together; at most twice as many are in memory, 15 MB
             each with LLP's streams.
-        workers: threads that decode videos while the networks run; with Ray, actors.
+        workers: threads that decode videos while the networks run, of use up to ``at_a_time``; with Ray, actors.
         backend: "process", this one; or "ray", see `rlld_gym.data.extract.ray_backend`.
         progress: show a progress bar on standard error.
 
