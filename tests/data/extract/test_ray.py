@@ -78,8 +78,10 @@ def test_ray_and_an_actor_that_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_what_an_actor_of_ray_refuses(tmp_path: Path) -> None:
     """Is told as this process would, not as Ray's traces."""
     pytest.importorskip("ray.data", exc_type=ImportError)
+    write_clip(tmp_path / "b.mp4", 0.5)
+    extract(tmp_path, tmp_path / "out", OPTIONS)
     write_clip(tmp_path / "a.mp4", 0.5)
-    (tmp_path / "out" / STREAM / "a.npy").mkdir(parents=True)
+    (tmp_path / "out" / STREAM / "a.npy").mkdir()
     with pytest.raises(InputError, match=r"a\.npy: Is a directory; name a file$"):
         extract(tmp_path, tmp_path / "out", OPTIONS, backend="ray")
 
