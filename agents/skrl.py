@@ -19,6 +19,7 @@ from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.envs.wrappers import ToMultiDiscrete
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path, read_json, write_sealed_json
+from rlld_gym.os_errors import one_line
 
 try:
     from skrl.agents.torch import Agent
@@ -186,7 +187,7 @@ def load_agent(agent: Agent, path: str | os.PathLike[str], env: Any = None) -> N
         for name, module in agent.checkpoint_modules.items():
             module.load_state_dict(modules[name])
     except (KeyError, ValueError, RuntimeError) as error:
-        detail = " ".join(str(error).split())[:200]
+        detail = one_line(error)
         raise InputError(f"{path}: does not fit this agent ({detail}); use its own data and sizes") from error
 
 

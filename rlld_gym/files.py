@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if final.is_dir():
         raise InputError(f"{path}: Is a directory; name a file")
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f"{final.name}.{os.getpid()}.partial")
+    temporary = _temporary(final)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode & 0o7777
@@ -67,13 +68,18 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.path.lexists(final):
         raise InputError(f"{path}: is there already; name a new folder")
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f"{final.name}.{os.getpid()}.partial")
+    temporary = _temporary(final)
     temporary.mkdir()
     try:
         yield temporary
         os.rename(temporary, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(final: Path) -> Path:
+    """Return a name beside a path, with the process in it, which no writer has on another machine either."""
+    return final.with_name(f"{final.name}.{os.getpid()}.{secrets.token_hex(4)}.partial")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

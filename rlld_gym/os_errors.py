@@ -86,6 +86,11 @@ def explain(error: BaseException) -> str | None:
     return known if number in _PLAIN else f"{text}: {known}"
 
 
+def one_line(error: BaseException, most: int = 200) -> str:
+    """Return an error's text on one line, at most so many characters; its kind where it has no text."""
+    return " ".join(f"{error}".split())[:most] or type(error).__name__
+
+
 def require_readable(path: str | os.PathLike[str], what: str) -> None:
     """Raise InputError unless a file can be opened and read.
 

@@ -27,7 +27,7 @@ def ray_session(cores: int, needed_by: str) -> Iterator[Any]:
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
-        raise InputError(f'{needed_by}: needs ray; install it: pip install "rlld-gym[rllib]"') from error
+        raise InputError(f'{needed_by}: needs ray; install it: pip install "rlld-gym[ray]"') from error
     started = not ray.is_initialized()
     if started:
         paths = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))

@@ -15,7 +15,7 @@ from torch import Tensor
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path, checksum_of
-from rlld_gym.os_errors import explain, require_readable
+from rlld_gym.os_errors import explain, one_line, require_readable
 
 DATA_KEY: Final = "data"
 """Entry of the metadata: what identifies the data set."""
@@ -99,7 +99,7 @@ class TensorFormat:
 
     def disagreement(self, path: str | os.PathLike[str], error: Exception) -> InputError:
         """Return what to raise where a file's weights do not fit what it says about them."""
-        detail = " ".join(str(error).split())[:200]
+        detail = one_line(error)
         return InputError(
             f"{path}: weights and sizes of the {self.noun} do not agree ({detail}); the file is damaged"
         )

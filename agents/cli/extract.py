@@ -23,7 +23,7 @@ class Extract:
     """Make features of raw videos: one npy file per video and stream, in the folders that rlld data import reads.
 
     An interrupted extraction goes on where it stopped when the same command is given again. Needs PyAV, torchvision
-    and, for clip and clap, transformers: pip install 'rlld-gym[extract]'.
+    and, for clip and clap, transformers: pip install "rlld-gym[extract]".
     """
 
     videos: Path
@@ -45,13 +45,13 @@ class Extract:
     weights: tuple[str, ...] = ("pretrained",)
     """pretrained: published ones, fetched once and kept; STREAM=FILE: your copy of these; random: for trials."""
     device: str = "auto"
-    """cpu, cuda, ...; auto takes the first GPU there is."""
+    """cpu, cuda, ...; auto takes the first GPU there is; with Ray, one for each actor where the cluster has any."""
     batch: int = 80
     """Frames, or pieces of sound, that a network reads at a time: as many as the device has memory for."""
     videos_at_a_time: int = 4
     """Videos that go through the networks together."""
     workers: int = 1
-    """Threads that decode videos while the networks run; with Ray, actors."""
+    """Threads that decode videos while the networks run, at most VIDEOS_AT_A_TIME; with Ray, actors."""
     backend: Literal["process", "ray"] = "process"
     """process: this one; ray: actors of Ray Data, here or on a cluster (RAY_ADDRESS) that sees the same folders."""
     show: int = 20

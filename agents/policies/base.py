@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.data.fingerprint import DataFingerprint
+from rlld_gym.os_errors import one_line
 from rlld_gym.parsing.networks import TaskNetwork
 
 REMOVAL_PER_EVIDENCE = 0.5
@@ -119,7 +120,7 @@ def shift_heads(heads: tuple[RemovalHead, RemovalHead], shift: Tensor) -> None:
 
 def sizes_differ(error: RuntimeError) -> ValueError:
     """Return what to raise where a parser's weights do not fit into a policy."""
-    detail = " ".join(str(error).split())[:200]
+    detail = one_line(error)
     return ValueError(
         f"policy and parser have different sizes ({detail}); give both the same hidden_size and visual_3d_size"
     )

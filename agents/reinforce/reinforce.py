@@ -48,6 +48,7 @@ from rlld_agents.runs.checkpoint import CHECKPOINT_NAME, load_checkpoint, save_c
 from rlld_agents.runs.lock import only_writer
 from rlld_agents.runs.log import RunLog
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 from rlld_gym.profiling import timed_part
 from rlld_gym.progress import ProgressBar
 from rlld_gym.torch_settings import own_torch_settings
@@ -364,9 +365,8 @@ class Reinforce:
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
-            detail = " ".join(str(error).split())[:200]
             raise InputError(
-                f"{source}: does not fit this policy ({detail}); use the run's own data and sizes"
+                f"{source}: does not fit this policy ({one_line(error)}); use the run's own data and sizes"
             ) from error
         unwrapped: Any = self.env.unwrapped
         if state["env"] is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path
+from rlld_gym.os_errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,7 +89,7 @@ def draw_or_warn(what: str, draw: Callable[[], Any]) -> None:
     try:
         draw()
     except Exception as error:  # whatever fonts, settings, disks and versions of matplotlib bring
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
         warnings.warn(f"{what} was not drawn ({kind}{reason}); all results are written", stacklevel=2)
 

@@ -23,7 +23,7 @@ from rlld_gym.errors import InputError
 _NO_LOCKS: Final = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 """What file systems answer that cannot lock."""
 
-_UNFINISHED: Final = re.compile(r"\.\d+(\.\d+)?\.partial$")
+_UNFINISHED: Final = re.compile(r"\.\d+(\.[0-9a-f]+)?\.partial$")
 """Names under which `rlld_gym.files.atomic_path` begins files, with the process in them."""
 
 _held: ContextVar[frozenset[Path]] = ContextVar("held_folders", default=frozenset())

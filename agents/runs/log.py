@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from rlld_gym.files import write_text
+from rlld_gym.os_errors import one_line
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard.writer import SummaryWriter
@@ -85,7 +86,7 @@ class RunLog:
             yield
         except Exception as error:  # a version that does not fit, a full disk, a folder without permission
             self._events = None
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            reason = f"{type(error).__name__}: {one_line(error)}"
             warnings.warn(f"{self.folder}: no more TensorBoard events ({reason})", stacklevel=2)
 
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.sb3.spaces_json import describe_space, space_from
 from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 KIND = "rlld-sb3-model"
 ALGORITHMS = {
@@ -130,7 +131,7 @@ def load(
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-        detail = " ".join(str(error).split())[:200]
+        detail = one_line(error)
         raise InputError(f"{path}: cannot be used ({detail}); the file is damaged") from error
     model.seed = state["arguments"]["seed"]
     if model.seed is not None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.files import atomic_path
+from rlld_gym.os_errors import one_line
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
@@ -145,7 +146,7 @@ def _load(path: Path, network: TaskNetwork) -> dict[str, Tensor] | None:
     except FileNotFoundError:
         return None
     except (OSError, SafetensorError, ValueError) as error:
-        _logger.warning("%s cannot be used and is made anew (%s)", path, " ".join(str(error).split())[:200])
+        _logger.warning("%s cannot be used and is made anew (%s)", path, one_line(error))
         return None
     return weights
 

@@ -23,7 +23,7 @@ from rlld_gym.data import FeatureStore
 from rlld_gym.data.store.check import check_store
 from rlld_gym.data.store.opening import open_store_file
 from rlld_gym.errors import InputError
-from rlld_gym.files import atomic_path, write_json, write_text
+from rlld_gym.files import atomic_folder, atomic_path, write_json, write_text
 from rlld_gym.os_errors import explain
 from tests.reliability.toys import rolled, toy_store
 
@@ -35,6 +35,16 @@ def umask() -> Iterator[None]:
     before = os.umask(0o027)
     yield
     os.umask(before)
+
+
+def test_writers_on_two_machines_never_share_a_temporary_file(tmp_path: Path) -> None:
+    """Both may be process 7 of their machine; here, both are this one."""
+    with atomic_path(tmp_path / "a") as first, atomic_path(tmp_path / "a") as second:
+        first.write_text("first")
+        second.write_text("second")
+    with atomic_folder(tmp_path / "b") as ours, atomic_folder(tmp_path / "b") as theirs:
+        assert ours != theirs
+    assert (tmp_path / "a").read_text() == "first", "the last to end"
 
 
 @pytest.mark.usefixtures("umask")

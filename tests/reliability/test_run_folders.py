@@ -14,6 +14,7 @@ from rlld_agents.runs.folder import CONFIG_NAME, LOCK_NAME
 from rlld_agents.runs.lock import only_writer, run_folder
 from rlld_agents.runs.signals import ASKING, Terminated, orderly_end
 from rlld_gym.errors import InputError
+from rlld_gym.files import atomic_path
 
 
 def in_thread(function):
@@ -43,10 +44,12 @@ def test_a_dead_writers_lock_is_taken_over_and_its_unfinished_files_are_removed(
     if child == 0:
         block = only_writer(tmp_path)
         block.__enter__()
-        (tmp_path / f"config.json.{os.getpid()}.partial").touch()
-        (tmp_path / "theirs.partial").touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        (tmp_path / f"config.json.{os.getpid()}.partial").touch()  # as it was called before
+        with atomic_path(tmp_path / "result.json"):
+            (tmp_path / "theirs.partial").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
+    assert len(list(tmp_path.glob("*.partial"))) == 3
     assert (tmp_path / LOCK_NAME).exists()
     with only_writer(tmp_path) as taken_over:
         assert taken_over

@@ -15,7 +15,7 @@ try:
     from ray import tune
 except ImportError as missing:
     raise InputError(
-        f'--backend ray: needs {missing.name}; install it: pip install "rlld-gym[rllib]"'
+        f'--backend ray: needs {missing.name}; install it: pip install "rlld-gym[ray]"'
     ) from missing
 
 

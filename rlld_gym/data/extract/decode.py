@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.data.extract.notes import Kind, Note, UndecodableVideoError, one_line
+from rlld_gym.data.extract.notes import Kind, Note, UndecodableVideoError
 from rlld_gym.data.extract.sampling import TimeGrid
-from rlld_gym.os_errors import explain
+from rlld_gym.os_errors import explain, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor

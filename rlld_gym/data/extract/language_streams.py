@@ -1,5 +1,6 @@
 """Streams of models that also read text, of Hugging Face's transformers: CLIP for frames, CLAP for sound."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -8,15 +9,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from rlld_gym.data.extract.libraries import need
-from rlld_gym.data.extract.notes import one_line
 from rlld_gym.data.extract.pictures import normalise, resize_and_crop
 from rlld_gym.data.extract.sampling import TimeGrid
-from rlld_gym.data.extract.streams import FrameStream, SoundStream, picture
+from rlld_gym.data.extract.streams import FrameStream, SoundStream, Stream, picture
 from rlld_gym.data.extract.weights import PRETRAINED, RANDOM, made_at_random
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 CLIP_MODEL: Final = "openai/clip-vit-large-patch14"
 CLAP_MODEL: Final = "laion/clap-htsat-unfused"
+CLAP_LOWEST_HZ: Final = 50
+"""Of the mel bands, in the published model's preprocessor_config.json; transformers' default is 0."""
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 _VIT_L_14: Final = {
     "hidden_size": 1024,
@@ -32,6 +35,7 @@ class ClipStream(FrameStream):
     """(F T, 768): CLIP's embedding of each frame, ViT-L/14 unless the weights say otherwise, of length 1."""
 
     name = "clip"
+    published = CLIP_MODEL
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
@@ -40,7 +44,7 @@ class ClipStream(FrameStream):
         self.network = (
             made_at_random(lambda: model(library.CLIPVisionConfig(**_VIT_L_14)))
             if weights == RANDOM
-            else _loaded(model, self.name, weights, CLIP_MODEL)
+            else _loaded(model.from_pretrained, self, weights, use_safetensors=True)
         )
         self.side = _side(self.network)
 
@@ -57,17 +61,23 @@ class ClapStream(SoundStream):
     """(T, 512): CLAP's embedding of each segment, of length 1; shorter than 10 s, it is repeated, as CLAP asks."""
 
     name = "clap"
+    published = CLAP_MODEL
     rate = 48000
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
         library = need("transformers", "the stream clap")
-        self._spectrum = library.ClapFeatureExtractor(truncation="rand_trunc", padding="repeatpad")
-        model = library.ClapAudioModelWithProjection
+        spectrum, model = library.ClapFeatureExtractor, library.ClapAudioModelWithProjection
+        shape = {"truncation": "rand_trunc", "padding": "repeatpad"}
+        self._spectrum = (
+            spectrum(frequency_min=CLAP_LOWEST_HZ, **shape)
+            if weights == RANDOM
+            else _loaded(spectrum.from_pretrained, self, weights, **shape)
+        )
         self.network = (
             made_at_random(lambda: model(library.ClapAudioConfig()))
             if weights == RANDOM
-            else _loaded(model, self.name, weights, CLAP_MODEL)
+            else _loaded(model.from_pretrained, self, weights, use_safetensors=True)
         )
 
     def prepare(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -83,15 +93,15 @@ class ClapStream(SoundStream):
         return _unit(self.network(input_features=inputs).audio_embeds)
 
 
-def _loaded(model: Any, stream: str, weights: str, published: str) -> Any:
-    """Return a model of a name on the Hugging Face hub, or of a folder that its library wrote."""
-    name = published if weights == PRETRAINED else weights
+def _loaded(load: Callable[..., Any], stream: Stream, weights: str, **options: Any) -> Any:
+    """Return what is loaded by a name on the Hugging Face hub, or from a folder that its library wrote."""
+    name = stream.published if weights == PRETRAINED else weights
     try:
-        return model.from_pretrained(name, use_safetensors=True)
+        return load(name, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"the weights of {stream} could not be read from {name} ({one_line(error)}); fetch the model's "
-            f"folder on a machine with internet and name it: --weights {stream}=FOLDER; or try without: "
+            f"the weights of {stream.name} could not be read from {name} ({one_line(error)}); fetch the model's "
+            f"folder on a machine with internet and name it: --weights {stream.name}=FOLDER; or try without: "
             "--weights random"
         ) from error
 

@@ -27,8 +27,8 @@ def need(name: str, what: str) -> ModuleType:
     """
     package = name.partition(".")[0]
     if importlib.util.find_spec(package) is None:
-        extra = '"ray[data]"' if package == "ray" else "'rlld-gym[extract]'"
-        raise InputError(f"{what} needs {package}; install it: pip install {extra}")
+        extra = "ray" if package == "ray" else "extract"
+        raise InputError(f'{what} needs {package}; install it: pip install "rlld-gym[{extra}]"')
     if package in ("torchvision", "transformers"):  # which imports it where it is installed
         _make_torchvision_importable()
     try:

@@ -17,6 +17,10 @@ from rlld_gym.data.extract.vggish import VGGish
 from rlld_gym.data.extract.weights import RANDOM, load_weights, made_at_random
 
 VGGISH_URL: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth"
+RESNET_URL: Final = "https://download.pytorch.org/models/resnet152-394f9c45.pth"
+"""torchvision's ResNet152_Weights.IMAGENET1K_V1."""
+R2PLUS1D_URL: Final = "https://download.pytorch.org/models/r2plus1d_18-91a641e6.pth"
+"""torchvision's R2Plus1D_18_Weights.KINETICS400_V1."""
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 SIDE: Final = 112
 """Of the frames that R(2+1)D-18 reads."""
@@ -27,13 +31,14 @@ class VGGishStream(SoundStream):
     """(T, 128): VGGish's embedding of each second, at least 0; longer segments are the mean of their patches."""
 
     name = "vggish"
+    published = VGGISH_URL
     rate = RATE
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
         self.network = made_at_random(VGGish)
         if weights != RANDOM:
-            load_weights(self.network, self.name, weights, VGGISH_URL)
+            load_weights(self.network, self.name, weights, self.published)
 
     def prepare(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (T P, 96, 64) log-mel patches."""
@@ -49,6 +54,7 @@ class ResNetStream(FrameStream):
     """(F T, 2048): pooled features of ImageNet's ResNet-152 of each frame, its central square of 224."""
 
     name = "res152"
+    published = RESNET_URL
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
@@ -58,8 +64,7 @@ class ResNetStream(FrameStream):
         )  # others overflow float16
         self.network.fc = nn.Identity()
         if weights != RANDOM:
-            url = models.ResNet152_Weights.IMAGENET1K_V1.url
-            load_weights(self.network, self.name, weights, url, without=("fc.",))
+            load_weights(self.network, self.name, weights, self.published, without=("fc.",))
 
     def prepare(self, image: NDArray[np.uint8]) -> Tensor:
         """Return (3, 224, 224)."""
@@ -75,6 +80,7 @@ class R2Plus1DStream(FrameStream):
     """(T, 512): pooled features of Kinetics' R(2+1)D-18 of the frames of each segment, resized to 112 x 112."""
 
     name = "r2plus1d_18"
+    published = R2PLUS1D_URL
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
@@ -82,8 +88,7 @@ class R2Plus1DStream(FrameStream):
         self.network = made_at_random(video.r2plus1d_18)
         self.network.fc = nn.Identity()
         if weights != RANDOM:
-            url = video.R2Plus1D_18_Weights.KINETICS400_V1.url
-            load_weights(self.network, self.name, weights, url, without=("fc.",))
+            load_weights(self.network, self.name, weights, self.published, without=("fc.",))
 
     @property
     def rows(self) -> int:

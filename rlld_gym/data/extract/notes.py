@@ -36,9 +36,10 @@ class UndecodableVideoError(InputError):
     """A file in which there is no picture to be had; the message says why."""
 
 
-def one_line(error: BaseException) -> str:
-    """Return an error's text on one line, at most 200 characters."""
-    return " ".join(f"{error}".split())[:200] or type(error).__name__
+def append_notes(path: Path, notes: Iterable[Note]) -> None:
+    """Add notes to the list that `write_notes` wrote: they are there even if the process is killed next."""
+    with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(f"{_row(note)}\n" for note in notes)
 
 
 def write_notes(path: Path, notes: Mapping[str, Iterable[Note]]) -> None:
@@ -59,9 +60,10 @@ def _word(text: str) -> str:
 
 
 def _read(path: Path) -> dict[str, list[str]]:
-    """Return the rows of a list that is there, by video."""
+    """Return the rows of a list that is there, by video; half a row, of a machine that went down, is left out."""
     rows: dict[str, list[str]] = {}
     if path.is_file():
         for row in path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:]:
-            rows.setdefault(row.partition("\t")[0], []).append(row)
+            if row.count("\t") == 2:
+                rows.setdefault(row.partition("\t")[0], []).append(row)
     return rows

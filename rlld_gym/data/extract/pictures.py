@@ -23,8 +23,9 @@ def resize_and_crop(
 ) -> Tensor:
     """Return the central square (3, side, side) of a picture whose shorter side is resized to ``shorter``."""
     height, width = picture.shape[-2:]
-    scale = shorter / min(height, width)
-    size = (shorter, int(width * scale)) if height <= width else (int(height * scale), shorter)
+    size = (
+        (shorter, shorter * width // height) if height <= width else (shorter * height // width, shorter)
+    )  # in whole numbers: a fraction's rounding may lose a pixel
     resized = resize(picture, size, interpolation)
     top, left = round((size[0] - side) / 2), round((size[1] - side) / 2)
     return resized[:, top : top + side, left : left + side].contiguous()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rlld_gym.data.extract.backends import Outcome, Work, in_this_process
-from rlld_gym.data.extract.notes import NOTES_FILE, Note, write_notes
+from rlld_gym.data.extract.notes import NOTES_FILE, Note, append_notes, write_notes
 from rlld_gym.data.extract.ray_backend import on_ray
 from rlld_gym.data.extract.worker import ExtractOptions
 from rlld_gym.data.llp.npy_layout import SOURCE_FILE
@@ -25,6 +25,8 @@ ENDINGS: Final = (
 Backend = Callable[[ExtractOptions, Sequence[Work], int, int], Iterator[Outcome]]
 BACKENDS: Final[Mapping[str, Backend]] = {"process": in_this_process, "ray": on_ray}
 _MADE_BY: Final = "extraction"
+_FIRST_CHARACTERS: Final = f"the first {ID_LENGTH} characters of the videos' names"
+_WHOLE_NAMES: Final = "the videos' whole names"
 
 
 @dataclass
@@ -79,7 +81,7 @@ def extract(
         options: what to extract; None: LLP's features.
         at_a_time: videos whose frames go through the networks together; at most twice as many are in memory, 15 MB
             each with LLP's streams.
-        workers: threads that decode videos while the networks run; with Ray, actors.
+        workers: threads that decode videos while the networks run, of use up to ``at_a_time``; with Ray, actors.
         backend: "process", this one; or "ray", see `rlld_gym.data.extract.ray_backend`.
         progress: show a progress bar on standard error.
 
@@ -97,24 +99,28 @@ def extract(
     root = Path(out)
     report = ExtractReport()
     paths = video_paths(Path(videos))
-    report.by_id = all(len(p.stem) == ID_LENGTH or is_video_name(p.stem) for p in paths)
+    foreign = next((p for p in paths if len(p.stem) != ID_LENGTH and not is_video_name(p.stem)), None)
+    report.by_id = foreign is None
+    source = _source(root, Path(videos), options, foreign)
     targets = _targets(paths, root, options.streams, report.by_id)
     waiting = [path for path in paths if not all(file.is_file() for file in targets[path].values())]
     report.before = len(paths) - len(waiting)
-    source = _source(root, Path(videos), options)
     if not waiting:
         return report
     works = [Work(path, targets[path]) for path in waiting]
     outcomes = BACKENDS[backend](options, works, at_a_time, workers)
     write_json(root / SOURCE_FILE, source)
+    notes = root / NOTES_FILE
+    write_notes(notes, {path.stem: () for path in waiting})  # only remarks on what is done stay
     bar = ProgressBar(len(paths), "video", "extract", initial=report.before, shown=progress)
     try:
         with bar:
             for outcome in outcomes:
                 report.count(outcome)
+                append_notes(notes, outcome.notes)
                 bar.update()
     finally:
-        write_notes(root / NOTES_FILE, report.notes)
+        write_notes(notes, report.notes)
     return report
 
 
@@ -153,9 +159,17 @@ def _targets(
     }
 
 
-def _source(root: Path, videos: Path, options: ExtractOptions) -> dict[str, Any]:
-    """Return what a folder is to say of its features' origin; InputError where those in it have another one."""
+def _source(root: Path, videos: Path, options: ExtractOptions, foreign: Path | None) -> dict[str, Any]:
+    """Return what a folder is to say of its features' origin; InputError where those in it have another one.
+
+    Args:
+        root: the folder.
+        videos: that of the videos.
+        options: what is to be extracted.
+        foreign: a video that is not named as LLP's, for whose sake files are named by whole names.
+    """
     path, described = root / SOURCE_FILE, options.described()
+    described["file_names"] = _FIRST_CHARACTERS if foreign is None else _WHOLE_NAMES
     if path.is_file():
         before = read_json(path, "the note on the origin of features").get("sources") or {}
         made_by = before.get(_MADE_BY) if isinstance(before, Mapping) else None
@@ -163,16 +177,31 @@ def _source(root: Path, videos: Path, options: ExtractOptions) -> dict[str, Any]
             raise InputError(
                 f"{root}: holds features that rlld data extract did not make; choose another folder"
             )
+        _require_same_names(root, made_by.get("file_names"), foreign)
         _require_same(root, made_by, described)
         described["weights"] = {**made_by["weights"], **described["weights"]}
     else:
-        foreign = next((s for s in options.streams if any((root / s).glob("*.npy"))), None)
-        if foreign is not None:
+        theirs = next((s for s in options.streams if any((root / s).glob("*.npy"))), None)
+        if theirs is not None:
             raise InputError(
-                f"{root / foreign}: holds features, and {SOURCE_FILE} does not say what made them; choose another "
+                f"{root / theirs}: holds features, and {SOURCE_FILE} does not say what made them; choose another "
                 "folder"
             )
     return {"name": videos.resolve().name, "sources": {_MADE_BY: described}}
+
+
+def _require_same_names(root: Path, before: str | None, foreign: Path | None) -> None:
+    """Raise InputError where a folder's files would be named otherwise than those in it, and all be made again."""
+    if before == _FIRST_CHARACTERS and foreign is not None:
+        raise InputError(
+            f"{root}: its files are named by {before}, which {foreign.name} does not allow (expected names as "
+            "BjCEufrlXm4_20_30 or BjCEufrlXm4); extract it from a folder of its own into another one"
+        )
+    if before == _WHOLE_NAMES and foreign is None:
+        raise InputError(
+            f"{root}: its files are named by {before}, as not all of them were named as LLP's; now all are, and "
+            f"would be named by {_FIRST_CHARACTERS}; choose another folder, or put the other videos back"
+        )
 
 
 def _require_same(root: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -180,9 +209,10 @@ def _require_same(root: Path, before: Mapping[str, Any], now: Mapping[str, Any])
     weights = {
         stream: source for stream, source in now["weights"].items() if stream in before.get("weights", {})
     }
-    for key, value in [*now.items(), *weights.items()]:
+    options = {key: value for key, value in now.items() if key not in ("weights", "file_names")}
+    for key, value in [*options.items(), *weights.items()]:
         found = before.get("weights", {}).get(key) if key in weights else before.get(key)
-        if key != "weights" and found != value:
+        if found != value:
             raise InputError(
                 f"{root}: was extracted with {key} {found}, now it is {value}; choose another folder, or the same "
                 "options"

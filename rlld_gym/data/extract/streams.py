@@ -1,7 +1,7 @@
 """The streams of features: what each makes of frames or sound, and its network."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import ClassVar, Final, Literal, get_args
 
@@ -37,11 +37,13 @@ class Stream(ABC):
     Attributes:
         name: of the stream and of its folder.
         kind: "frames" or "sound".
+        published: where its pretrained weights are: an address, or a model's name on the Hugging Face hub.
         network: from prepared inputs to embeddings.
     """
 
     name: ClassVar[str]
     kind: ClassVar[Literal["frames", "sound"]]
+    published: ClassVar[str]
     network: nn.Module
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
@@ -121,15 +123,20 @@ class SoundStream(Stream):
         return torch.from_numpy(self.prepare(self.grid.cut_sound(clip.sound[self.rate], self.rate)))
 
 
+def stream_class(name: str) -> type[Stream]:
+    """Return the class of a stream; no optional library is imported."""
+    module, kind = _HOMES[name]
+    found: type[Stream] = getattr(import_module(f"rlld_gym.data.extract.{module}"), kind)
+    return found
+
+
 def make_stream(name: str, grid: TimeGrid, weights: str) -> Stream:
     """Return a stream with its network, in evaluation mode.
 
     Raises:
         InputError: its library is not installed, or its weights cannot be had.
     """
-    module, kind = _HOMES[name]
-    make: Callable[[TimeGrid, str], Stream] = getattr(import_module(f"rlld_gym.data.extract.{module}"), kind)
-    stream = make(grid, weights)
+    stream = stream_class(name)(grid, weights)
     stream.network.eval().requires_grad_(False)
     return stream
 

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import torch
 from torch import Tensor, nn
 
-from rlld_gym.data.extract.notes import one_line
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 PRETRAINED: Final = "pretrained"
 """Fetched once from where they are published, and kept in the library's cache."""
@@ -44,13 +44,33 @@ def parse_weights(words: Sequence[str], streams: Sequence[str]) -> dict[str, str
     return chosen
 
 
-def identity(source: str) -> str:
-    """Return what stands for weights in a feature folder: a file's name and checksum, or the source's own name."""
+def identity(source: str, published: str) -> str:
+    """Return what stands for weights in a feature folder.
+
+    Args:
+        source: "pretrained", "random", a file, a folder of transformers, or a model's name.
+        published: where the pretrained ones are.
+
+    Returns:
+        Of a file, its name and checksum; of a folder, its name and the checksum of its weights and settings; of
+        pretrained ones, where they are; else the source's own name.
+    """
     path = Path(source)
-    if source in (PRETRAINED, RANDOM) or not path.is_file():
+    if source == PRETRAINED:
+        return published
+    if source == RANDOM or not path.exists():
         return source
+    digest = hashlib.sha256()
+    if path.is_file():
+        return f"{path.name} {_file_digest(path)[:16]}"
+    for file in sorted([*path.glob("*.safetensors"), *path.glob("*config.json")]):
+        digest.update(f"{file.name} {_file_digest(file)}\n".encode())
+    return f"{path.resolve().name} {digest.hexdigest()[:16]}"
+
+
+def _file_digest(path: Path) -> str:
     with path.open("rb") as file:
-        return f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def made_at_random(make: Callable[[], M]) -> M:

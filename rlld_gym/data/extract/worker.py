@@ -1,6 +1,6 @@
 """From paths of videos to their features: all that one process, here or on another machine, does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,12 @@ from rlld_gym.data.extract.streams import (
     SoundStream,
     Stream,
     make_stream,
+    stream_class,
 )
 from rlld_gym.data.extract.weights import PRETRAINED, identity
 from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +71,8 @@ class ExtractOptions:
             "segment_seconds": self.grid.segment_seconds,
             "frames_per_second": self.grid.frames_per_second,
         }
-        return {**grid, "weights": {stream: identity(self.source(stream)) for stream in self.streams}}
+        weights = {s: identity(self.source(s), stream_class(s).published) for s in self.streams}
+        return {**grid, "weights": weights}
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,17 @@ class Prepared:
     notes: tuple[Note, ...]
 
 
+def made_streams(options: ExtractOptions) -> Iterator[Stream]:
+    """Yield the streams with their networks, on the CPU, one after the other.
+
+    Raises:
+        InputError: a library is not installed, or weights cannot be had.
+    """
+    need("av", "decoding videos")
+    for name in options.streams:
+        yield make_stream(name, options.grid, options.source(name))
+
+
 class FeatureExtractor:
     """Holds the networks; a call makes the features of some videos.
 
@@ -107,12 +121,10 @@ class FeatureExtractor:
     """
 
     def __init__(self, options: ExtractOptions) -> None:
-        need("av", "decoding videos")
         self.options = options
         self.device = choose_device(options.device)
         self.streams: list[Stream] = []
-        for name in options.streams:
-            stream = make_stream(name, options.grid, options.source(name))
+        for stream in made_streams(options):
             stream.network.to(self.device)
             self.streams.append(stream)
 
@@ -126,9 +138,14 @@ class FeatureExtractor:
         rates = sorted({s.rate for s in self.streams if isinstance(s, SoundStream)})
         try:
             clip: Clip = decode(path, self.options.grid, frame_streams, rates)
+            return Prepared(path.stem, {s.name: s.inputs(clip) for s in self.streams}, clip.notes)
         except UndecodableVideoError as error:
-            return Prepared(path.stem, {}, (Note(path.stem, "failed", str(error)),))
-        return Prepared(path.stem, {s.name: s.inputs(clip) for s in self.streams}, clip.notes)
+            reason = str(error)
+        except InputError:
+            raise
+        except Exception as error:  # whatever a file does to the libraries, it concerns no other one
+            reason = f"{path}: cannot be decoded ({type(error).__name__}: {one_line(error)})"
+        return Prepared(path.stem, {}, (Note(path.stem, "failed", reason),))
 
     def embed(self, videos: Sequence[Prepared]) -> list[VideoFeatures]:
         """Return the features of decoded videos, in their order."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import one_line
 
 _UNREADABLE = (
     *(OSError, KeyError, ValueError, TypeError, AttributeError, EOFError, RuntimeError),
@@ -38,7 +39,7 @@ def read_label_archive(path: Path, key: str) -> dict[str, NDArray[Any]]:
         return {str(video): np.asarray(value) for video, value in labels.items()}
     except _UNREADABLE as error:
         raise InputError(
-            f"{path}: no labels {key!r} can be read ({' '.join(str(error).split())[:200]}); expected an npz "
+            f"{path}: no labels {key!r} can be read ({one_line(error)}); expected an npz "
             "archive with a dictionary of tensors under this name"
         ) from error
 

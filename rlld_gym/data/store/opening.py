@@ -9,7 +9,7 @@ import h5py
 
 from rlld_gym.data.store.structure import SIGNATURE, structure_problem
 from rlld_gym.errors import InputError
-from rlld_gym.os_errors import explain, is_about_locks, require_readable
+from rlld_gym.os_errors import explain, is_about_locks, one_line, require_readable
 
 REMAKE: Final = "make it again with 'rlld data import', 'rlld data twin' or 'rlld data shard'"
 """What helps where a store file cannot be used."""
@@ -41,7 +41,7 @@ def open_store_file(path: Path) -> Iterator[h5py.File]:
         explained = explain(error) if isinstance(error, OSError) else None
         if explained is not None:
             raise InputError(f"feature store {path}: {explained}") from error
-        detail = " ".join(str(error).split())[:300]
+        detail = one_line(error, 300)
         raise InputError(f"feature store {path}: truncated or damaged ({detail}); {REMAKE}") from error
 
 

@@ -1,9 +1,13 @@
 """A folder of videos, some of them broken, becomes folders of features, and these a store."""
 
 import shlex
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from numpy.typing import NDArray
 
 from rlld_agents.cli import main
 from rlld_gym.data import FeatureStore
+from rlld_gym.data.extract import worker
+from rlld_gym.data.extract.decode import decode
 from rlld_gym.data.extract.run import ExtractReport, extract
 from rlld_gym.data.extract.sampling import TimeGrid
 from rlld_gym.data.extract.worker import ExtractOptions, FeatureExtractor
@@ -117,6 +123,76 @@ def test_ctrl_c_keeps_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "broken" in (tmp_path / "out" / "notes.tsv").read_text()
 
 
+KILLED: Final = """
+import os, signal, sys
+from pathlib import Path
+from rlld_gym.data.extract.run import extract
+from rlld_gym.data.extract.worker import FeatureExtractor
+from tests.data.extract.test_run import OPTIONS
+embed = FeatureExtractor.embed
+def until_the_last(self, videos):
+    if videos[0].video == "silent":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return embed(self, videos)
+FeatureExtractor.embed = until_the_last
+extract(sys.argv[1], sys.argv[2], OPTIONS, at_a_time=1)
+"""
+
+
+def test_remarks_outlive_a_kill(tmp_path: Path) -> None:
+    """Those on videos that are done, which nobody looks at again; nothing is listed twice."""
+    videos, out = make_videos(tmp_path / "videos"), tmp_path / "out"
+    killed = subprocess.run([sys.executable, "-c", KILLED, videos, out], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert "long one\tlonger" in (out / "notes.tsv").read_text()
+    with (out / "notes.tsv").open("a") as file:
+        file.write("half of a r")
+    assert counts(extract(videos, out, OPTIONS)) == (1, 3, 2)
+    extract(videos, tmp_path / "whole", OPTIONS)
+    assert (out / "notes.tsv").read_text() == (tmp_path / "whole" / "notes.tsv").read_text()
+
+
+def test_whatever_a_video_does_to_the_libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos = make_videos(tmp_path / "videos")
+
+    def decode_or_not(path: Path, *arguments: object) -> object:
+        if path.stem == "silent":
+            raise MemoryError("no room for\na picture of 100000 x 100000")
+        if path.stem == "long one":
+            raise KeyboardInterrupt
+        return decode(path, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(worker, "decode", decode_or_not)
+    with pytest.raises(KeyboardInterrupt):
+        extract(videos, tmp_path / "out", OPTIONS)
+    (videos / "long one.mp4").unlink()
+    report = extract(videos, tmp_path / "out", OPTIONS)
+    assert report.failed == ["broken", "no picture", "silent"]
+    detail = report.notes["silent"][0].detail
+    assert detail.endswith(
+        "silent.mkv: cannot be decoded (MemoryError: no room for a picture of 100000 x 100000)"
+    )
+
+
+def test_files_keep_their_names(tmp_path: Path) -> None:
+    """A video that comes or goes later, and would rename all files, is refused: they would be made once more."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    write_clip(videos / "abcdefghijk_0_10.mp4", 0.5)
+    extract(videos, tmp_path / "by id", OPTIONS)
+    write_clip(videos / "dog park.mp4", 0.5)
+    with pytest.raises(
+        InputError, match=r"by id: .* first 11 characters .* which dog park\.mp4 does not allow"
+    ):
+        extract(videos, tmp_path / "by id", OPTIONS)
+    extract(videos, tmp_path / "whole", OPTIONS)
+    (videos / "dog park.mp4").unlink()
+    with pytest.raises(InputError, match=r"whole names, .* now all are"):
+        extract(videos, tmp_path / "whole", OPTIONS)
+    assert list(arrays(tmp_path / "by id")) == [f"{STREAM}/abcdefghijk.npy"]
+    assert list(arrays(tmp_path / "whole")) == [f"{STREAM}/abcdefghijk_0_10.npy", f"{STREAM}/dog park.npy"]
+
+
 def test_other_options_need_another_folder(tmp_path: Path) -> None:
     videos = make_videos(tmp_path / "videos")
     extract(videos, tmp_path / "out", OPTIONS)
@@ -194,24 +270,6 @@ def test_from_videos_to_a_store_by_two_commands(
     assert store.attributes["sources"]["made_by"]["extraction"]["weights"]["vggish"] == "random"
     assert main(words.split()) == 1
     assert "0 videos extracted, 4 were there, 2 failed" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
-def test_ray_makes_the_same(tmp_path: Path) -> None:
-    pytest.importorskip("ray.data", exc_type=ImportError)
-    videos = make_videos(tmp_path / "videos")
-    extract(videos, tmp_path / "here", OPTIONS, at_a_time=2)
-    report = extract(videos, tmp_path / "out", OPTIONS, at_a_time=2, workers=2, backend="ray")
-    assert counts(report) == (4, 0, 2)
-    assert_same(arrays(tmp_path / "out"), arrays(tmp_path / "here"))
-    assert (tmp_path / "out" / "notes.tsv").read_text() == (tmp_path / "here" / "notes.tsv").read_text()
-
-
-@pytest.mark.skipif(find_spec("ray") is not None, reason="ray is there")
-def test_ray_that_is_not_there(tmp_path: Path) -> None:
-    write_clip(tmp_path / "a.mp4", 0.5)
-    with pytest.raises(InputError, match="--backend ray needs ray; install it"):
-        extract(tmp_path, tmp_path / "out", OPTIONS, backend="ray")
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from rlld_gym.data.extract.llp_streams import (
     VGGishStream,
 )
 from rlld_gym.data.extract.log_mel import patches
-from rlld_gym.data.extract.pictures import normalise, resize
+from rlld_gym.data.extract.pictures import normalise, resize, resize_and_crop
 from rlld_gym.data.extract.sampling import TimeGrid
-from rlld_gym.data.extract.streams import FrameStream, make_stream
-from rlld_gym.data.extract.weights import load_weights, made_at_random, parse_weights, read_state
+from rlld_gym.data.extract.streams import LLP_STREAMS, FrameStream, make_stream, stream_class
+from rlld_gym.data.extract.weights import identity, load_weights, made_at_random, parse_weights, read_state
 from rlld_gym.errors import InputError
 
 needs_torchvision = pytest.mark.skipif(find_spec("torchvision") is None, reason="needs torchvision")
@@ -126,6 +126,44 @@ def test_shrinking_smooths() -> None:
     assert (resize(board, (112, 112)).int() - 128).abs().max() <= 3
 
 
+@needs_torchvision
+@pytest.mark.parametrize("size", [(110, 110), (110, 147), (333, 110)])
+def test_the_central_square_is_that_of_torchvision(size: tuple[int, int]) -> None:
+    """Sides by which 224 divides to a fraction that, times the side again, is a little less than 224."""
+    transforms = need("torchvision.transforms.functional", "this test")
+    image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, *size), dtype=np.uint8))
+    theirs = transforms.center_crop(transforms.resize(image, [224], antialias=True), [224, 224])
+    ours = resize_and_crop(image, 224, 224)
+    assert ours.shape == theirs.shape
+    assert (ours.int() - theirs.int()).abs().max() <= 1
+
+
+@needs_torchvision
+def test_addresses_are_those_of_torchvision() -> None:
+    models = need("torchvision.models", "this test")
+    assert stream_class("res152").published == models.ResNet152_Weights.IMAGENET1K_V1.url
+    assert stream_class("r2plus1d_18").published == models.video.R2Plus1D_18_Weights.KINETICS400_V1.url
+
+
+def test_weights_are_known_by_what_they_are(tmp_path: Path) -> None:
+    """Not by the word that was typed: a folder's content may change, a published address does not."""
+    published = [identity("pretrained", stream_class(name).published) for name in (*LLP_STREAMS, "clip")]
+    assert len({*published, "pretrained"}) == 5
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("model.safetensors", "config.json", "preprocessor_config.json"):
+        (folder / name).write_text("first")
+    first = identity(str(folder), "")
+    (folder / "README.md").write_text("says nothing of the features")
+    assert identity(str(folder), "") == first
+    for name in ("model.safetensors", "config.json", "preprocessor_config.json"):
+        (folder / name).write_text("second")
+        assert identity(str(folder), "") != first
+        (folder / name).write_text("first")
+    assert identity(str(folder), "") == first
+    assert identity("openai/clip-vit-base-patch32", "") == "openai/clip-vit-base-patch32"
+
+
 def test_random_weights_are_always_the_same_and_leave_torch_alone() -> None:
     before = torch.random.get_rng_state()
     first, second = (made_at_random(lambda: nn.Linear(3, 2)) for _ in range(2))
@@ -189,7 +227,7 @@ def test_words_for_weights() -> None:
 
 
 def test_a_library_that_is_not_there() -> None:
-    with pytest.raises(InputError, match=r"pip install 'rlld-gym\[extract\]'"):
+    with pytest.raises(InputError, match=r'pip install "rlld-gym\[extract\]"'):
         need("no_such_library_at_all", "the stream clip")
 
 
@@ -203,3 +241,22 @@ def test_models_that_also_read_text(name: str) -> None:
     assert features[0].shape == {"clip": (4, 768), "clap": (2, 512)}[name]
     np.testing.assert_allclose(np.linalg.norm(features[1], axis=1), 1, rtol=1e-5)
     assert np.abs(features[0][0] - features[0][1]).max() > 1e-4, "what differs has different features"
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="needs transformers")
+def test_claps_spectra_are_those_of_its_folder(tmp_path: Path) -> None:
+    """The published preprocessor begins at 50 Hz, transformers' default at 0; random weights do as published."""
+    library = need("transformers", "this test")
+    folder = tmp_path / "clap"
+    published = library.ClapFeatureExtractor(frequency_min=50, truncation="rand_trunc", padding="repeatpad")
+    other = library.ClapFeatureExtractor(frequency_min=200, truncation="rand_trunc", padding="repeatpad")
+    small = library.ClapAudioConfig(depths=[1, 1, 1, 1], patch_embeds_hidden_size=16, hidden_size=128)
+    sound = np.random.default_rng(0).uniform(-1, 1, (2, 48000)).astype(np.float32)
+    library.ClapAudioModelWithProjection(small).save_pretrained(folder)
+    with pytest.raises(InputError, match="the weights of clap could not be read from"):
+        make_stream("clap", GRID, str(folder))
+    other.save_pretrained(folder)
+    for weights, reference in (("random", published), (str(folder), other)):
+        stream: Any = make_stream("clap", GRID, weights)
+        expected = reference(list(sound), sampling_rate=48000, return_tensors="np")["input_features"]
+        np.testing.assert_array_equal(stream.prepare(sound), expected)
