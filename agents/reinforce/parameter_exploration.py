@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters, set_parameters
-from rlld_agents.reinforce.rollout_pool import Play
+from rlld_agents.reinforce.rollout_jobs import Play
 from rlld_gym.errors import InputError
 
 Pair = tuple[PolicyRollout, PolicyRollout]

@@ -11,7 +11,7 @@ from torch import nn
 
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.policy_rollout import PolicyRollout
-from rlld_agents.reinforce.rollout_pool import Job, Play, rollout, spec_of
+from rlld_agents.reinforce.rollout_jobs import Job, Play, rollout, spec_of
 from rlld_agents.runs.processes import available_cores
 from rlld_gym.errors import InputError
 from rlld_gym.ray_session import ray_session

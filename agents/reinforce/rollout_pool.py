@@ -1,7 +1,7 @@
 """Episodes side by side in processes, each with an environment of its own."""
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -10,24 +10,16 @@ from typing import Any
 import gymnasium
 import torch
 from gymnasium.envs.registration import EnvSpec
-from torch import Tensor, nn
+from torch import nn
 
 from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.config import ReinforceConfig
-from rlld_agents.reinforce.policy_rollout import PolicyRollout, play_policy, with_explored
+from rlld_agents.reinforce.rollout_jobs import Play, rollout, spec_of
 from rlld_agents.runs.orphans import serve_parent
 from rlld_agents.runs.processes import available_cores
-from rlld_gym.errors import InputError
-
-Job = tuple[dict[str, Tensor], int]
-"""Values of the explored parameters, and the seed of an episode."""
 
 _worker: dict[str, Any] = {}
 """In a process of the pool: its environment, policy and split of rewards."""
-
-
-Play = Callable[[Sequence[Job]], list[PolicyRollout]]
-"""From values of the explored parameters and seeds to the episodes, in their order."""
 
 
 @contextmanager
@@ -72,25 +64,6 @@ def rollouts_of(
         yield lambda jobs: [pickle.loads(found) for found in pool.map(_play_job, map(pickle.dumps, jobs))]
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def spec_of(env: gymnasium.Env[Any, Any]) -> EnvSpec:
-    """Return how to make another environment like this one; InputError where it does not say."""
-    if env.spec is None:
-        raise InputError(
-            "option rollout_workers: the environment does not say how to make another one; make it with "
-            "gymnasium.make, or use one worker"
-        )
-    return env.spec
-
-
-def rollout(
-    policy: nn.Module, env: gymnasium.Env[Any, Any], branch_rewards: BranchRewards, job: Job
-) -> PolicyRollout:
-    """Play a job's episode in this process."""
-    parameters, seed = job
-    with with_explored(policy, parameters):
-        return play_policy(policy, env, seed, branch_rewards)
 
 
 def _start_worker(spec: EnvSpec, policy: bytes, separate_branches: bool, threads: int) -> None:
