@@ -181,21 +181,25 @@ def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
         weak: (N, C) bool, the weak labels.
 
     Raises:
-        ValueError: labels or scores of another shape or dtype, an added label, a score that is not finite or
-            not 0 at an absent label.
+        InputError: something else than `Denoised`, labels or scores of another shape or dtype, an added label, a
+            score that is not finite or not 0 at an absent label.
     """
+    if not isinstance(denoised, Denoised):
+        raise InputError(
+            f"a denoiser returned {type(denoised).__name__}, expected rlld_agents.baselines.Denoised"
+        )
     for modality, labels in (("audio", denoised.audio), ("visual", denoised.visual)):
         if labels.shape != weak.shape or labels.dtype != np.bool_:
-            raise ValueError(
+            raise InputError(
                 f"{modality} labels: found {labels.dtype} {labels.shape}, expected bool {weak.shape}"
             )
         if (labels & ~weak).any():
-            raise ValueError(f"{modality} labels: {int((labels & ~weak).sum())} were not among the weak ones")
+            raise InputError(f"{modality} labels: {int((labels & ~weak).sum())} were not among the weak ones")
     scores = denoised.removal_score
     if scores is None:
         return
     expected = (weak.shape[0], 2, weak.shape[1])
     if scores.shape != expected or scores.dtype != np.float32:
-        raise ValueError(f"removal_score: found {scores.dtype} {scores.shape}, expected float32 {expected}")
+        raise InputError(f"removal_score: found {scores.dtype} {scores.shape}, expected float32 {expected}")
     if not np.isfinite(scores).all() or scores[np.broadcast_to(~weak[:, None], expected)].any():
-        raise ValueError("removal_score: must be finite everywhere, and 0 where there is no label")
+        raise InputError("removal_score: must be finite everywhere, and 0 where there is no label")

@@ -1,6 +1,5 @@
 """``rlld denoise``: revised labels of a data set's training videos, as files."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -91,7 +90,7 @@ class Denoise:
         """Write the files and print how many labels were removed."""
         from rlld_agents.experiments.experiment import LABELS_NAME
         from rlld_agents.labels.about import LabelOrigin
-        from rlld_agents.labels.exports import HAN_FILES, pair_problem, write_exports
+        from rlld_agents.labels.exports import write_exports
         from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
         from rlld_agents.reports.results import removal_table
@@ -108,8 +107,6 @@ class Denoise:
         if self.with_ is not None and store.split("val").truth() is None:
             print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
         print("\n".join(f"wrote {path}" for path in paths))
-        if problem := pair_problem(train.filenames, store.classes):
-            warnings.warn(f"{' and '.join(HAN_FILES)} are not written: {problem}", stacklevel=1)
 
     def _by_policy(self) -> "Outcome":
         """Return the data set and what a trained policy leaves of its labels."""

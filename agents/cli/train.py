@@ -28,7 +28,7 @@ class Train:
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
-    """A small data set for a check in half a minute: twin-tiny."""
+    """A small data set for a check in half a minute: twin-tiny. Not with other --data."""
     report: bool = True
     """Write report.html at the end: the run as one page, with a browser over its videos ('rlld report')."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
@@ -51,6 +51,11 @@ class Train:
         from rlld_agents.runs.lock import run_folder
         from rlld_agents.runs.processes import available_cores
 
+        if self.quick and self.experiment.data != QUICK.data:
+            raise InputError(
+                f"--quick: a check on {QUICK.data}, found --data {self.experiment.data}; leave one of the two away "
+                "(small settings: --recipe compact-tiny --hidden-size 32 --rounds 1)"
+            )
         self.experiment.check_used()
         begun_with = None
         if self.resume is not None:

@@ -13,6 +13,7 @@ noise.
 """
 
 import pickle
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -65,8 +66,11 @@ def write_exports(
     filenames, classes = origin.filenames, origin.classes
     write_row_lists(rows, original, *kept, origin=origin)
     paths = [rows, _write_ratios(folder / RATIOS_NAME, original, kept)]
-    if pair_problem(filenames, classes) is None:
+    problem = pair_problem(filenames, classes)
+    if problem is None:
         paths += _write_han(folder, filenames, classes, kept)
+    else:
+        warnings.warn(f"{' and '.join(HAN_FILES)} are not written: {problem}", stacklevel=2)
     if pickle_for_ma:
         paths.append(_write_pickle(folder / PICKLE_NAME, original, kept))
     return paths
@@ -76,7 +80,10 @@ def pair_problem(filenames: Sequence[str], classes: Sequence[str]) -> str | None
     """Return why names cannot be written in the layout of LLP, which has no quoting; None where they can."""
     for text in (*filenames, *classes):
         if set(text) & set(_SEPARATORS):
-            return f"the name {text!r} holds a comma, quote, tab or line end, and the layout of LLP has no quoting"
+            return (
+                f"the name {text!r} holds a comma, quote, tab or line end, and the layout of LLP has no quoting; "
+                "where you need these files, rename it before 'rlld data import'"
+            )
     return None
 
 

@@ -2,6 +2,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +79,9 @@ def test_broken_promises_are_found(changes: dict[str, np.ndarray], message: str)
     check_denoised(Denoised(WEAK, WEAK), WEAK)
     with pytest.raises(ValueError, match=message):
         check_denoised(Denoised(**{"audio": WEAK, "visual": WEAK} | changes), WEAK)
+
+
+def test_what_is_no_denoised_is_refused_in_a_line() -> None:
+    nothing: Any = None
+    with pytest.raises(InputError, match="a denoiser returned NoneType, expected"):
+        check_denoised(nothing, WEAK)

@@ -78,7 +78,8 @@ def test_bad_options_of_train(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = [] if "--resume" in options else ["--out", str(tmp_path / "run")]
-    assert message in error_of(["train", "--quick", *options, *out], capsys)
+    quick = [] if "--data" in options else ["--quick"]
+    assert message in error_of(["train", *quick, *options, *out], capsys)
     assert not list(tmp_path.iterdir()), "a corrected command must find its folder free"
 
 
@@ -151,3 +152,9 @@ def test_ctrl_c_before_anything_happened(
     monkeypatch.setattr("rlld_agents.cli.common.run_command", interrupted)
     assert main(["train", "--quick"]) == 130
     assert "go on with: rlld train --quick" in capsys.readouterr().err
+
+
+def test_quick_is_not_ignored_beside_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--quick", "--data", "twin-small", "--out", str(tmp_path / "run")]) == 2
+    assert "--quick: a check on twin-tiny, found --data twin-small" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

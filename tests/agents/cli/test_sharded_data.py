@@ -99,7 +99,7 @@ def test_a_missing_shard_is_said_before_anything_is_made(
     )
     (folder / "shard-00001.h5").unlink()
     capsys.readouterr()
-    assert main(["train", "--data", str(folder), "--out", str(tmp_path / "run"), "--quick"]) == 2
+    assert main(["train", "--data", str(folder), "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert error == [
         f"rlld: error: sharded store {folder}: shard shard-00001.h5: is missing; put back the files of the folder, "
