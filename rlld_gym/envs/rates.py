@@ -117,9 +117,26 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
 
     ## Vectorized environment
 
-    `gymnasium.make_vec("rlld_gym:rlld/LabelDenoisingRates-v0", num_envs=4)` runs independent copies that share the data
-    set. An episode takes half a second, so processes pay: `gymnasium.make_vec(..., vectorization_mode="async",
-    vector_kwargs={"context": "forkserver"})` (a forked one hangs where its parent used torch).
+    Copies of the environment share the data set. An episode is one step, and in Gymnasium's default mode the step after
+    an episode's end is a reset: every second action would be ignored and paid 0. So ask for `SAME_STEP`, in which every
+    step is an episode ([what each form does at the end](autoreset.md)):
+
+    ```python
+    import gymnasium as gym
+
+    envs = gym.make_vec(
+        "rlld_gym:rlld/LabelDenoisingRates-v0",
+        num_envs=2,
+        vector_kwargs={"autoreset_mode": gym.vector.AutoresetMode.SAME_STEP},
+        data="twin-tiny",
+    )
+    observations, infos = envs.reset(seed=0)  # seeds 0 and 1
+    observations, episode_returns, terminations, truncations, infos = envs.step(envs.action_space.sample())
+    removed_shares = infos["final_info"]["removed_share"]  # (2, 2, 25): the info of the episodes that ended
+    ```
+
+    An episode takes half a second, so processes pay: add `vectorization_mode="async"` and, to `vector_kwargs`,
+    `"context": "forkserver"` (a forked one hangs where its parent used torch).
 
     ## Version History
 
