@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 _FOLDER_OPTIONS: Final = (
     ("--audio-folder", "vggish", ("vggish", "clap")),
-    ("--visual-2d-folder", "res152", ("res152", "clip")),
+    ("--visual-2d-folder", "res152", ("res152", "clip", "r2plus1d_18")),
     ("--visual-3d-folder", "r2plus1d_18", ("r2plus1d_18",)),
 )
-"""Option of the import, its default, and the streams that it may name."""
+"""Option of the import, its default, and the streams that it may name; the 2D one may have a row for each segment, so
+that a 3D stream alone can stand there."""
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,14 @@ class Extract:
         """Return the command that reads the features."""
         words = ["rlld", "data", "import", "--annotations", "ANNOTATIONS", "--features", str(self.out)]
         words += ["--out", "STORE.h5"]
+        free = list(self.streams)
         for option, default, names in _FOLDER_OPTIONS:
-            chosen = next((name for name in names if name in self.streams), None)
+            chosen = next((name for name in names if name in free), None)
             if chosen is None:
                 words += ["--no-3d"] if default == "r2plus1d_18" else [option, "FOLDER"]
-            elif chosen != default:
+                continue
+            free.remove(chosen)
+            if chosen != default:
                 words += [option, chosen]
         if not report.by_id:
             words += ["--feature-file", "{name}.npy"]

@@ -1,5 +1,6 @@
 """The environment ``rlld/LabelDenoisingRates-v0``."""
 
+from dataclasses import fields
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.class_statistics import ClassStatistics, Vector
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.removal_rates import MIDDLE_SHARES, Rates, RemovalRates
 from rlld_gym.envs.repeated_action import RepeatAction
@@ -251,7 +253,20 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
 
 
 def _check_arguments(arguments: dict[str, Any]) -> None:
-    """Raise InputError for arguments of the joint environment that make no sense here."""
+    """Refuse arguments that are unknown, or that only make sense for the joint environment.
+
+    Raises:
+        TypeError: there is no such argument.
+        InputError: it is one of the joint environment, and makes no sense here.
+    """
+    joint = [field.name for field in fields(EnvironmentArguments)]
+    unknown = [name for name in arguments if name not in joint]
+    if unknown:
+        others = [name for name in joint if name != "data" and name not in FIXED]
+        known = ", ".join(["data", "decide_every", "middle_shares", *others])
+        raise TypeError(
+            f"LabelDenoisingRatesEnv got an unexpected keyword argument {unknown[0]!r}; expected some of {known}"
+        )
     named = [name for name in FIXED if name in arguments]
     if named:
         raise InputError(

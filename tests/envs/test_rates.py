@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env, data_equivalence
 from rlld_gym.data.catalog import open_data
 from rlld_gym.denoising.training_evidence import TrainingEvidence, label_ranks
 from rlld_gym.envs.class_statistics import class_statistics
-from rlld_gym.envs.rates import LabelDenoisingRatesEnv
+from rlld_gym.envs.rates import FIXED, LabelDenoisingRatesEnv
 from rlld_gym.envs.removal_rates import RemovalRates, removal_shares
 from rlld_gym.errors import InputError
 from tests.envs.rollouts import SMALL
@@ -241,6 +241,16 @@ def test_flat_actions_are_taken_and_wrong_ones_refused():
 def test_arguments_that_make_no_sense_are_refused(arguments, named):
     with pytest.raises(InputError, match=named):
         LabelDenoisingRatesEnv("twin-tiny", **arguments)
+
+
+def test_an_unknown_argument_is_answered_with_those_that_this_environment_takes():
+    with pytest.raises(TypeError, match="LabelDenoisingRatesEnv got .* 'episode_lenght'") as refused:
+        LabelDenoisingRatesEnv("twin-tiny", episode_lenght=2)
+    listed = str(refused.value).partition("expected some of ")[2].split(", ")
+    assert {"data", "decide_every", "middle_shares", "episode_length"} <= set(listed)
+    assert len(listed) == len(set(listed))
+    for refusal in FIXED:
+        assert refusal not in listed
 
 
 def test_a_stranger_state_or_environment_is_refused():

@@ -310,3 +310,23 @@ def test_a_real_clip(tmp_path: Path) -> None:
         "r2plus1d_18/BjCEufrlXm4.npy": (10, 512),
     }
     assert all(np.isfinite(array).all() and array.std(axis=0).max() > 0 for array in made.values())
+
+
+def test_the_printed_import_names_a_3d_stream_that_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("videos").mkdir()
+    Path("annotations").mkdir()
+    for split in ("train", "val", "test"):
+        write_clip(Path("videos", f"{split} clip.mp4"), 2.0)
+        Path("annotations", f"{split}.csv").write_text(f"filename,event_labels\n{split} clip,Dog\n")
+    words = "data extract --videos videos --out features --seconds 2 --weights random --streams vggish r2plus1d_18"
+    assert main(words.split()) == 0
+    printed = capsys.readouterr().out.partition("import with: rlld ")[2].splitlines()[0]
+    assert "--visual-2d-folder r2plus1d_18 --no-3d" in printed
+    assert main([word.replace("ANNOTATIONS", "annotations") for word in shlex.split(printed)]) == 0
+    store = FeatureStore.open("STORE.h5")
+    assert (store.audio_size, store.visual_2d_size, store.visual_3d_size) == (128, 512, 0)
+    clips = np.load("features/r2plus1d_18/val clip.npy")
+    np.testing.assert_allclose(store.split("val").visual[0], clips, rtol=1e-3, atol=1e-3)
