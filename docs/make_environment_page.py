@@ -20,8 +20,8 @@ FORMS = """\
 |---|---|---|---|---|
 | [rates](rates.md), **start here** | a number for each class and modality, once an episode \
 | any agent for continuous actions: PPO, SAC, evolution strategies \
-| to remove visual Speech, then rates of other classes \
-| about 50 episodes; 240 short ones of `twin-tiny` took [48 seconds](which_form.md#a-first-measurement) |
+| most of the way from keep-all to the rule "no visual Speech" \
+| some 240 to 288 short episodes, [48 seconds](which_form.md#a-first-measurement) of `twin-tiny` |
 | this one, exploring in the policy's parameters | a bit for each label of a batch \
 | the bundled `Reinforce`: `rlld train --preset rlld` \
 | labels that are better than those of the rule "no visual Speech" ([by how much](reward_only.md)) \
@@ -36,6 +36,9 @@ FORMS = """\
 An episode of 32 steps takes about half a second on an idle core with `twin-small`, in any form.
 Hyper-parameters that work, and what was measured: [which form](which_form.md). Whether an agent learns at all
 shows in seconds on [planted noise](planted_noise.md).
+
+A return says little alone: [`control_returns`](which_form.md) plays keep-all, the rule and the truth in the same
+environment. [The same run twice](autoreset.md#the-same-run-twice) says what to seed.
 """
 
 

@@ -15,8 +15,8 @@ _FOLDER_OPTIONS: Final = (
     ("--visual-2d-folder", "res152", ("res152", "clip", "r2plus1d_18")),
     ("--visual-3d-folder", "r2plus1d_18", ("r2plus1d_18",)),
 )
-"""Option of the import, its default, and the streams that it may name; the 2D one may have a row for each segment, so
-that a 3D stream alone can stand there."""
+"""Option of the import, its default, and the streams that it may name; 2D features may have a row for each segment,
+so a 3D stream alone can stand there."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,9 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
     ## Rewards
 
     The sum of the rewards of [rlld/LabelDenoising-v0](environment.md#rewards) over the steps that the decision was
-    for. By default that is the return of an episode: the mean inter-reward plus the validation reward (Eq. 11).
+    for. By default that is the return of an episode: the mean inter-reward plus the validation reward (Eq. 11). What
+    keep-all, the rule "no visual Speech" and the truth earn is returned by [`control_returns`](which_form.md): compare
+    an agent's returns with these.
 
     ## Starting State
 

@@ -244,7 +244,7 @@ def test_arguments_that_make_no_sense_are_refused(arguments, named):
 
 
 def test_an_unknown_argument_is_answered_with_those_that_this_environment_takes():
-    with pytest.raises(TypeError, match="LabelDenoisingRatesEnv got .* 'episode_lenght'") as refused:
+    with pytest.raises(TypeError, match=r"LabelDenoisingRatesEnv got .* 'episode_lenght'") as refused:
         LabelDenoisingRatesEnv("twin-tiny", episode_lenght=2)
     listed = str(refused.value).partition("expected some of ")[2].split(", ")
     assert {"data", "decide_every", "middle_shares", "episode_length"} <= set(listed)
