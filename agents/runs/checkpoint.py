@@ -33,7 +33,8 @@ def save_checkpoint(path: str | os.PathLike[str], state: dict[str, Any]) -> None
     """
     content = {"format": FORMAT, "version": VERSION, "state": _pack(state)}
     with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        with open(temporary, "wb") as file:  # by its name, the temporary one would be part of the content
+            torch.save(content, file)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

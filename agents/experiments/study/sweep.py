@@ -78,7 +78,7 @@ def run_missing(
 
 
 def run_in_processes(
-    cells: Sequence[Cell], folder: Path, workers: int, advance: Advance, own_processes: bool
+    cells: Sequence[Cell], folder: Path, workers: int, advance: Advance, own_processes: bool = True
 ) -> None:
     """Run cells in processes, ``workers`` at a time.
 
