@@ -28,7 +28,7 @@ class Train:
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
-    """A small data set for a check in half a minute: twin-tiny. Not with other --data."""
+    """A small data set for a check in half a minute: twin-tiny; without effect beside other --data."""
     report: bool = True
     """Write report.html at the end: the run as one page, with a browser over its videos ('rlld report')."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
@@ -52,9 +52,10 @@ class Train:
         from rlld_agents.runs.processes import available_cores
 
         if self.quick and self.experiment.data != QUICK.data:
-            raise InputError(
-                f"--quick: a check on {QUICK.data}, found --data {self.experiment.data}; leave one of the two away "
-                "(small settings: --recipe compact-tiny --hidden-size 32 --rounds 1)"
+            print(
+                f"rlld: --quick is {QUICK.data} and has no effect beside --data {self.experiment.data}; small settings "
+                "are --recipe compact-tiny --hidden-size 32 --rounds 1",
+                file=sys.stderr,
             )
         self.experiment.check_used()
         begun_with = None

@@ -32,9 +32,9 @@ def save_checkpoint(path: str | os.PathLike[str], state: dict[str, Any]) -> None
         TypeError: for any other type in ``state``.
     """
     content = {"format": FORMAT, "version": VERSION, "state": _pack(state)}
-    with atomic_path(path) as temporary:
-        with open(temporary, "wb") as file:  # by its name, the temporary one would be part of the content
-            torch.save(content, file)
+    # Into an open file: of a path, the temporary name would be part of the content.
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        torch.save(content, file)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
