@@ -53,8 +53,8 @@ class Train:
 
         if self.quick and self.experiment.data != QUICK.data:
             print(
-                f"rlld: --quick is {QUICK.data} and has no effect beside --data {self.experiment.data}; small settings "
-                "are --recipe compact-tiny --hidden-size 32 --rounds 1",
+                f"rlld: --quick is {QUICK.data} and has no effect beside --data {self.experiment.data}; "
+                "small settings are --recipe compact-tiny --hidden-size 32 --rounds 1",
                 file=sys.stderr,
             )
         self.experiment.check_used()
