@@ -12,11 +12,8 @@ from rlld_gym.options import LARGEST_SEED, make_plain
 CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "rollout_backend", "patience")
 """Options that may change when a run is resumed."""
 
-PARAMETER_OPTIONS = (
-    *("pairs", "deviation", "step_size", "decay", "class_share", "patience"),
-    *("rollout_workers", "rollout_backend"),
-)
-"""Options that only exploration in parameters uses."""
+PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience")
+"""Options that only exploration in parameters uses, beside those that say where episodes are played."""
 
 ACTION_OPTIONS = (
     "learning_rate",

@@ -322,7 +322,8 @@ class Reinforce:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that the rest of the run depends on, between two episodes; all copies."""
-        get_state = getattr(self.env.unwrapped, "get_state", None)
+        # Exploring parameters, every episode begins from a seed of its own, perhaps in another process.
+        get_state = getattr(self.env.unwrapped, "get_state", None) if self.exploration is None else None
         return copy.deepcopy(
             {
                 "config": dataclasses.asdict(self.config),
