@@ -5,7 +5,12 @@ from dataclasses import dataclass, field, fields
 from typing import ClassVar, Final, Literal
 
 from rlld_agents.labels.removal_rule import RemovalRule
-from rlld_agents.reinforce.config import ACTION_OPTIONS, PARAMETER_OPTIONS, ReinforceConfig
+from rlld_agents.reinforce.config import (
+    ACTION_OPTIONS,
+    PARAMETER_OPTIONS,
+    PresetReinforceConfig,
+    ReinforceConfig,
+)
 from rlld_agents.runs.options import SettingOptions, spelled
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
@@ -13,7 +18,7 @@ from rlld_gym.errors import InputError
 PresetName = Literal["rlld", "joint", "imitation", "paper"]
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
 
-_AGENT = ReinforceConfig()
+_AGENT = PresetReinforceConfig()
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class ExperimentConfig(SettingOptions):
     """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
-    agent: ReinforceConfig = _AGENT
+    agent: PresetReinforceConfig = _AGENT
     """Options of REINFORCE; its seed is also the policy's, and the first parser's."""
 
     def __post_init__(self) -> None:

@@ -12,8 +12,11 @@ from rlld_gym.options import LARGEST_SEED, make_plain
 CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "rollout_backend", "patience")
 """Options that may change when a run is resumed."""
 
-PARAMETER_OPTIONS = ("pairs", "deviation", "step_size", "decay", "class_share", "patience")
-"""Options that only exploration in parameters uses, beside those that say where episodes are played."""
+PARAMETER_OPTIONS = (
+    *("pairs", "deviation", "step_size", "decay", "class_share", "patience"),
+    *("rollout_workers", "rollout_backend"),
+)
+"""Options that only exploration in parameters uses."""
 
 ACTION_OPTIONS = (
     "learning_rate",
@@ -210,3 +213,15 @@ class ReinforceConfig:
         for name, (holds, expected) in rules.items():
             if not holds:
                 raise InputError(f"option {name}: found {getattr(self, name)}, expected {expected}")
+
+
+@dataclass(frozen=True)
+class PresetReinforceConfig(ReinforceConfig):
+    """Options of REINFORCE whose exploration a preset decides, once they are known.
+
+    Until then nobody can say which of them have no effect; who knows the preset refuses those that it does not use.
+    """
+
+    def _check_defaults(self, options: tuple[str, ...], mode: str) -> None:
+        if self.exploration == "parameters":
+            super()._check_defaults(options, mode)

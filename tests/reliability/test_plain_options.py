@@ -10,7 +10,7 @@ import torch
 
 from rlld_agents.cli import main
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.reinforce.config import ReinforceConfig
+from rlld_agents.reinforce.config import PresetReinforceConfig
 from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
@@ -37,7 +37,7 @@ def test_numbers_of_numpy_and_paths_become_plain(tmp_path: Path) -> None:
     assert values == [str(tmp_path / "s.h5"), 8, 0.25, True, 3]
     assert [type(value) for value in values] == [str, int, float, bool, int]
     assert arguments.inter_weights == (0.5, 2.0)
-    config = ExperimentConfig(data=tmp_path, agent=ReinforceConfig(episodes=np.int32(3)))  # type: ignore[arg-type]
+    config = ExperimentConfig(data=tmp_path, agent=PresetReinforceConfig(episodes=np.int32(3)))  # type: ignore[arg-type]
     assert json.loads(json.dumps(config.as_dict()))["agent"]["episodes"] == 3
     with pytest.raises(InputError, match=r"batch_size is 8\.5"):
         EnvironmentArguments(batch_size=np.float64(8.5))  # type: ignore[arg-type]

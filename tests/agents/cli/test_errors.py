@@ -157,3 +157,22 @@ def test_ctrl_c_before_anything_happened(
 def test_quick_beside_other_data_says_that_it_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--quick", "--data", "nowhere.h5"]) == 2
     assert "--quick is twin-tiny and has no effect beside --data nowhere.h5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--preset", "rlld", "--pairs", "2", "--data", "nowhere.h5"], "nowhere.h5"),
+        (["--preset", "joint", "--rollout-workers", "2", "--data", "nowhere.h5"], "nowhere.h5"),
+        (
+            ["--preset", "paper", "--rollout-workers", "2"],
+            "--rollout-workers 2: the preset paper does not use it",
+        ),
+        (["--preset", "rlld", "--pairs", "0"], "pairs: found 0, expected at least 1"),
+    ],
+)
+def test_the_preset_says_which_options_of_reinforce_it_uses(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in error_of(["train", *words, "--out", str(tmp_path / "run")], capsys)
+    assert not (tmp_path / "run").exists()

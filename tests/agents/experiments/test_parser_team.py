@@ -15,7 +15,7 @@ from rlld_agents.cli import main
 from rlld_agents.experiments import experiment
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.experiment import Experiment
-from rlld_agents.reinforce.reinforce import ReinforceConfig
+from rlld_agents.reinforce.config import PresetReinforceConfig
 
 JOINT = (
     "train",
@@ -86,7 +86,7 @@ def test_an_interrupted_run_with_two_processes_resumes_to_the_result_of_one(
     assert profile["seconds"]["task training"] > 0
 
 
-PAPER = {"preset": "paper", "agent": ReinforceConfig(episodes=1)}
+PAPER = {"preset": "paper", "agent": PresetReinforceConfig(episodes=1)}
 
 
 @pytest.mark.parametrize(
