@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents.baselines.base import Context, Denoised, environment_options
-from rlld_agents.baselines.parts.outcome import parsed_with
+from rlld_agents.baselines.parts.outcome import learning_curve, parsed_with
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.online import OnlinePlan
@@ -23,14 +23,6 @@ from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_agents.reinforce.reward_only import evidence_policy, paid_arguments, reward_only_config
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.environment_ids import LABEL_DENOISING
-
-COLUMNS = {
-    "episode": "episode",
-    "return": "rollout/ep_rew_mean",
-    "segment_audio": "env/segment_audio",
-    "segment_visual": "env/segment_visual",
-}
-"""What is kept of every update, for the curves."""
 
 ACTIONS = {"learning_rate": 0.03, "baseline": "ema", "reward_to_go": True}
 """REINFORCE over actions as its textbook form has it; its rate moves a shift as far in 64 updates as needed."""
@@ -58,7 +50,6 @@ class Whole:
         env = gymnasium.make(LABEL_DENOISING, **{**environment, **self.environment})
         rows = Reinforce(policy, env, self.config(context.seed)).learn()
         env.close()
-        curve = {name: [row[column] for row in rows] for name, column in COLUMNS.items()}
         plan = OnlinePlan(denoise(policy, context.data))
         return parsed_with(
             plan,
@@ -66,7 +57,7 @@ class Whole:
             final="online",
             contrastive_weight=0.0,
             used="dense, as the reward and to choose the epoch of the parser",
-            details={"curve": curve},
+            details={"curve": learning_curve(rows)},
         )
 
 

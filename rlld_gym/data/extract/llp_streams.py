@@ -1,5 +1,6 @@
 """The three streams of LLP's features: VGGish, ResNet-152 and R(2+1)D-18."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from rlld_gym.data.extract.pictures import normalise, resize, resize_and_crop
 from rlld_gym.data.extract.sampling import TimeGrid
 from rlld_gym.data.extract.streams import FrameStream, SoundStream, picture
 from rlld_gym.data.extract.vggish import VGGish
-from rlld_gym.data.extract.weights import RANDOM, load_weights, made_at_random
+from rlld_gym.data.extract.weights import made_with
 
 VGGISH_URL: Final = "https://github.com/harritaylor/torchvggish/releases/download/v0.1/vggish-10086976.pth"
 RESNET_URL: Final = "https://download.pytorch.org/models/resnet152-394f9c45.pth"
@@ -36,9 +37,7 @@ class VGGishStream(SoundStream):
 
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
-        self.network = made_at_random(VGGish)
-        if weights != RANDOM:
-            load_weights(self.network, self.name, weights, self.published)
+        self.network = made_with(VGGish, self.name, weights, self.published)
 
     def prepare(self, segments: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (T P, 96, 64) log-mel patches."""
@@ -59,12 +58,11 @@ class ResNetStream(FrameStream):
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
         models = need("torchvision.models", "the stream res152")
-        self.network = made_at_random(
-            lambda: models.resnet152(zero_init_residual=True)
-        )  # others overflow float16
-        self.network.fc = nn.Identity()
-        if weights != RANDOM:
-            load_weights(self.network, self.name, weights, self.published, without=("fc.",))
+        self.network = _embedding(
+            self,
+            lambda: models.resnet152(zero_init_residual=True),  # others overflow float16
+            weights,
+        )
 
     def prepare(self, image: NDArray[np.uint8]) -> Tensor:
         """Return (3, 224, 224)."""
@@ -85,10 +83,7 @@ class R2Plus1DStream(FrameStream):
     def __init__(self, grid: TimeGrid, weights: str) -> None:
         super().__init__(grid, weights)
         video = need("torchvision.models.video", "the stream r2plus1d_18")
-        self.network = made_at_random(video.r2plus1d_18)
-        self.network.fc = nn.Identity()
-        if weights != RANDOM:
-            load_weights(self.network, self.name, weights, self.published, without=("fc.",))
+        self.network = _embedding(self, video.r2plus1d_18, weights)
 
     @property
     def rows(self) -> int:
@@ -112,3 +107,14 @@ class R2Plus1DStream(FrameStream):
         """Return (n, 512) embeddings of clips."""
         embedded: Tensor = self.network(normalise(inputs, KINETICS_MEAN, KINETICS_STD).transpose(1, 2))
         return embedded
+
+
+def _embedding(stream: FrameStream, classifier: Callable[[], nn.Module], weights: str) -> nn.Module:
+    """Return a network of torchvision without its last layer, which tells classes apart."""
+
+    def make() -> nn.Module:
+        network = classifier()
+        network.fc = nn.Identity()
+        return network
+
+    return made_with(make, stream.name, weights, stream.published, without=("fc.",))

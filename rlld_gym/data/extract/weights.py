@@ -80,6 +80,18 @@ def made_at_random(make: Callable[[], M]) -> M:
         return make()
 
 
+def made_with(make: Callable[[], M], stream: str, source: str, url: str, without: tuple[str, ...] = ()) -> M:
+    """Return a network with the weights of a source, "random" among them; other arguments as `load_weights`.
+
+    Raises:
+        InputError: the weights cannot be fetched or read, or are those of another network.
+    """
+    network = made_at_random(make)
+    if source != RANDOM:
+        load_weights(network, stream, source, url, without)
+    return network
+
+
 def load_weights(
     network: nn.Module, stream: str, source: str, url: str, without: tuple[str, ...] = ()
 ) -> None:
