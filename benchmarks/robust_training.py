@@ -69,7 +69,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
 
 def own_recipe(store: FeatureStore) -> Recipe:
     """Return the recipe that a data set names."""
-    return get_recipe(str(store.attributes["recipe"]))
+    return get_recipe(store.header.recommended.recipe)
 
 
 def label_set(store: FeatureStore, name: str) -> LabelSet | None:
@@ -117,7 +117,7 @@ class ParserCell:
         labels = label_set(store, self.labels)
         assert labels is not None
         recipe = variants(own_recipe(store))[self.training]
-        hidden_size = int(store.attributes["hidden_size"])
+        hidden_size = store.header.recommended.hidden_size
         network = train_parser(
             data,
             *labels,
@@ -225,7 +225,7 @@ def check_settings(folder: Path, store: FeatureStore, device: str) -> None:
     """Note what the parsers of a folder have in common; InputError if those in it have something else."""
     settings = {
         "data": store.name,
-        "hidden_size": int(store.attributes["hidden_size"]),
+        "hidden_size": store.header.recommended.hidden_size,
         "device": device,
         "trainings": {name: asdict(recipe) for name, recipe in variants(own_recipe(store)).items()},
     }

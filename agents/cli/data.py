@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
+from rlld_gym.data.store.recommended import faster_on_cpu
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
@@ -273,7 +274,8 @@ def store_table(path: Path, header: StoreHeader) -> str:
     size = sum(shard.size for shard in shards) if shards else path.stat().st_size
     splits = read_shard_splits(path, header) if shards else read_labels(path, header)
     sizes = f"audio {header.audio_size}, visual 2D {header.visual_2d_size}, 3D {header.visual_3d_size}"
-    recommended = f"recipe {header.attributes['recipe']}, hidden size {header.attributes['hidden_size']}"
+    recommended = header.recommended
+    faster = faster_on_cpu(header.counts["train"], recommended.hidden_size)
     described = {
         "name": header.name,
         "folder" if shards else "file": f"{path} ({size / 1e6:.1f} MB)",
@@ -282,7 +284,8 @@ def store_table(path: Path, header: StoreHeader) -> str:
         "classes": len(header.classes),
         "segments": header.num_segments,
         "never visible": header.never_visible or "no class",
-        "recommended": recommended,
+        "recommended": str(recommended),
+        **({} if faster is None else {"faster on a CPU": str(faster)}),
         **header.attributes["sources"],
     }
     lines = [f"{key.replace('_', ' '):<20}{_brief(value)}" for key, value in described.items()]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.forecast import Speed, in_words, recommendation, seconds_of
+from rlld_agents.experiments.forecast import Speed, in_less_time, in_words, seconds_of
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
@@ -294,7 +294,7 @@ class Experiment:
         seconds = seconds_of(self.config, self.setting, parsers, Speed.measured(self.setting))
         sides = f", less with {self.workers} processes side by side" if self.workers > 1 else ""
         self._say(f"the whole run takes {in_words(seconds)} on an idle machine{sides}")
-        advice = recommendation(self.setting)
+        advice = in_less_time(self.setting)
         if advice is not None:
             self._say(advice)
 

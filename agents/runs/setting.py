@@ -115,7 +115,7 @@ class Setting:
     @property
     def hidden_size(self) -> int:
         """Width of the networks."""
-        return int(self._given_hidden_size or self.store.attributes["hidden_size"])
+        return self._given_hidden_size or self.store.header.recommended.hidden_size
 
     @property
     def tensors(self) -> StoreTensors:
@@ -139,4 +139,4 @@ class Setting:
         given = self._given_recipe
         if isinstance(given, Recipe):
             return given.name
-        return given or str(self.store.attributes["recipe"])
+        return given or self.store.header.recommended.recipe
