@@ -66,9 +66,9 @@ def write_title(figure: "Figure", title: str) -> None:
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, atomically."""
+    """Write a figure as PNG, atomically; its edges are where the drawing ends, so that no text is cut off."""
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", pad_inches=0.1)
 
 
 def shown(name: str, length: int = NAME_LENGTH) -> str:
