@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlld_agents.baselines.rows import label_of
+from rlld_agents.labels.extremes import NEARLY_ALL
 from rlld_agents.reports.benchmark import (
     FEWEST_SEEDS,
     QUALITIES,
@@ -68,6 +69,7 @@ def markdown_text(results: Results, title: str) -> str:
             ],
             removal,
         ),
+        *_nearly_all_removed(results),
         "Cost: seconds of removal and of all, peak memory of the process, parameters; which validation labels",
         markdown(["", "removal (s)", "all (s)", "memory (MB)", "parameters", "validation labels"], cost),
     ]
@@ -129,6 +131,23 @@ def _differences(results: Results) -> list[str]:
         return []
     title = f"Gain over {label_of(BAR_TO_CLEAR)}, paired by seed: mean [95 % bootstrap interval]"
     return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
+
+
+def _nearly_all_removed(results: Results) -> list[str]:
+    """Return a sentence on rows whose parsers had hardly anything to learn from; nothing where there is none."""
+    names = [
+        label_of(name)
+        for name, rows in results.items()
+        if any(
+            np.mean([row["removal"][m]["rate"] for row in rows]) >= NEARLY_ALL for m in ("audio", "visual")
+        )
+    ]
+    if not names:
+        return []
+    return [
+        f"Warning: nearly all labels of a modality were removed by {', '.join(names)}. Parsers had hardly anything "
+        "to learn from: train the method longer, or leave it out."
+    ]
 
 
 def _with_spread(mean: str, spread: float, seeds: int) -> str:

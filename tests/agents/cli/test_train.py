@@ -92,6 +92,13 @@ def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path)
     assert scores[0] == scores[1]
 
 
+def test_a_policy_that_removes_nothing_is_a_warning_in_the_tables(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", "--threshold", "0.999")
+    number = int(data.open_data("twin-tiny").split("train").labels.sum())
+    said = f"Warning: the policy removed 0 of {number} audio labels and 0 of {number} visual labels: the labels are"
+    assert said in (run / "results.md").read_text()
+
+
 def test_data_without_truth_have_no_oracle_and_no_precision(tmp_path: Path) -> None:
     twin = data.twin("tiny", seed=0)
     splits = {name: twin.split(name) for name in ("train", "val", "test")}
