@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,8 @@ def test_the_folder_has_tables_pictures_and_the_command(folder: Path) -> None:
     text = (folder / "compare.md").read_text()
     config = json.loads((folder / "config.json").read_text())
     assert "| reinforce" in text
-    assert "| keep-all" in text
+    learning = text.partition("Learning and removals")[2]
+    assert re.search(r"\| keep-all +\| \d\.\d\d \[", learning), "a control has a return, too"
     assert config["command"] in text
     for name in ("curves", "scores"):
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(PNG)
