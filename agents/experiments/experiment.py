@@ -233,7 +233,7 @@ class Experiment:
         tables = result_tables(self.store, scores, quality, estimate, warning)
         if self.setting.undertrained:
             tables += f"\n\n{self.setting.undertrained}."
-        write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
+        write_text(self.folder / "results.md", f"{tables}\n\n{results.made_with(self.command)}")
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import shlex
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Final
 
 from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
 from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
@@ -16,6 +17,9 @@ SCORE_HEADS = tuple(
     f"{name.partition('_')[0]} {text}" if text == "A" else text for name, text in SCORE_COLUMNS
 )
 """Headings of the ten scores in a table without levels above them."""
+
+_COMMAND_WIDTH: Final = 112
+"""Letters of a line of a command, without what stands before and after it."""
 
 Scores = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -125,6 +129,33 @@ def page(parts: Iterable[str]) -> str:
 def _wrapped(text: str) -> str:
     fill = partial(textwrap.fill, width=116, break_long_words=False, break_on_hyphens=False)
     return "\n".join(map(fill, text.splitlines()))
+
+
+def made_with(command: str) -> str:
+    """Return the last section of a page of results: the shell command that makes them anew, in lines to be copied.
+
+    Args:
+        command: as `shlex.join` writes it.
+    """
+    lines = [""]
+    for unit in _units(shlex.split(command)):
+        longer = f"{lines[-1]} {unit}".strip()
+        if lines[-1] and len(longer) > _COMMAND_WIDTH:
+            lines.append(unit)
+        else:
+            lines[-1] = longer
+    text = " \\\n    ".join(lines)
+    return f"Made with\n\n```bash\n{text}\n```\n"
+
+
+def _units(words: Sequence[str]) -> Iterator[str]:
+    """Yield the quoted words of a command; an option stays with its first value."""
+    rest = list(map(shlex.quote, words))
+    while rest:
+        unit = rest.pop(0)
+        if unit.startswith("--") and rest and not rest[0].startswith("--"):
+            unit += f" {rest.pop(0)}"
+        yield unit
 
 
 def csv_value(value: Any) -> Any:

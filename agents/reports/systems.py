@@ -11,7 +11,7 @@ from rlld_agents.baselines.rows import LABEL_SETS
 from rlld_agents.baselines.systems import SYSTEMS
 from rlld_agents.reports.benchmark import Results, published_rows
 from rlld_agents.reports.canvas import draw_or_warn
-from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown, page
+from rlld_agents.reports.results import SCORE_HEADS, csv_value, made_with, markdown, page
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_agents.reports.system_figures import plot_systems
 from rlld_gym.files import write_text
@@ -49,7 +49,7 @@ def write_systems(folder: Path, results: Results, title: str, command: str) -> s
         The tables, for people.
     """
     text = markdown_text(results, title)
-    write_text(folder / "systems.md", f"{text}\nMade with\n\n    {command}\n")
+    write_text(folder / "systems.md", f"{text}\n{made_with(command)}")
     write_text(folder / "systems.csv", csv_text(results))
     picture = Path("figures") / "systems.png"
     draw_or_warn(str(picture), lambda: plot_systems(folder / picture, by_system(results), title))

@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import inspect
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from rlld_gym import data
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.parsing.metrics import SCORE_NAMES
-from tests.agents.cli_runs import SMALL, small_run
+from tests.agents.cli_runs import SMALL, command_in, small_run
 
 LABEL_SETS = {"weak", "no_visual_speech", "denoised", "oracle"}
 
@@ -54,7 +55,7 @@ def test_the_run_folder_holds_all_that_was_promised(run: Path) -> None:
     for name in ("convergence", "scores", "removal"):
         assert (run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "| denoised " in (run / "results.md").read_text()
-    assert config["command"] in (run / "results.md").read_text()
+    assert command_in((run / "results.md").read_text()) == shlex.split(config["command"])
     assert load_file(run / "policy.safetensors")
     assert load_file(run / "task.safetensors")
     assert not list(run.rglob("*.partial"))
