@@ -128,9 +128,8 @@ class Check:
     def run(self) -> int:
         """Print "ok" or the problems, one a line; return the exit status 0, or 1 where there are problems."""
         from rlld_gym.data.store.check import check_store
-        from rlld_gym.data.store.shards.check import check_shards
 
-        problems = check_shards(self.file) if self.file.is_dir() else check_store(self.file)
+        problems = check_store(self.file)
         for problem in problems:
             print(problem)
         print(f"{self.file}: {f'problems found: {len(problems)}' if problems else 'ok'}")

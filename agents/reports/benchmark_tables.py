@@ -15,7 +15,7 @@ from rlld_agents.reports.benchmark import (
     score_cells,
 )
 from rlld_agents.reports.figures import Curves
-from rlld_agents.reports.results import SCORE_HEADS, markdown, page
+from rlld_agents.reports.results import SCORE_HEADS, markdown, mean_with_spread, page, with_spread
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -44,7 +44,7 @@ def markdown_text(results: Results, title: str) -> str:
         [
             label_of(name),
             *(
-                _with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s, len(results[name]))
+                with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s if len(results[name]) > 1 else None)
                 for m, s, best in cells
             ),
         ]
@@ -150,11 +150,6 @@ def _nearly_all_removed(results: Results) -> list[str]:
     ]
 
 
-def _with_spread(mean: str, spread: float, seeds: int) -> str:
-    """Return the mean alone where one seed says nothing about spread."""
-    return f"{mean} ± {spread:.1f}" if seeds > 1 else mean
-
-
 def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     texts = [label_of(name)]
     for modality, kinds in (("audio", QUALITIES), ("visual", (*QUALITIES, *WITHOUT_SPEECH))):
@@ -170,8 +165,7 @@ def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
     texts = [label_of(name)]
     for key in (*SCORE_NAMES, "return"):
-        means = np.array([np.mean(run[key][-number:]) for run in runs])
-        texts.append(f"{means.mean():.1f} ± {means.std(ddof=1) if len(means) > 1 else 0.0:.1f}")
+        texts.append(mean_with_spread(float(np.mean(run[key][-number:])) for run in runs))
     return texts
 
 

@@ -99,9 +99,7 @@ def _matplotlib() -> Any:
     try:
         import matplotlib  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(
-            "figures need matplotlib; install it with: pip install -e '.[plot]' in your clone"
-        ) from error
+        raise InputError("figures need matplotlib; install it: pip install 'rlld-gym[plot]'") from error
     except (ValueError, OSError):
         return _imported_without_settings()
     return matplotlib

@@ -158,6 +158,17 @@ def _units(words: Sequence[str]) -> Iterator[str]:
         yield unit
 
 
+def mean_with_spread(values: Iterable[float], digits: int = 1) -> str:
+    """Return the mean of values over seeds and their standard deviation, such as "61.2 ± 0.4"."""
+    known = list(values)
+    return with_spread(f"{mean(known):.{digits}f}", stdev(known) if len(known) > 1 else None, digits)
+
+
+def with_spread(text: str, deviation: float | None, digits: int = 1) -> str:
+    """Return a mean with a standard deviation; alone where it is None: one seed says nothing about spread."""
+    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
+
+
 def csv_value(value: Any) -> Any:
     """Return what a CSV file shows of a value: nothing of None, six digits of a float."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
