@@ -11,7 +11,7 @@ import pytest
 
 from rlld_gym.data import FeatureStore
 from tests.data.made_up import OWN
-from tests.libraries.own_data import BATCH, LENGTH, own_options, per_video
+from tests.data.own_data import BATCH, LENGTH, own_options, per_video
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray.rllib")
 import ray
 
-from tests.libraries.own_data import BATCH, LENGTH, own_options, per_video
+from tests.data.own_data import BATCH, LENGTH, own_options, per_video
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
