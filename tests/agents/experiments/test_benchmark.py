@@ -14,7 +14,7 @@ from rlld_gym.data import open_data
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 METHODS = ["weak", "no_visual_speech", "jomold", "oracle"]
-OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1"]
+OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1", "--workers", "1"]
 PNG = b"\x89PNG"
 
 

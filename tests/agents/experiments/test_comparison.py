@@ -19,7 +19,7 @@ from rlld_gym.envs.options import EnvironmentOptions
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [
     *("--data", "twin-tiny", "--steps", "4", "--batch-size", "24", "--episode-length", "2"),
-    *("--hidden-size", "16", "--parser-epochs", "1"),
+    *("--hidden-size", "16", "--parser-epochs", "1", "--workers", "1"),
 ]
 PNG = b"\x89PNG"
 

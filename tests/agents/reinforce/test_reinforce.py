@@ -184,16 +184,22 @@ def greedy_share(agent: Reinforce, env: PlantedNoiseEnv) -> float:
 @pytest.mark.parametrize(
     ("config", "reached", "greedy"),
     [
-        (ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"), 0.75, 0.8),
-        (
+        pytest.param(
+            ReinforceConfig(episodes=400, learning_rate=5e-3, baseline="ema"),
+            0.75,
+            0.8,
+            marks=pytest.mark.long,
+            id="return of the episode",
+        ),
+        pytest.param(
             ReinforceConfig(
                 episodes=200, learning_rate=5e-3, baseline="ema", reward_to_go=True, discount=0.0
             ),
             0.86,
             0.95,
+            id="reward of the step",
         ),
     ],
-    ids=["return of the episode", "reward of the step"],
 )
 def test_planted_noise_is_learned(config: ReinforceConfig, reached: float, greedy: float) -> None:
     first, last, mode = [], [], []
