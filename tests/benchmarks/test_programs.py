@@ -39,6 +39,7 @@ SLOW = (
     "exploration_optimisers",
     "rllib_scaling",
     "robust_training",
+    "preset_cost",
     "reward_only_parts_report",
     "scaling",
     "sharded_store",
