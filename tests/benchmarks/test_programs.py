@@ -36,6 +36,8 @@ QUICK = {
 SLOW = (
     "compiled_step",
     "denoiser_speed",
+    "extraction_scaling",
+    "pairs_scaling",
     "rllib_scaling",
     "robust_training",
     "reward_only_parts_report",
@@ -48,10 +50,15 @@ SLOW = (
 )
 """Programs that no options make as quick: only their start is tried."""
 
-HELPERS = {"turns"}
+HELPERS = {"simulated_cluster", "turns"}
 """Modules that programs share."""
 
-LIBRARIES = {"rllib_scaling": "ray", "rollout_memory": "stable_baselines3"}
+LIBRARIES = {
+    "extraction_scaling": "ray.data",
+    "pairs_scaling": "ray",
+    "rllib_scaling": "ray",
+    "rollout_memory": "stable_baselines3",
+}
 
 
 @pytest.fixture(autouse=True)
