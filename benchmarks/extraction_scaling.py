@@ -138,7 +138,7 @@ def simulate(run: Run) -> None:
     works = [Work(Path(f"{name}.mp4"), {"r2plus1d_18": Path(f"{name}.npy")}) for name in names]
     with tempfile.TemporaryDirectory() as folder:
         attributes = {"seconds": run.work, "workers": run.workers, "folder": folder}
-        ray_backend.Actor = type("Sleeper", (SleepingActor,), attributes)  # type: ignore[misc]
+        ray_backend.Actor = type("Sleeper", (SleepingActor,), attributes)  # type: ignore[assignment, misc]
         started = time.time()
         outcomes = ray_backend.on_ray(CHEAP, works, run.at_a_time, run.workers)
         found, begun, cpu = set(), 0.0, 0.0

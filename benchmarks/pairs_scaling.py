@@ -81,7 +81,7 @@ def played(options: argparse.Namespace) -> Episode:
 def update_seconds(episode: Episode, pairs: int, workers: int) -> float:
     """Return the seconds of an update with workers that sleep."""
     sleeper = {"seconds": episode.seconds, "answer": pickle.dumps(episode.rollout)}
-    ray_rollouts.Player = type("Sleeper", (SleepingPlayer,), sleeper)  # type: ignore[misc]
+    ray_rollouts.Player = type("Sleeper", (SleepingPlayer,), sleeper)  # type: ignore[assignment, misc]
     exploration = ParameterExploration(episode.policy, reward_only_config(pairs=pairs))
     with ray_rollouts.rollouts_on_ray(episode.policy, episode.env, workers, BranchRewards(True)) as play:
         values = {name: value.detach() for name, value in exploration.parameters.items()}
