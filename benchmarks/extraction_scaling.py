@@ -31,8 +31,17 @@ from rlld_gym.data.extract import ray_backend
 from rlld_gym.data.extract.backends import Work, write
 from rlld_gym.data.extract.worker import ExtractOptions, FeatureExtractor
 
-CHEAP = ExtractOptions(streams=("r2plus1d_18",), weights={"r2plus1d_18": "random"}, device="cpu")
-"""What the driver tries before it begins; actors that sleep make no networks."""
+
+class LightOptions(ExtractOptions):
+    """Options that no process has to import torch for: actors that sleep read none."""
+
+    def __reduce__(self) -> tuple[type[str], tuple[()]]:
+        """Arrive as an empty text."""
+        return str, ()
+
+
+CHEAP = LightOptions(streams=("r2plus1d_18",), weights={"r2plus1d_18": "random"}, device="cpu")
+"""What the driver tries before it begins."""
 
 
 class SleepingActor:
