@@ -37,9 +37,11 @@ SLOW = (
     "compiled_step",
     "denoiser_speed",
     "exploration_optimisers",
+    "extraction_scaling",
+    "pairs_scaling",
+    "preset_cost",
     "rllib_scaling",
     "robust_training",
-    "preset_cost",
     "reward_only_parts_report",
     "scaling",
     "sharded_store",
@@ -50,10 +52,15 @@ SLOW = (
 )
 """Programs that no options make as quick: only their start is tried."""
 
-HELPERS = {"more_parameters", "turns"}
+HELPERS = {"more_parameters", "simulated_cluster", "turns"}
 """Modules that programs share."""
 
-LIBRARIES = {"rllib_scaling": "ray", "rollout_memory": "stable_baselines3"}
+LIBRARIES = {
+    "extraction_scaling": "ray.data",
+    "pairs_scaling": "ray",
+    "rllib_scaling": "ray",
+    "rollout_memory": "stable_baselines3",
+}
 
 
 @pytest.fixture(autouse=True)
