@@ -2,7 +2,7 @@
 
     python -m benchmarks.preset_cost --out runs/cost                  (on an idle machine, from the checkout's root)
 
-One parser on the weak labels (`rlld train-parser`), the main job (`rlld train`), and `rlld train --preset rlld` with
+One parser on the weak labels (`rlld train-parser`), the main job (`rlld train`), and `rlld train --preset rlld`,
 its pairs of episodes played by one process and side by side. Options behind `--` go to all commands.
 """
 
