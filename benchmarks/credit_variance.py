@@ -63,11 +63,11 @@ class Batches:
 def policies(data: str, seed: int) -> dict[str, nn.Module]:
     """Return an untrained policy and one that started from a parser and imitated the validation videos."""
     tensors = shared_tensors(data, "cpu")
-    attributes = open_data(data).attributes
-    hidden_size = int(attributes["hidden_size"])
+    recommended = open_data(data).header.recommended
+    hidden_size = recommended.hidden_size
     (first,) = joint_rounds(
         tensors,
-        get_recipe(str(attributes["recipe"])),
+        get_recipe(recommended.recipe),
         JointConfig(rounds=1),
         hidden_size=hidden_size,
         seed=seed,

@@ -213,9 +213,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     store, data = open_data(options.data), shared_tensors(options.data, "cpu")
-    full = get_recipe(str(store.attributes["recipe"]))
+    full = get_recipe(store.header.recommended.recipe)
     recipe, split = full.shortened(options.epochs), data["train"]
-    hidden_size = options.hidden_size or int(store.attributes["hidden_size"])
+    hidden_size = options.hidden_size or store.header.recommended.hidden_size
     context = Context(data, recipe, hidden_size, 0, store.classes, source=(options.data, 0))
     network = train(context, split.labels, split.labels)  # warms up, too
     rows, epoch = measure_methods(context, recipe.epochs / full.epochs, options.repeats)

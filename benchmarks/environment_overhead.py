@@ -131,7 +131,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    options.recipe = options.recipe or open_data(options.data).attributes["recipe"]
+    options.recipe = options.recipe or open_data(options.data).header.recommended.recipe
     times = measure(options)
     medians = {name: statistics.median(values) for name, values in times.items()}
     print(f"{options.data}, {options.hidden_size} wide, 128 videos a batch, {options.threads} thread(s)\n")

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from rlld_agents import HybridAttentionPolicy, Reinforce, ReinforceConfig
+from rlld_agents.reports.results import mean_with_spread
 from rlld_gym.data import open_data
 from rlld_gym.files import atomic_path
 
@@ -122,7 +123,7 @@ def table(rows: list[dict[str, float]], window: int) -> str:
                 )
                 for seed in sorted({row["seed"] for row in rows})
             ]
-            cells.append(f"{np.mean(seeds):.3f} ± {np.std(seeds, ddof=1) if len(seeds) > 1 else 0:.3f}")
+            cells.append(mean_with_spread(map(float, seeds), digits=3))
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

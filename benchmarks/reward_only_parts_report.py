@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.reward_only_parts import ROWS
 from rlld_agents.reports.canvas import new_figure, own_style, save_figure
 from rlld_agents.reports.figures import style_axes
-from rlld_agents.reports.results import csv_value, markdown
+from rlld_agents.reports.results import csv_value, markdown, mean_with_spread
 from rlld_gym.files import atomic_path, read_json
 
 
@@ -29,15 +29,11 @@ def table(done: dict[str, list[dict[str, Any]]]) -> str:
     """Return test scores and removals of every row, mean and deviation, in Markdown."""
     lines = []
     for name, rows in done.items():
-        columns: dict[str, list[float]] = {
-            key: [row["test"][key] for row in rows]
-            for key in ("segment_audio", "segment_visual", "segment_type")
-        }
-        visual = [row["removal"]["visual"] for row in rows]
         parts = [
-            (f"{np.mean(v):.1f}" + (f" ± {np.std(v, ddof=1):.1f}" if len(v) > 1 else ""))
-            for v in columns.values()
+            mean_with_spread(row["test"][key] for row in rows)
+            for key in ("segment_audio", "segment_visual", "segment_type")
         ]
+        visual = [row["removal"]["visual"] for row in rows]
         shares = [
             f"{100 * np.mean([row[key] or 0 for row in visual]):.0f} %" for key in ("precision", "recall")
         ]

@@ -17,7 +17,6 @@ import argparse
 import csv
 import io
 import json
-import statistics
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -32,7 +31,7 @@ from rlld_agents.experiments.study.cells import failure_of, result_path, run_or_
 from rlld_agents.experiments.study.sweep import results_of
 from rlld_agents.labels import controls
 from rlld_agents.labels.revised import LabelSet
-from rlld_agents.reports.results import markdown
+from rlld_agents.reports.results import markdown, mean_with_spread
 from rlld_agents.runs.processes import Processes, Share, available_cores
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.catalog import shared_tensors
@@ -69,7 +68,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
 
 def own_recipe(store: FeatureStore) -> Recipe:
     """Return the recipe that a data set names."""
-    return get_recipe(str(store.attributes["recipe"]))
+    return get_recipe(store.header.recommended.recipe)
 
 
 def label_set(store: FeatureStore, name: str) -> LabelSet | None:
@@ -117,7 +116,7 @@ class ParserCell:
         labels = label_set(store, self.labels)
         assert labels is not None
         recipe = variants(own_recipe(store))[self.training]
-        hidden_size = int(store.attributes["hidden_size"])
+        hidden_size = store.header.recommended.hidden_size
         network = train_parser(
             data,
             *labels,
@@ -174,8 +173,7 @@ def table(rows: list[Row]) -> str:
         cells = [str(labels), str(training), str(len(same))]
         for score in SCORES:
             values = [float(row[score]) for row in same]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells += [f"{statistics.mean(values):.1f} ± {spread:.1f}", f"{min(values):.1f}"]
+            cells += [mean_with_spread(values), f"{min(values):.1f}"]
         lines.append(cells)
     head = ["labels", "training", "runs", "segment A", "lowest A", "segment V", "lowest V"]
     return markdown(head, lines)
@@ -225,7 +223,7 @@ def check_settings(folder: Path, store: FeatureStore, device: str) -> None:
     """Note what the parsers of a folder have in common; InputError if those in it have something else."""
     settings = {
         "data": store.name,
-        "hidden_size": int(store.attributes["hidden_size"]),
+        "hidden_size": store.header.recommended.hidden_size,
         "device": device,
         "trainings": {name: asdict(recipe) for name, recipe in variants(own_recipe(store)).items()},
     }

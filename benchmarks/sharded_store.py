@@ -31,7 +31,6 @@ from rlld_agents.reports.results import markdown
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.store.check import check_store
-from rlld_gym.data.store.shards.check import check_shards
 from rlld_gym.data.store.shards.writing import write_shards
 from rlld_gym.data.twins.generation import twin
 from rlld_gym.data.twins.scales import TWIN_SCALES
@@ -120,8 +119,7 @@ def child(task: str, way: str, place: Path, options: argparse.Namespace) -> Foun
         } | memory()
     elif task == "check":
         problems: list[str] = []
-        check: Callable[[Any], list[str]] = check_shards if way == "sharded" else check_store
-        result = {"seconds": seconds(lambda: problems.extend(check(path)))} | memory()
+        result = {"seconds": seconds(lambda: problems.extend(check_store(path)))} | memory()
         assert not problems, problems
     else:
         result = memory() if way == "nothing" else draw(way, path) if task == "draw" else play(path)

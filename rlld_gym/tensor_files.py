@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
+from rlld_gym.file_formats import FileFormat
 from rlld_gym.files import atomic_path, checksum_of
 from rlld_gym.os_errors import explain, one_line, require_readable
 
@@ -40,6 +41,11 @@ class TensorFormat:
     noun: str
     file_name: str
 
+    @property
+    def _format(self) -> FileFormat:
+        remedy = f"expected a {self.file_name} that rlld train wrote"
+        return FileFormat(self.name, self.version, f"a {self.noun}", remedy)
+
     def write(
         self, path: str | os.PathLike[str], tensors: Mapping[str, Tensor], about: Mapping[str, Any]
     ) -> None:
@@ -51,7 +57,7 @@ class TensorFormat:
             about: kept in the file's metadata: strings as they are, all else as JSON.
         """
         texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()}
-        metadata = {"format": self.name, "version": str(self.version), **texts}
+        metadata = {key: str(value) for key, value in self._format.head.items()} | texts
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         metadata[_WEIGHTS] = _weights_checksum(state)
         metadata[_ABOUT] = checksum_of(metadata)
@@ -65,16 +71,7 @@ class TensorFormat:
             InputError: the file is missing, damaged, of a newer version, or of another kind.
         """
         metadata = read_metadata(path, self.file_name)
-        if metadata.get("format") != self.name:
-            raise InputError(
-                f"{path}: a safetensors file, but not a {self.noun}; expected a {self.file_name} that rlld train "
-                "wrote"
-            )
-        if metadata.get("version") != str(self.version):
-            raise InputError(
-                f"{path}: {self.noun} format version {metadata.get('version')}, this program reads {self.version}; "
-                "upgrade"
-            )
+        self._format.check(metadata, path)
         stored = metadata.pop(_ABOUT, None)
         if stored is not None and stored != checksum_of(metadata):
             raise _changed(path, f"what it says about the {self.noun}")

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from rlld_agents.cli.study import StudyCommand
 from rlld_agents.experiments.study.config import BenchmarkConfig
+from rlld_gym.envs.options import EnvironmentOptions
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,10 @@ class Benchmark(StudyCommand):
         methods=("weak", "no_visual_speech", "jomold", "joint", "oracle"),
         seeds=2,
         rlld_episodes=2,
+        environment=EnvironmentOptions(batch_size=32),
     )
 
     quick: bool = False
-    """Small defaults for a check in a minute: twin-tiny, five rows, two seeds, parsers of two epochs."""
+    """Small defaults for a check in a minute or two: twin-tiny, five rows, two seeds, two episodes of RLLD."""
     study: BenchmarkConfig = field(default_factory=BenchmarkConfig)
     """Options of the benchmark."""

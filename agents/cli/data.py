@@ -10,6 +10,7 @@ import tyro
 
 from rlld_agents.cli.store_options import StoreOptions, problem_lines
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
+from rlld_gym.data.store.recommended import faster_on_cpu
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_text
@@ -111,9 +112,8 @@ class Check:
     def run(self) -> int:
         """Print "ok" or the problems, one a line; return the exit status 0, or 1 where there are problems."""
         from rlld_gym.data.store.check import check_store
-        from rlld_gym.data.store.shards.check import check_shards
 
-        problems = check_shards(self.file) if self.file.is_dir() else check_store(self.file)
+        problems = check_store(self.file)
         for problem in problems:
             print(problem)
         print(f"{self.file}: {f'problems found: {len(problems)}' if problems else 'ok'}")
@@ -257,7 +257,8 @@ def store_table(path: Path, header: StoreHeader) -> str:
     size = sum(shard.size for shard in shards) if shards else path.stat().st_size
     splits = read_shard_splits(path, header) if shards else read_labels(path, header)
     sizes = f"audio {header.audio_size}, visual 2D {header.visual_2d_size}, 3D {header.visual_3d_size}"
-    recommended = f"recipe {header.attributes['recipe']}, hidden size {header.attributes['hidden_size']}"
+    recommended = header.recommended
+    faster = faster_on_cpu(header.counts["train"], recommended.hidden_size)
     described = {
         "name": header.name,
         "folder" if shards else "file": f"{path} ({size / 1e6:.1f} MB)",
@@ -266,7 +267,8 @@ def store_table(path: Path, header: StoreHeader) -> str:
         "classes": len(header.classes),
         "segments": header.num_segments,
         "never visible": header.never_visible or "no class",
-        "recommended": recommended,
+        "recommended": str(recommended),
+        **({} if faster is None else {"faster on a CPU": str(faster)}),
         **header.attributes["sources"],
     }
     lines = [f"{key.replace('_', ' '):<20}{_brief(value)}" for key, value in described.items()]

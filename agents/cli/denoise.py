@@ -1,8 +1,9 @@
 """``rlld denoise``: revised labels of a data set's training videos, as files."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
@@ -11,12 +12,24 @@ from rlld_gym.errors import InputError
 from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
+    from rlld_agents.labels.removal import RemovalQuality
+    from rlld_agents.runs.setting import Setting
     from rlld_gym.data import FeatureStore
 
-    Outcome = tuple[FeatureStore, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float32] | None]
+
+class _Outcome(NamedTuple):
+    """A data set, what is left of its labels, and what to say where that is nearly nothing, or all of them."""
+
+    store: "FeatureStore"
+    audio: "NDArray[np.bool_]"
+    visual: "NDArray[np.bool_]"
+    scores: "NDArray[np.float32] | None"
+    warning: "Callable[[RemovalQuality], str | None]"
 
 
 @dataclass(frozen=True)
@@ -95,9 +108,8 @@ class Denoise:
         from rlld_agents.labels.removal import removal_quality
         from rlld_agents.reports.results import removal_table
 
-        store, audio, visual, scores = (
-            self._by_policy() if self.with_ is None else self._by_method(self.with_)
-        )
+        outcome = self._by_policy() if self.with_ is None else self._by_method(self.with_)
+        store, audio, visual, scores = outcome[:4]
         train = store.split("train")
         paths, origin = [self.out / LABELS_NAME], LabelOrigin.of(store)
         write_labels(paths[0], train.filenames, store.classes, audio, visual, origin=origin)
@@ -107,9 +119,12 @@ class Denoise:
         if self.with_ is not None and store.split("val").truth() is None:
             print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
         print("\n".join(f"wrote {path}" for path in paths))
+        if (warning := outcome.warning(quality)) is not None:
+            warnings.warn(warning, stacklevel=2)
 
-    def _by_policy(self) -> "Outcome":
+    def _by_policy(self) -> _Outcome:
         """Return the data set and what a trained policy leaves of its labels."""
+        from rlld_agents.labels.extremes import policy_warning
         from rlld_agents.policies.denoising import denoise
         from rlld_agents.policies.files import check_data, load_policy
         from rlld_gym.data import open_data
@@ -130,11 +145,20 @@ class Denoise:
             f"{self.checkpoint}: the policy",
         )
         revised = denoise(policy, store, threshold=rule.threshold, empty_rule=rule.empty_rule)
-        return store, revised.audio, revised.visual, revised.removal_probability
+        who = f"the policy of {self.checkpoint}"
+        return _Outcome(
+            store,
+            revised.audio,
+            revised.visual,
+            revised.removal_probability,
+            lambda quality: policy_warning(quality, who, rule, revised),
+        )
 
-    def _by_method(self, name: str) -> "Outcome":
+    def _by_method(self, name: str) -> _Outcome:
         """Return the data set and what a method of the benchmark leaves of its labels."""
         from rlld_agents.baselines import Context, check_denoised, make
+        from rlld_agents.baselines.controls import LabelSmoothing, Weak
+        from rlld_agents.labels.extremes import extreme_removal
         from rlld_agents.runs.setting import Setting
 
         for option in ("threshold", "empty_rule"):
@@ -163,4 +187,24 @@ class Denoise:
         with epochs_bar(name) as advance:
             denoised = method.denoise(Context.of(setting, seed, advance))
         check_denoised(denoised, setting.store.split("train").labels)
-        return setting.store, denoised.audio, denoised.visual, denoised.removal_score
+        on_purpose, longer = isinstance(method, Weak | LabelSmoothing), _longer(setting)
+        return _Outcome(
+            setting.store,
+            denoised.audio,
+            denoised.visual,
+            denoised.removal_score,
+            lambda quality: (
+                None
+                if on_purpose
+                else extreme_removal(quality, method.name, if_all=longer, if_nothing=longer)
+            ),
+        )
+
+
+def _longer(setting: "Setting") -> str:
+    """Return what to do about a method that removed nearly all labels, or none."""
+    other = "or take another method (--with)"
+    epochs, whole = setting.recipe.epochs, setting.whole_recipe.epochs
+    if epochs < whole:
+        return f"leave --epochs out, its parsers had {epochs} of the recipe's {whole}, {other}"
+    return f"train its parsers longer (--epochs, now {epochs}), {other}"

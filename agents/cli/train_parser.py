@@ -112,8 +112,8 @@ class TrainParser:
 
         if self.system is None:
             return self.recipe
-        recommended = open_data(self.data, self.data_seed).attributes["recipe"]
-        return system_recipe(self.system, str(recommended))
+        recommended = open_data(self.data, self.data_seed).header.recommended
+        return system_recipe(self.system, recommended.recipe)
 
     def _check(self) -> None:
         require_seed("--data-seed", self.data_seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.forecast import Speed, in_words, recommendation, seconds_of
+from rlld_agents.experiments.forecast import Speed, in_less_time, in_words, seconds_of
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
@@ -17,6 +17,7 @@ from rlld_agents.experiments.profiling import Profile, profile_table, total_seco
 from rlld_agents.labels import controls
 from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.exports import write_exports
+from rlld_agents.labels.extremes import policy_warning
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.removal import RemovalQuality, removal_quality
 from rlld_agents.labels.revised import LabelSet, RevisedLabels
@@ -109,7 +110,8 @@ class Experiment:
                 with clock.stage(preset.stage):
                     learned = preset.learn(self.folder, self.progress)
                 with clock.stage("denoise"):
-                    revised, denoised = self.denoise(learned)
+                    first = self.decided(learned)
+                    revised, denoised = self.denoise(first, learned)
                 with clock.stage("parsers"):
                     more = self.jobs(self.random_label_set(revised)) + denoised
                     scores = self.train_parsers(team, fixed, more)
@@ -117,7 +119,8 @@ class Experiment:
             quality = removal_quality(
                 train.labels, revised.audio, revised.visual, train.truth(), revised.removal_probability
             )
-        result = self._report(scores, quality, learned.estimate, clock.seconds)
+        warning = policy_warning(quality, "the policy", self.config.removal_rule, first)
+        result = self._report(scores, quality, learned.estimate, clock.seconds, warning)
         with self._profiled(), clock.stage("figures"), timed_part("figures"):
             draw_figures(self.folder, self.store, self.config.agent.seed, scores, quality)
         if self.profile is not None:
@@ -126,19 +129,23 @@ class Experiment:
 
     # ------------------------------------------------------------------ stages
 
-    def denoise(self, learned: Learned) -> tuple[RevisedLabels, list[ParserJob]]:
-        """Denoise the training videos and write their labels; return them and the parsers to train on them.
-
-        With ``--final online`` the first parser is trained here, because the labels follow from it.
-        """
+    def decided(self, learned: Learned) -> RevisedLabels:
+        """Return what the policy alone leaves of the labels of the training videos."""
         self._say("denoising the training videos")
         rule = self.config.removal_rule
-        revised = learned.revised or denoise(
+        return learned.revised or denoise(
             learned.policy,
             self.setting.tensors,
             threshold=rule.threshold,
             empty_rule=rule.empty_rule,
         )
+
+    def denoise(self, revised: RevisedLabels, learned: Learned) -> tuple[RevisedLabels, list[ParserJob]]:
+        """Write the denoised labels of the training videos; return them and the parsers to train on them.
+
+        With ``--final online`` the first parser is trained here, because the labels follow from it.
+        """
+        rule = self.config.removal_rule
         jobs = self.jobs({"denoised": revised.label_set} if "denoised" in self.config.label_sets else {})
         if (self.config.final or learned.final) == "online" and jobs:
             plan = OnlinePlan(revised, learned.evidence_weight, rule.empty_rule)
@@ -210,6 +217,7 @@ class Experiment:
         quality: RemovalQuality,
         estimate: dict[str, Any] | None,
         seconds: dict[str, float],
+        warning: str | None,
     ) -> dict[str, Any]:
         """Write result.json, results.md and removal_per_class.csv; return the content of result.json."""
         total = round(sum(seconds.values()), 3)
@@ -222,10 +230,10 @@ class Experiment:
         if estimate is not None:
             result["removal_estimate"] = estimate
         write_sealed_json(self.folder / RESULT_NAME, result)
-        tables = result_tables(self.store, self.config.threshold, scores, quality, estimate)
+        tables = result_tables(self.store, scores, quality, estimate, warning)
         if self.setting.undertrained:
             tables += f"\n\n{self.setting.undertrained}."
-        write_text(self.folder / "results.md", f"{tables}\n\nMade with\n\n    {self.command}\n")
+        write_text(self.folder / "results.md", f"{tables}\n\n{results.made_with(self.command)}")
         write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
@@ -294,7 +302,7 @@ class Experiment:
         seconds = seconds_of(self.config, self.setting, parsers, Speed.measured(self.setting))
         sides = f", less with {self.workers} processes side by side" if self.workers > 1 else ""
         self._say(f"the whole run takes {in_words(seconds)} on an idle machine{sides}")
-        advice = recommendation(self.setting)
+        advice = in_less_time(self.setting)
         if advice is not None:
             self._say(advice)
 

@@ -4,21 +4,18 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.imitation.joint import JointConfig, epochs_of_rounds
 from rlld_agents.runs.setting import Setting
+from rlld_gym.data.store.recommended import faster_on_cpu
 from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.prediction import predict
 from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.parsing.targets import label_targets
 from rlld_gym.parsing.training import feature_sizes, make_optimizer, make_task_network, train_step
-
-FEW_VIDEOS: Final = 3000
-"""Training videos up to which narrow networks with many epochs are recommended."""
 
 
 @dataclass(frozen=True)
@@ -93,16 +90,15 @@ def in_words(seconds: float) -> str:
     return f"about {seconds / 3600:.1f} hours"
 
 
-def recommendation(setting: Setting) -> str | None:
-    """Return which options suit the number of videos better on a CPU; None where the width is not much larger."""
-    recipe, width = (
-        ("compact-tiny", 32) if setting.store.header.counts["train"] <= FEW_VIDEOS else ("compact", 64)
-    )
-    if setting.device.type != "cpu" or setting.hidden_size <= 2 * width:
+def in_less_time(setting: Setting) -> str | None:
+    """Return options that take much less time on a CPU; None elsewhere, and where the network is narrow."""
+    videos = setting.store.header.counts["train"]
+    faster = faster_on_cpu(videos, setting.hidden_size) if setting.device.type == "cpu" else None
+    if faster is None:
         return None
     return (
-        f"recommended for {setting.store.header.counts['train']} training videos on a CPU: --recipe {recipe} "
-        f"--hidden-size {width} (now {setting.recipe.name}, {setting.recipe.epochs} epochs, width "
+        f"faster on a CPU, for {videos} training videos: --recipe {faster.recipe} --hidden-size "
+        f"{faster.hidden_size} (now {setting.recipe.name}, {setting.recipe.epochs} epochs, width "
         f"{setting.hidden_size})"
     )
 

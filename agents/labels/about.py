@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
-from rlld_gym.files import read_json, write_sealed_json
+from rlld_gym.file_formats import FileFormat
+from rlld_gym.files import write_sealed_json
 
 SUFFIX: Final = ".about.json"
-FORMAT: Final = "rlld-labels"
+FORMAT: Final = FileFormat(
+    "rlld-labels", None, "a note on what a label file belongs to", "delete it: labels are read without it"
+)
 
 Bools = NDArray[np.bool_]
 
@@ -76,7 +79,7 @@ def write_about(
     write_sealed_json(
         about_path(path),
         {
-            "format": FORMAT,
+            **FORMAT.head,
             "videos": origin.checksum(in_order=in_order),
             "labels": _content(origin.filenames, origin.classes, audio, visual),
             "data": None if origin.data is None else origin.data.as_dict(),
@@ -104,8 +107,8 @@ def check_about(
     place = about_path(path)
     if not place.exists():
         return
-    about = read_json(place, "what a label file belongs to")
-    if about.get("format") != FORMAT or not isinstance(about.get("videos"), str):
+    about = FORMAT.read_json(place)
+    if not isinstance(about.get("videos"), str):
         raise InputError(f"{place}: does not say what {Path(path).name} belongs to; delete it")
     if about["videos"] != origin.checksum(in_order=in_order):
         data = about.get("data")

@@ -1,5 +1,6 @@
 """What simple and ideal ways of removing labels earn in the environment: lines to draw beside a learning curve."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -38,15 +39,27 @@ def control_returns(
         f"no visual {store.header.never_visible}": no_visual_speech(train, store.header.never_visible_index),
         "truth": oracle(train),
     }
-    env = gymnasium.make(
-        LABEL_DENOISING, data=data, data_seed=data_seed, **{"observation": "indices", **arguments}
+    known = {name: labels for name, labels in controls.items() if labels is not None}
+    returns = mean_returns(
+        list(known.values()), episodes=episodes, seed=seed, data=data, data_seed=data_seed, **arguments
     )
+    return dict(zip(known, returns, strict=True))
+
+
+def mean_returns(
+    label_sets: Sequence[LabelSet], *, episodes: int, seed: int = 0, **arguments: Any
+) -> list[float]:
+    """Return the mean return of an episode in which exactly the labels that a set lacks are removed, for each set.
+
+    Args:
+        label_sets: of the training videos.
+        episodes: the mean is over so many; each is played with the same seeds for every set.
+        seed: of the first episode; the next ones follow.
+        **arguments: of rlld/LabelDenoising-v0.
+    """
+    env = gymnasium.make(LABEL_DENOISING, **{"observation": "indices", **arguments})
     seeds = range(seed, seed + episodes)
-    returns = {
-        name: float(np.mean([_episode_return(env, labels, one) for one in seeds]))
-        for name, labels in controls.items()
-        if labels is not None
-    }
+    returns = [float(np.mean([_episode_return(env, labels, one) for one in seeds])) for labels in label_sets]
     env.close()
     return returns
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from rlld_agents.baselines.rows import label_of
+from rlld_agents.labels.extremes import NEARLY_ALL
 from rlld_agents.reports.benchmark import (
     FEWEST_SEEDS,
     QUALITIES,
@@ -14,7 +15,7 @@ from rlld_agents.reports.benchmark import (
     score_cells,
 )
 from rlld_agents.reports.figures import Curves
-from rlld_agents.reports.results import SCORE_HEADS, markdown, page
+from rlld_agents.reports.results import SCORE_HEADS, markdown, mean_with_spread, page, with_spread
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
@@ -43,7 +44,7 @@ def markdown_text(results: Results, title: str) -> str:
         [
             label_of(name),
             *(
-                _with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s, len(results[name]))
+                with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s if len(results[name]) > 1 else None)
                 for m, s, best in cells
             ),
         ]
@@ -68,6 +69,7 @@ def markdown_text(results: Results, title: str) -> str:
             ],
             removal,
         ),
+        *_nearly_all_removed(results),
         "Cost: seconds of removal and of all, peak memory of the process, parameters; which validation labels",
         markdown(["", "removal (s)", "all (s)", "memory (MB)", "parameters", "validation labels"], cost),
     ]
@@ -131,9 +133,21 @@ def _differences(results: Results) -> list[str]:
     return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
 
 
-def _with_spread(mean: str, spread: float, seeds: int) -> str:
-    """Return the mean alone where one seed says nothing about spread."""
-    return f"{mean} ± {spread:.1f}" if seeds > 1 else mean
+def _nearly_all_removed(results: Results) -> list[str]:
+    """Return a sentence on rows whose parsers had hardly anything to learn from; nothing where there is none."""
+    names = [
+        label_of(name)
+        for name, rows in results.items()
+        if any(
+            np.mean([row["removal"][m]["rate"] for row in rows]) >= NEARLY_ALL for m in ("audio", "visual")
+        )
+    ]
+    if not names:
+        return []
+    return [
+        f"Warning: nearly all labels of a modality were removed by {', '.join(names)}. Parsers had hardly anything "
+        "to learn from: train the method longer, or leave it out."
+    ]
 
 
 def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -151,8 +165,7 @@ def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
     texts = [label_of(name)]
     for key in (*SCORE_NAMES, "return"):
-        means = np.array([np.mean(run[key][-number:]) for run in runs])
-        texts.append(f"{means.mean():.1f} ± {means.std(ddof=1) if len(means) > 1 else 0.0:.1f}")
+        texts.append(mean_with_spread(float(np.mean(run[key][-number:])) for run in runs))
     return texts
 
 

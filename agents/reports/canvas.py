@@ -66,9 +66,9 @@ def write_title(figure: "Figure", title: str) -> None:
 
 
 def save_figure(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, atomically."""
+    """Write a figure as PNG, atomically; its edges are where the drawing ends, so that no text is cut off."""
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+        figure.savefig(temporary, format="png", dpi=150, bbox_inches="tight", pad_inches=0.1)
 
 
 def shown(name: str, length: int = NAME_LENGTH) -> str:
@@ -99,9 +99,7 @@ def _matplotlib() -> Any:
     try:
         import matplotlib  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(
-            "figures need matplotlib; install it with: pip install -e '.[plot]' in your clone"
-        ) from error
+        raise InputError("figures need matplotlib; install it: pip install 'rlld-gym[plot]'") from error
     except (ValueError, OSError):
         return _imported_without_settings()
     return matplotlib

@@ -25,9 +25,9 @@ TABLE_SCORES = (
 
 
 def final_return(result: Mapping[str, Any]) -> float | None:
-    """Return the mean return of the last episodes; None of a control."""
+    """Return the mean return of an agent's last episodes, or of a control's; None where nothing was played."""
     returns = [row["return"] for row in result["curve"][-LAST_EPISODES:]]
-    return float(np.mean(returns)) if returns else None
+    return float(np.mean(returns)) if returns else result.get("return")
 
 
 def csv_text(results: Results) -> str:
@@ -65,7 +65,7 @@ def table(results: Results) -> str:
         "All ten scores, mean over seeds",
         markdown(["", *SCORE_HEADS], means),
         f"Learning and removals, mean over seeds; return: interquartile mean of the last {LAST_EPISODES} episodes' "
-        "mean [95 % bootstrap interval]",
+        "mean, of a control that of episodes in which just its labels are removed [95 % bootstrap interval]",
         markdown(
             [
                 "",

@@ -55,19 +55,19 @@ def _draw_curves(folder: Path, title: str) -> None:
 
 def result_tables(
     store: FeatureStore,
-    threshold: float,
     scores: Scores,
     quality: RemovalQuality,
     estimate: dict[str, Any] | None = None,
+    warning: str | None = None,
 ) -> str:
     """Return the Markdown tables of a run.
 
     Args:
         store: the data set.
-        threshold: above which the policy removed labels.
         scores: of the parsers.
         quality: of the removals from the training videos.
         estimate: the same, estimated on the validation videos; None: there is none.
+        warning: what is wrong with the removals; None: nothing.
     """
     tested = {name: rows for name, rows in scores.items() if all(rows)}
     parts = [results.no_test_scores(store.name)]
@@ -85,14 +85,11 @@ def result_tables(
             "removals by policies that did not learn from the video",
             results.estimate_table(estimate),
         ]
-    if not any(int(modality.removed.sum()) for modality in (quality.audio, quality.visual)):
-        parts.append(
-            f"The policy removed nothing: no removal probability is above {threshold}. "
-            "Rows of denoised and weak labels are therefore equal."
-        )
     if store.header.rule_note:
         parts.append(store.header.rule_note)
     deviations = results.deviation_table(tested)
     if deviations:
         parts += ["Standard deviation over the parsers", deviations]
+    if warning is not None:
+        parts.append(f"Warning: {warning}.")
     return "\n\n".join(parts)

@@ -163,19 +163,20 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
         if modality.noisy is not None:
             columns.append((f"{name}\ntruly noisy", modality.noisy / total))
     rates = np.stack([rate for _, rate in columns], axis=1)
-    figure = new_figure(2.6 + 1.15 * len(columns), 1.5 + 0.27 * len(classes))
+    names = [
+        f"{shown(name.replace('_', ' '))}  ({count})"
+        for name, count in zip(classes, quality.audio.labels, strict=True)
+    ]
+    longest = max(map(len, names))
+    figure = new_figure(0.4 + 0.08 * longest + 1.15 * len(columns), 1.5 + 0.27 * len(classes))
     axes = figure.subplots()
-    image = axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.imshow(rates, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), rate in np.ndenumerate(rates):
         text = "-" if np.isnan(rate) else f"{100 * rate:.0f}%"
         axes.text(
             column, row, text, ha="center", va="center", fontsize=8, color="white" if rate > 0.55 else INK
         )
     axes.set_xticks(range(len(columns)), [text for text, _ in columns])
-    names = [
-        f"{shown(name.replace('_', ' '))}  ({count})"
-        for name, count in zip(classes, quality.audio.labels, strict=True)
-    ]
     axes.set_yticks(range(len(classes)), names)
     axes.xaxis.tick_top()
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
@@ -186,8 +187,7 @@ def plot_removal(path: Path, quality: RemovalQuality, classes: Sequence[str], ti
     axes.tick_params(which="minor", length=0)
     if len(columns) == 4:
         axes.axvline(1.5, color="white", linewidth=7)
-    bar = figure.colorbar(image, ax=axes, shrink=0.5, label="share of the class's weak labels")
-    bar.outline.set_visible(False)
+    figure.supxlabel("share of the class's weak labels; in brackets their number", fontsize=9, color=INK)
     write_title(figure, title or "Removed labels per class")
     save_figure(figure, path)
 

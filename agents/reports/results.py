@@ -2,11 +2,12 @@
 
 import csv
 import io
+import shlex
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from statistics import mean, stdev
-from typing import Any
+from typing import Any, Final
 
 from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
 from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
@@ -16,6 +17,9 @@ SCORE_HEADS = tuple(
     f"{name.partition('_')[0]} {text}" if text == "A" else text for name, text in SCORE_COLUMNS
 )
 """Headings of the ten scores in a table without levels above them."""
+
+_COMMAND_WIDTH: Final = 112
+"""Letters of a line of a command, without what stands before and after it."""
 
 Scores = Mapping[str, Sequence[Mapping[str, float]]]
 
@@ -125,6 +129,44 @@ def page(parts: Iterable[str]) -> str:
 def _wrapped(text: str) -> str:
     fill = partial(textwrap.fill, width=116, break_long_words=False, break_on_hyphens=False)
     return "\n".join(map(fill, text.splitlines()))
+
+
+def made_with(command: str) -> str:
+    """Return the last section of a page of results: the shell command that makes them anew, in lines to be copied.
+
+    Args:
+        command: as `shlex.join` writes it.
+    """
+    lines = [""]
+    for unit in _units(shlex.split(command)):
+        longer = f"{lines[-1]} {unit}".strip()
+        if lines[-1] and len(longer) > _COMMAND_WIDTH:
+            lines.append(unit)
+        else:
+            lines[-1] = longer
+    text = " \\\n    ".join(lines)
+    return f"Made with\n\n```bash\n{text}\n```\n"
+
+
+def _units(words: Sequence[str]) -> Iterator[str]:
+    """Yield the quoted words of a command; an option stays with its first value."""
+    rest = list(map(shlex.quote, words))
+    while rest:
+        unit = rest.pop(0)
+        if unit.startswith("--") and rest and not rest[0].startswith("--"):
+            unit += f" {rest.pop(0)}"
+        yield unit
+
+
+def mean_with_spread(values: Iterable[float], digits: int = 1) -> str:
+    """Return the mean of values over seeds and their standard deviation, such as "61.2 ± 0.4"."""
+    known = list(values)
+    return with_spread(f"{mean(known):.{digits}f}", stdev(known) if len(known) > 1 else None, digits)
+
+
+def with_spread(text: str, deviation: float | None, digits: int = 1) -> str:
+    """Return a mean with a standard deviation; alone where it is None: one seed says nothing about spread."""
+    return text if deviation is None else f"{text} ± {deviation:.{digits}f}"
 
 
 def csv_value(value: Any) -> Any:

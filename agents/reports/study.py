@@ -10,6 +10,7 @@ from rlld_agents.reports import study_figures as figures
 from rlld_agents.reports.benchmark import Results
 from rlld_agents.reports.canvas import draw_or_warn
 from rlld_agents.reports.figures import plot_convergence
+from rlld_agents.reports.results import made_with
 from rlld_gym.files import write_text
 
 
@@ -37,7 +38,7 @@ def write_benchmark(
     """
     text = tables.markdown_text(results, "\n\n".join([title, *notes]))
     write_text(folder / "results.csv", benchmark.csv_text(results, classes))
-    write_text(folder / "results.md", f"{text}\nMade with\n\n    {command}\n")
+    write_text(folder / "results.md", f"{text}\n{made_with(command)}")
     write_text(folder / "results.tex", benchmark.latex_text(results, title))
     scores, removal, convergence = _places(folder, "scores", "removal", "convergence")
     draw_or_warn(str(scores), lambda: figures.plot_scores(scores, results, title))
@@ -61,7 +62,7 @@ def write_comparison(
     """Write compare.csv, compare.md, compare.tex, learning curves and bars; arguments as `write_benchmark`."""
     text = "\n\n".join([title, *notes, compare.table(results)])
     write_text(folder / "compare.csv", compare.csv_text(results))
-    write_text(folder / "compare.md", f"{text}\n\nMade with\n\n    {command}\n")
+    write_text(folder / "compare.md", f"{text}\n\n{made_with(command)}")
     write_text(folder / "compare.tex", benchmark.latex_text(results, title))
     curves, scores = _places(folder, "curves", "scores")
     if any(rows[0]["curve"] for rows in results.values()):

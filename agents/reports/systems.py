@@ -4,14 +4,14 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, Final
 
 from rlld_agents.baselines.rows import LABEL_SETS
 from rlld_agents.baselines.systems import SYSTEMS
 from rlld_agents.reports.benchmark import Results, published_rows
 from rlld_agents.reports.canvas import draw_or_warn
-from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown, page
+from rlld_agents.reports.results import SCORE_HEADS, csv_value, made_with, markdown, mean_with_spread, page
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_agents.reports.system_figures import plot_systems
 from rlld_gym.files import write_text
@@ -49,7 +49,7 @@ def write_systems(folder: Path, results: Results, title: str, command: str) -> s
         The tables, for people.
     """
     text = markdown_text(results, title)
-    write_text(folder / "systems.md", f"{text}\nMade with\n\n    {command}\n")
+    write_text(folder / "systems.md", f"{text}\n{made_with(command)}")
     write_text(folder / "systems.csv", csv_text(results))
     picture = Path("figures") / "systems.png"
     draw_or_warn(str(picture), lambda: plot_systems(folder / picture, by_system(results), title))
@@ -109,13 +109,8 @@ def _scores(systems: Mapping[str, Mapping[str, Any]], rule: str) -> str:
         for number, (labels, runs) in enumerate(sets.items()):
             values = ([run[rule][name] for run in runs] for name in SCORE_NAMES)
             name = "" if number else SYSTEMS[system].label
-            rows.append([name, labels_text(labels), *(_with_spread(value) for value in values)])
+            rows.append([name, labels_text(labels), *(mean_with_spread(value) for value in values)])
     return markdown(["", "labels", *SCORE_HEADS], rows)
-
-
-def _with_spread(values: Sequence[float]) -> str:
-    spread = f" ± {stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{mean(values):.1f}{spread}"
 
 
 def _gains(systems: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from rlld_gym.errors import InputError
+from rlld_gym.file_formats import FileFormat
 from rlld_gym.files import atomic_path
 from rlld_gym.os_errors import explain, require_readable
 
 CHECKPOINT_NAME = "checkpoint.pt"
-FORMAT = "rlld-checkpoint"
-VERSION = 1
+FORMAT = FileFormat(
+    "rlld-checkpoint", 1, "a checkpoint of this program", "name a run folder that rlld train wrote"
+)
 
 _ARRAY_KEY = "__numpy_array__"
 
@@ -31,7 +33,7 @@ def save_checkpoint(path: str | os.PathLike[str], state: dict[str, Any]) -> None
     Raises:
         TypeError: for any other type in ``state``.
     """
-    content = {"format": FORMAT, "version": VERSION, "state": _pack(state)}
+    content = {**FORMAT.head, "state": _pack(state)}
     # Into an open file: of a path, the temporary name would be part of the content.
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         torch.save(content, file)
@@ -47,12 +49,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{path}: no such checkpoint; name a run folder that has one, or train anew")
     content = load_weights(path)
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path}: not a checkpoint of this program; expected a file that rlld train wrote")
-    if content.get("version") != VERSION:
-        raise InputError(
-            f"{path}: checkpoint format version {content.get('version')}, this program reads {VERSION}; upgrade"
-        )
+    content = content if isinstance(content, dict) else {}
+    FORMAT.check(content, path)
     state = _unpack(content.get("state"))
     if not isinstance(state, dict):
         raise InputError(f"{path}: holds no state of a run; the file is damaged")

@@ -11,6 +11,7 @@ from typing import Any
 
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.errors import InputError
+from rlld_gym.file_formats import FileFormat
 from rlld_gym.files import read_json, write_json, write_sealed_json
 
 CONFIG_NAME = "config.json"
@@ -20,8 +21,7 @@ CONTROLS_NAME = "control_returns.json"
 SECONDS_NAME = "seconds.json"
 LOCK_NAME = "run.lock"
 """Is there while somebody writes to the folder, see `rlld_agents.runs.lock`; also after one that was killed."""
-FORMAT = "rlld-run"
-VERSION = 1
+FORMAT = FileFormat("rlld-run", 1, "the configuration of a run", "name a folder that rlld train wrote")
 PACKAGES = ("rlld-gym", "torch", "numpy", "gymnasium", "safetensors", "h5py")
 
 
@@ -56,8 +56,7 @@ def write_config(
     write_sealed_json(
         Path(folder) / CONFIG_NAME,
         {
-            "format": FORMAT,
-            "version": VERSION,
+            **FORMAT.head,
             "command": command,
             "experiment": dict(experiment),
             "data": dict(data),
@@ -82,11 +81,7 @@ def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> 
             f"{folder}: not a run folder, there is no {CONFIG_NAME}; name a folder that 'rlld train', "
             "'rlld compare' or 'rlld benchmark' wrote"
         )
-    config = read_json(path, "the configuration of a run")
-    if config.get("format") != FORMAT:
-        raise InputError(f"{path}: not the configuration of a run; expected a folder that rlld train wrote")
-    if config.get("version") != VERSION:
-        raise InputError(f"{path}: version {config.get('version')}, this program reads {VERSION}; upgrade")
+    config = FORMAT.read_json(path)
     made_with = " ".join(str(config.get("command", "")).split()[:2])
     if made_with != command:
         raise InputError(

@@ -93,8 +93,7 @@ class Setting:
         Raises:
             InputError: no recipe or no task network has that name.
         """
-        given = self._given_recipe
-        recipe = given if isinstance(given, Recipe) else get_recipe(self.recipe_name)
+        recipe = self.whole_recipe
         if self._task_network is not None:
             recipe = recipe.with_network(self._task_network)
         find_network(recipe.network)
@@ -102,9 +101,14 @@ class Setting:
         return recipe if self._epochs is None else recipe.shortened(self._epochs)
 
     @property
+    def whole_recipe(self) -> Recipe:
+        """The recipe before it was given another network or length."""
+        return self._given_recipe if isinstance(self._given_recipe, Recipe) else get_recipe(self.recipe_name)
+
+    @property
     def undertrained(self) -> str:
         """What must be said beside scores of parsers with less than half of their epochs; else empty."""
-        whole = self._given_recipe if isinstance(self._given_recipe, Recipe) else get_recipe(self.recipe_name)
+        whole = self.whole_recipe
         if 2 * self.recipe.epochs >= whole.epochs:
             return ""
         return (
@@ -115,7 +119,7 @@ class Setting:
     @property
     def hidden_size(self) -> int:
         """Width of the networks."""
-        return int(self._given_hidden_size or self.store.attributes["hidden_size"])
+        return self._given_hidden_size or self.store.header.recommended.hidden_size
 
     @property
     def tensors(self) -> StoreTensors:
@@ -139,4 +143,4 @@ class Setting:
         given = self._given_recipe
         if isinstance(given, Recipe):
             return given.name
-        return given or str(self.store.attributes["recipe"])
+        return given or self.store.header.recommended.recipe

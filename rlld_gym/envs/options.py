@@ -101,13 +101,13 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
         Raises:
             InputError: there is no such recipe, or the data set is too small.
         """
-        recommended = header.attributes
-        recipe = get_recipe(recommended["recipe"] if self.recipe is None else self.recipe)
+        recommended = header.recommended
+        recipe = get_recipe(recommended.recipe if self.recipe is None else self.recipe)
         recipe = recipe if self.task_network is None else recipe.with_network(self.task_network)
         config = ProcessConfig(
             **{field.name: getattr(self, field.name) for field in fields(ProcessOptions)},
             recipe=for_segments(recipe, header.num_segments),
-            hidden_size=recommended["hidden_size"] if self.hidden_size is None else self.hidden_size,
+            hidden_size=recommended.hidden_size if self.hidden_size is None else self.hidden_size,
         )
         config.subset_size(header.counts["train"])
         return config

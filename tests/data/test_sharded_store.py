@@ -20,7 +20,6 @@ from rlld_gym.data.dense_videos import with_dense_videos
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.check import check_store
 from rlld_gym.data.store.feature_store import FeatureStore
-from rlld_gym.data.store.shards.check import check_shards
 from rlld_gym.data.store.shards.writing import write_shards
 from rlld_gym.errors import InputError
 from tests.data.stores import COUNTS, small_store
@@ -70,7 +69,7 @@ def test_sharded_is_single(tmp_path: Path, videos: int, make: Callable[[], Featu
     assert len(list((tmp_path / "shards").glob("shard-*.h5"))) == -(-sum(COUNTS.values()) // videos)
     assert_equal(sharded, single)
     assert sharded.fingerprint == single.fingerprint == make().fingerprint
-    assert check_shards(tmp_path / "shards") == check_store(tmp_path / "store.h5")
+    assert check_store(tmp_path / "shards") == check_store(tmp_path / "store.h5")
     assert not list(tmp_path.glob("*.partial"))
 
 
@@ -213,7 +212,7 @@ def test_damage_that_opening_finds(folder: Path, kind: str) -> None:
     damage(folder)
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         FeatureStore.open(folder)
-    assert check_shards(folder) == [str(caught.value)]
+    assert check_store(folder) == [str(caught.value)]
 
 
 FOUND_WHEN_READ: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -245,28 +244,44 @@ def test_damage_that_reading_finds(folder: Path, kind: str) -> None:
         FeatureStore.open(folder).to("cpu")
     shard = re.search(r"shard-\d+\.h5", message)
     assert shard is not None
-    problems = check_shards(folder)
+    problems = check_store(folder)
     assert any(shard[0] in problem for problem in problems), problems
 
 
-def test_order_of_shards_is_verified(tmp_path: Path) -> None:
-    write_shards(small_store(), tmp_path / "shards", 3)
-    edited(tmp_path / "shards", exchange)
-    assert any("their order, were changed" in problem for problem in check_shards(tmp_path / "shards"))
-    with pytest.raises(InputError, match="their order, were changed"):
-        FeatureStore.open(tmp_path / "shards").split("val")
+def exchanged(folder: Path) -> None:
+    """Write two shards whose places in the index are exchanged."""
+    write_shards(small_store(), folder, 3)
+    edited(folder, exchange)
 
 
-def test_video_in_two_shards(tmp_path: Path) -> None:
+def with_a_video_twice(folder: Path) -> None:
+    """Write a video into two shards."""
     store = small_store()
     names = ("tr_00000000_30_40", *(f"tr_0000000{i}_30_40" for i in range(1, 5)), "tr_00000000_30_40")
     splits = {name: store.split(name) for name in SPLITS}
     splits["train"] = replace(splits["train"], filenames=names)
     twice = FeatureStore(splits, classes=CLASSES, visual_2d_size=6, attributes={}, name="twice")
-    write_shards(twice, tmp_path / "shards", 3)
-    with pytest.raises(InputError, match="videos 0 and 5 have the same name 'tr_00000000_30_40'"):
-        FeatureStore.open(tmp_path / "shards").split("train")
-    assert any("tr_00000000_30_40" in problem for problem in check_shards(tmp_path / "shards"))
+    write_shards(twice, folder, 3)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "message", "problem"),
+    [
+        (exchanged, "their order, were changed", "their order, were changed"),
+        (
+            with_a_video_twice,
+            "videos 0 and 5 have the same name 'tr_00000000_30_40'",
+            "a file name that another video has: tr_00000000_30_40",
+        ),
+    ],
+)
+def test_shards_that_are_whole_and_do_not_go_together(
+    tmp_path: Path, damaged: Callable[[Path], None], message: str, problem: str
+) -> None:
+    damaged(tmp_path / "shards")
+    with pytest.raises(InputError, match=message):
+        FeatureStore.open(tmp_path / "shards").split("val")
+    assert any(problem in found for found in check_store(tmp_path / "shards"))
 
 
 def test_one_shard_is_no_store(folder: Path) -> None:

@@ -19,7 +19,7 @@ from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.reinforce.reinforce import POLICY_NAME
 from rlld_agents.runs.log import RunLog
 from rlld_agents.runs.setting import Setting
-from rlld_gym.data.store.check import FEWEST_VALIDATION
+from rlld_gym.data.store.problems import FEWEST_VALIDATION
 from rlld_gym.errors import InputError
 from rlld_gym.files import read_json, write_sealed_json
 from rlld_gym.progress import ProgressBar

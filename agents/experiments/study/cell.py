@@ -1,7 +1,7 @@
 """One cell of a study: a row with one seed, from removing labels to test scores."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +9,9 @@ from rlld_agents.baselines.base import (
     EPOCH_SELECTION,
     LAST_EPOCH,
     NO_VALIDATION_LABELS,
+    Context,
     Denoised,
+    environment_options,
     number_of_parameters,
 )
 from rlld_agents.baselines.rows import Row
@@ -19,6 +21,7 @@ from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.peak_memory import peak_memory, reset_peak_memory
 from rlld_agents.experiments.study.removal import remove_labels, write_left
 from rlld_agents.experiments.study.removal_summary import removal_summary
+from rlld_agents.labels.control_returns import mean_returns
 from rlld_agents.labels.revised import LabelSet
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
@@ -31,6 +34,9 @@ LABELS_FOLDER = "labels"
 DATA_FOLDER = "data"
 OF_DATA = ("data", "data_seed", "dense_videos", "dense_shift")
 """Options of a study that decide what data a row has."""
+
+CONTROL_EPISODES = 3
+"""Episodes that are played with a control's removals for its return."""
 
 REMOVAL_SHARE = 0.9
 """Share of a cell's progress that the removal takes; the rest is for the parser."""
@@ -100,7 +106,27 @@ class StudyCell:
             "parameters": number_of_parameters(network) + int(denoised.details.get("policy_parameters", 0)),
             "details": denoised.details,
             "curve": list(denoised.curve),
+            **self._played(config, setting, row, denoised),
         }
+
+    def _played(
+        self, config: StudyConfig, setting: Setting, row: Row, denoised: Denoised
+    ) -> dict[str, float]:
+        """Return what a control's removals earn in the environment of the agents, paid as the paper says.
+
+        Nothing where no agent is compared with it, or where the reward needs dense labels that are not there.
+        """
+        if not (config.plays_controls and row.control and has_dense_labels(setting.tensors["val"])):
+            return {}
+        arguments = environment_options(Context.of(setting, self.seed), self.name)
+        arguments |= asdict(config.environment) | {"reward": "paper"}
+        (played,) = mean_returns(
+            [LabelSet(denoised.audio, denoised.visual)],
+            episodes=CONTROL_EPISODES,
+            seed=CONTROL_EPISODES * self.seed,
+            **arguments,
+        )
+        return {"return": played}
 
     def _setting(self, config: StudyConfig, row: Row, folder: Path) -> Setting:
         """Return data, recipe, width and device of the cell."""

@@ -52,6 +52,8 @@ class StudyConfig(SettingOptions):
     changeable: ClassVar[frozenset[str]] = CHANGEABLE
     first: ClassVar[Mapping[str, Row]] = {}
     """Rows that have precedence where a name is used twice."""
+    plays_controls: ClassVar[bool] = False
+    """Whether the removals of controls are played in the environment, for a return beside those of agents."""
 
     dense_videos: int | None = None
     """Validation videos to keep, drawn anew for each seed; None: all."""
@@ -181,6 +183,7 @@ class CompareConfig(StudyConfig):
     command: ClassVar[str] = "rlld compare"
     noun: ClassVar[str] = "comparison"
     first: ClassVar[Mapping[str, Row]] = CONTROL_ROWS
+    plays_controls: ClassVar[bool] = True
 
     agents: tuple[AgentName, ...] = (
         "reinforce",

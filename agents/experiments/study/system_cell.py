@@ -103,12 +103,12 @@ class SystemCell:
     def setting(self, system: str) -> Setting:
         """Return data, recipe, width and device; options of the study that say otherwise have precedence."""
         config = self.config
-        attributes = config.setting().store.attributes
+        recommended = config.setting().store.header.recommended
         return Setting(
             config.data,
             config.data_seed,
-            recipe=system_recipe(system, str(attributes["recipe"])),
-            hidden_size=config.hidden_size or SYSTEMS[system].width(int(attributes["hidden_size"])),
+            recipe=system_recipe(system, recommended.recipe),
+            hidden_size=config.hidden_size or SYSTEMS[system].width(recommended.hidden_size),
             epochs=config.parser_epochs,
             device=config.device,
         )

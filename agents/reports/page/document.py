@@ -56,7 +56,8 @@ def page_html(page: Page) -> str:
 def _figure(text: str, png: bytes) -> str:
     source = base64.b64encode(png).decode()
     return (
-        f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{source}">'
+        f'<figure><div class="picture" tabindex="0">'
+        f'<img alt="{escape(text)}" src="data:image/png;base64,{source}"></div>'
         f"<figcaption>{escape(text)}</figcaption></figure>"
     )
 

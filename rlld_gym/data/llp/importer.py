@@ -32,7 +32,7 @@ from rlld_gym.data.llp.selection import Selection, with_features
 from rlld_gym.data.llp.teachers import read_teachers
 from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.feature_store import FeatureStore
-from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
+from rlld_gym.data.store.header import StoreHeader, default_attributes
 from rlld_gym.data.store.space import require_space
 from rlld_gym.errors import InputError
 from rlld_gym.progress import ProgressBar
@@ -138,6 +138,7 @@ def import_store(
     splits = selection.splits
     teachers = {} if teacher is None else _teachers(Path(teacher), splits["train"].filenames, layout)
     source = _source(root)
+    noted: dict[str, Any] = {key: source[key] for key in ("hidden_size", "recipe") if key in source}
     sizes = {stream: size for stream, size in scan.sizes.items() if size is not None}
     header = StoreHeader(
         name=str(source.get("name", target.stem)),
@@ -149,8 +150,7 @@ def import_store(
         visual_3d_size=sizes.get("visual_3d", 0),
         num_segments=layout.num_segments,
         attributes={
-            **DEFAULT_ATTRIBUTES,
-            **{key: source[key] for key in ("hidden_size", "recipe") if key in source},
+            **default_attributes(len(splits["train"].filenames), noted),
             **({} if never_visible is None else {"never_visible": never_visible}),
             "sources": {
                 **_sources(paths, loaded, limit, selection),

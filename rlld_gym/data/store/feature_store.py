@@ -50,8 +50,8 @@ class FeatureStore:
             splits: "train", "val" and "test", none of them empty, of equal sizes and dtypes.
             classes: the C class names.
             visual_2d_size: how many of the visual features, from the first, are 2D features.
-            attributes: JSON-able notes; "hidden_size" (recommended width, default 512), "recipe" (recommended
-                recipe, default "rlld") and "sources" are read by this package.
+            attributes: JSON-able notes; "hidden_size" and "recipe" (the recommended width and recipe; by
+                default `recommended_training` decides) and "sources" are read by this package.
             name: name of the data set, as tables show it.
             path: the file that the splits were read from.
 

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,13 +43,13 @@ from rlld_gym.data.store.seal import (
 )
 from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
+from rlld_gym.file_formats import FileFormat
 from rlld_gym.files import atomic_path
 from rlld_gym.os_errors import explain
 
-FORMAT: Final = "rlld-feature-store"
-SHARD_FORMAT: Final = "rlld-feature-shard"
+FORMAT: Final = FileFormat("rlld-feature-store", 1, "a feature store", REMAKE, version_key="format_version")
+SHARD_FORMAT: Final = replace(FORMAT, name="rlld-feature-shard", what="a shard of a feature store")
 """Of a file with some of a store's videos: the same, but splits may be empty."""
-FORMAT_VERSION: Final = 1
 FLAGS: Final = ("labels", "dense_audio", "dense_visual", "dense_known")
 """Datasets of zeros and ones."""
 FEATURES: Final = ("audio", "visual")
@@ -113,7 +114,7 @@ def fill_datasets(file: h5py.File, splits: Mapping[str, Split], counts: Mapping[
 def write_attributes(
     file: h5py.File,
     header: StoreHeader,
-    format_name: str = FORMAT,
+    kind: FileFormat = FORMAT,
     whole: Mapping[str, "hashlib._Hash"] | None = None,
 ) -> dict[str, str]:
     """Write a store's attributes, checksums of the datasets as they are now among them: the last step.
@@ -121,7 +122,7 @@ def write_attributes(
     Args:
         file: open for writing, with all its datasets.
         header: of the store, or of the shard.
-        format_name: which of the two it is.
+        kind: which of the two it is.
         whole: of a shard, the checksums of the whole store, which get its bytes, too.
 
     Returns:
@@ -138,8 +139,7 @@ def write_attributes(
         raise ValueError(f"a store's attributes cannot be written as JSON: {error}") from error
     checksums = {key: dataset_checksum(file[key], (whole or {}).get(key)) for key in datasets_in(file)}
     values = {
-        "format": format_name,
-        "format_version": FORMAT_VERSION,
+        **kind.head,
         "name": header.name,
         "counts": json.dumps(dict(header.counts)),
         "classes": json.dumps(list(header.classes)),
@@ -262,19 +262,12 @@ def cut_splits(path: Path, header: StoreHeader, arrays: dict[str, Any]) -> dict[
     return splits
 
 
-def header_in(file: h5py.File, format_name: str = FORMAT) -> StoreHeader:
+def header_in(file: h5py.File, kind: FileFormat = FORMAT) -> StoreHeader:
     """Check format, version, attributes and datasets of an open file, in this order; return the header."""
     where = f"feature store {file.filename}"
-    found = file.attrs.get("format")
-    if found == SHARD_FORMAT != format_name:
+    if kind is FORMAT and file.attrs.get("format") == SHARD_FORMAT.name:
         raise InputError(f"{where}: one shard of a store; name its folder, {Path(file.filename).parent}")
-    if found != format_name:
-        raise InputError(
-            f"{where}: format {found!r}; expected {format_name!r}: another kind of HDF5 file; {REMAKE}"
-        )
-    version = file.attrs.get("format_version")
-    if version != FORMAT_VERSION:
-        raise InputError(f"{where}: format version {version}; expected {FORMAT_VERSION}; upgrade rlld-gym")
+    kind.check(file.attrs, where)
     try:
         attributes = {
             **json.loads(file.attrs["extra"]),
@@ -291,7 +284,7 @@ def header_in(file: h5py.File, format_name: str = FORMAT) -> StoreHeader:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{where}: attributes are missing or damaged ({error}); {REMAKE}") from error
     for split, count in counts.items():
-        if count < (1 if format_name == FORMAT else 0):
+        if count < (1 if kind is FORMAT else 0):
             raise InputError(f"{where}: split {split!r} is empty; every split needs a video; {REMAKE}")
     shapes = _check_datasets(file, counts, len(classes), where)
     if not 0 < visual_2d_size <= shapes["visual"][2]:

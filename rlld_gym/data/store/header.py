@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from rlld_gym.data.classes import SPEECH_NAME, SPLITS
 from rlld_gym.data.fingerprint import FEATURES, LABELS, DataFingerprint, joint_checksum
 from rlld_gym.data.split import Split
+from rlld_gym.data.store.recommended import Training, recommended_training
 
-DEFAULT_ATTRIBUTES: Final[Mapping[str, Any]] = {"hidden_size": 512, "recipe": "rlld", "sources": {}}
-"""What a store says about itself where its maker said nothing."""
+
+def default_attributes(train_videos: int, noted: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what a store says about itself where its maker said nothing.
+
+    Args:
+        train_videos: how many training videos it has.
+        noted: "recipe" and "hidden_size" as the features' maker noted them, see `recommended_training`.
+    """
+    return {**recommended_training(train_videos, noted)._asdict(), "sources": {}}
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,11 @@ class StoreHeader:
                 "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
         return f'Rows and columns that say "Speech" are about the class "{self.never_visible}".'
+
+    @property
+    def recommended(self) -> Training:
+        """How to train on it, where nothing else is asked for."""
+        return Training(str(self.attributes["recipe"]), int(self.attributes["hidden_size"]))
 
     @property
     def network_sizes(self) -> dict[str, int]:
@@ -120,7 +133,7 @@ def header_of(
         visual_2d_size=visual_2d_size,
         visual_3d_size=train.visual.shape[-1] - visual_2d_size,
         num_segments=train.num_segments,
-        attributes={**DEFAULT_ATTRIBUTES, **attributes},
+        attributes={**default_attributes(len(train)), **attributes},
     )
 
 

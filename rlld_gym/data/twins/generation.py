@@ -15,6 +15,7 @@ from rlld_gym.data.classes import CLASSES, SPLITS
 from rlld_gym.data.llp.annotations import Annotations
 from rlld_gym.data.split import Split
 from rlld_gym.data.store.feature_store import FeatureStore
+from rlld_gym.data.store.recommended import recommended_training
 from rlld_gym.data.twins.departures import draw_shifted, with_dependent_noise, with_wrong_dense
 from rlld_gym.data.twins.features import Lift, SharedContext, draw_latents, draw_prototypes
 from rlld_gym.data.twins.labels import EventLabels, draw_events, draw_label_sets
@@ -182,14 +183,14 @@ def _store(
     splits: Mapping[str, Split], scale: TwinScale, seed: int, annotations: str, variant: str | None = None
 ) -> FeatureStore:
     sources = {"generator": "rlld_gym twin", "scale": scale.name, "seed": seed, "labels": annotations}
+    scale_note = {"recipe": scale.recipe, "hidden_size": scale.hidden_size}
     return FeatureStore(
         splits,
         classes=CLASSES,
         visual_2d_size=scale.visual_2d_size,
         attributes={
             "sources": sources if variant is None else sources | {"variant": variant},
-            "hidden_size": scale.hidden_size,
-            "recipe": scale.recipe,
+            **recommended_training(len(splits["train"]), scale_note)._asdict(),
         },
         name=twin_name(scale.name, variant),
     )

@@ -133,3 +133,21 @@ def test_results_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(words) == 0
     assert main(words) == 2
     assert "holds results already; choose another --out" in capsys.readouterr().err
+
+
+def test_an_undertrained_method_that_removes_nearly_all_labels_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["denoise", "--with", "tests.agents.experiments.own_denoisers:RemovesAll", *SMALL]
+    assert main([*words, "--out", str(tmp_path / "all")]) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    number = int(open_data("twin-tiny").split("train").labels.sum())
+    assert f"removes-all removed {number} of {number} audio labels and {number} of {number} visual" in warning
+    assert "leave --epochs out, its parsers had 1 of the recipe's 20" in warning
+
+
+def test_keeping_all_labels_on_purpose_is_no_reason_to_warn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path / "weak")]) == 0
+    assert "warning" not in capsys.readouterr().err

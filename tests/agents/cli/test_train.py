@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import inspect
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from rlld_gym import data
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.parsing.metrics import SCORE_NAMES
-from tests.agents.cli_runs import SMALL, small_run
+from tests.agents.cli_runs import SMALL, command_in, small_run
 
 LABEL_SETS = {"weak", "no_visual_speech", "denoised", "oracle"}
 
@@ -54,7 +55,7 @@ def test_the_run_folder_holds_all_that_was_promised(run: Path) -> None:
     for name in ("convergence", "scores", "removal"):
         assert (run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "| denoised " in (run / "results.md").read_text()
-    assert config["command"] in (run / "results.md").read_text()
+    assert command_in((run / "results.md").read_text()) == shlex.split(config["command"])
     assert load_file(run / "policy.safetensors")
     assert load_file(run / "task.safetensors")
     assert not list(run.rglob("*.partial"))
@@ -90,6 +91,13 @@ def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path)
         json.loads((folder / "result.json").read_text())["test"] for folder in (run, tmp_path / "again")
     ]
     assert scores[0] == scores[1]
+
+
+def test_a_policy_that_removes_nothing_is_a_warning_in_the_tables(tmp_path: Path) -> None:
+    run = small_run(tmp_path / "run", "--threshold", "0.999")
+    number = int(data.open_data("twin-tiny").split("train").labels.sum())
+    said = f"Warning: the policy removed 0 of {number} audio labels and 0 of {number} visual labels: the labels are"
+    assert said in (run / "results.md").read_text()
 
 
 def test_data_without_truth_have_no_oracle_and_no_precision(tmp_path: Path) -> None:

@@ -29,6 +29,13 @@ class RemoveFirst:
         return action
 
 
+class RemoveNothing(RemoveFirst):
+    """Keeps all labels."""
+
+    def act(self, observation: dict[str, NDArray[Any]], info: dict[str, Any]) -> NDArray[Any]:
+        return np.zeros_like(info["action_mask"])
+
+
 class Greedy(RemoveFirst):
     """Takes more steps than it may."""
 

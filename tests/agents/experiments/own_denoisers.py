@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rlld_agents.baselines import Context, Denoised
 from rlld_agents.baselines.base import weak_labels
 
@@ -19,6 +21,19 @@ class DropLast:
         visual = weak.copy()
         visual[:, -1] = False
         return Denoised(weak, visual)
+
+
+@dataclass(frozen=True)
+class RemovesAll:
+    """Trusts no label."""
+
+    @property
+    def name(self) -> str:
+        return "removes-all"
+
+    def denoise(self, context: Context) -> Denoised:
+        nothing = np.zeros_like(weak_labels(context))
+        return Denoised(nothing, nothing.copy())
 
 
 class NoDenoiser:

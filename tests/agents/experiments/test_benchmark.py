@@ -1,5 +1,6 @@
 import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from rlld_agents.experiments.study.study import Study
 from rlld_agents.labels.files import read_labels
 from rlld_gym.data import open_data
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
+from tests.agents.cli_runs import command_in
 
 METHODS = ["weak", "no_visual_speech", "jomold", "oracle"]
 OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1", "--workers", "1"]
@@ -37,7 +39,7 @@ def lines_of(folder: Path) -> list[dict[str, str]]:
 
 def test_the_folder_has_tables_pictures_and_the_command(folder: Path) -> None:
     text, config = (folder / "results.md").read_text(), json.loads((folder / "config.json").read_text())
-    assert config["command"] in text
+    assert command_in(text) == shlex.split(config["command"])
     for label in ("weak labels", "no visual Speech", "JoMoLD", "oracle"):
         assert f"| {label}" in text
         assert f"\n{label} & " in (folder / "results.tex").read_text()

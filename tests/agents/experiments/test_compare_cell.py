@@ -13,13 +13,15 @@ from rlld_agents.baselines.agents.denoiser import AgentDenoiser
 from rlld_agents.baselines.base import CannotOfferError, Denoised
 from rlld_agents.baselines.registry import find
 from rlld_agents.baselines.rows import AGENT_ROWS, CONTROL_ROWS
-from rlld_agents.experiments.study.cell import StudyCell
+from rlld_agents.experiments.study.cell import CONTROL_EPISODES, StudyCell
 from rlld_agents.experiments.study.config import AgentName, CompareConfig
 from rlld_agents.labels import controls
+from rlld_agents.reports.compare import final_return
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import SCORE_NAMES
+from tests.agents.experiments.own_agents import RemoveNothing
 
 OWN = "tests.agents.experiments.own_agents"
 ENVIRONMENT = EnvironmentOptions(batch_size=24, episode_length=2)
@@ -185,6 +187,31 @@ def test_a_control_that_the_data_cannot_offer_is_noted(
     monkeypatch.setattr(controls, "oracle", lambda _: None)
     with pytest.raises(CannotOfferError):
         result_of(tmp_path, "oracle")
+
+
+def test_the_return_of_a_control_is_that_of_an_agent_that_removes_the_same(tmp_path: Path) -> None:
+    control = result_of(tmp_path, "keep-all", seed=1)
+    assert control["curve"] == []
+    curves: list[list[dict[str, float]]] = []
+    for seed in range(CONTROL_EPISODES, 2 * CONTROL_EPISODES):
+        environment = {"data": "twin-tiny", "recipe": "compact-tiny", "hidden_size": 16}
+        environment |= dataclasses.asdict(ENVIRONMENT)
+        curves.append([])
+        RemoveNothing(Task(environment, seed, "cpu", 16, 24, curves[-1].append)).learn(2)
+    assert control["return"] == pytest.approx(np.mean([curve[0]["return"] for curve in curves]), rel=1e-4)
+    assert final_return(control) == control["return"]
+    returns = {
+        name: result_of(tmp_path / name, name)["return"] for name in ("random", "no-visual-speech", "oracle")
+    }
+    assert len({control["return"], *returns.values()}) == 4
+    assert "return" not in result_of(tmp_path / "agent", f"{OWN}:RemoveFirst")
+
+
+def test_a_control_is_paid_as_the_paper_says_whatever_agents_are_paid(tmp_path: Path) -> None:
+    credit = dataclasses.replace(ENVIRONMENT, reward="credit")
+    config = dataclasses.replace(CONFIG, environment=credit)
+    one = StudyCell(config, "keep-all", 0).run(tmp_path / "credit", lambda _: None)
+    assert one["return"] == result_of(tmp_path / "paper", "keep-all")["return"]
 
 
 def test_controls_and_agents_have_the_names_of_the_options() -> None:

@@ -1,6 +1,8 @@
 import csv
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,6 +17,7 @@ from rlld_agents.experiments.study.cells import result_path
 from rlld_agents.experiments.study.config import CompareConfig
 from rlld_agents.experiments.study.study import Study, cells_of
 from rlld_gym.envs.options import EnvironmentOptions
+from tests.agents.cli_runs import command_in
 
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [
@@ -56,8 +59,9 @@ def test_the_folder_has_tables_pictures_and_the_command(folder: Path) -> None:
     text = (folder / "compare.md").read_text()
     config = json.loads((folder / "config.json").read_text())
     assert "| reinforce" in text
-    assert "| keep-all" in text
-    assert config["command"] in text
+    learning = text.partition("Learning and removals")[2]
+    assert re.search(r"\| keep-all +\| \d\.\d\d \[", learning), "a control has a return, too"
+    assert command_in(text) == shlex.split(config["command"])
     for name in ("curves", "scores"):
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(PNG)
 

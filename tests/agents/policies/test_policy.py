@@ -139,7 +139,7 @@ def test_bad_policy_files_are_input_errors(tmp_path: Path) -> None:
         "truncated": file("truncated", content[: len(content) // 2]),
         "not a readable": file("text", b"not a policy"),
         "may be truncated": file("empty", b""),
-        "but not a policy": rewritten("foreign", {}),
+        "not a policy": rewritten("foreign", {}),
         "version 2": rewritten("newer", {"format": "rlld-policy", "version": "2", "sizes": "{}"}),
         "do not agree": rewritten("other", {"format": "rlld-policy", "version": "1", "sizes": other_sizes}),
         "damaged": rewritten("json", {"format": "rlld-policy", "version": "1", "sizes": "{"}),

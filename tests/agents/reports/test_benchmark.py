@@ -143,3 +143,13 @@ def test_every_row_has_a_method_and_a_published_name_that_exists() -> None:
     assert published_rows({"weak": rows(1)}) == []
     with pytest.raises(InputError, match="expected some of weak"):
         row_of("unknown")
+
+
+def test_a_row_that_lost_nearly_all_labels_of_a_modality_is_named() -> None:
+    results = {"weak": rows(50, 51), "jomold": rows(20, 21), "ma": rows(30, 31)}
+    assert "Warning" not in markdown_text(results, "")
+    for row in results["jomold"]:
+        row["removal"]["visual"] = {**row["removal"]["visual"], "rate": 0.97}
+    assert "labels of a modality were removed by JoMoLD. Parsers" in " ".join(
+        markdown_text(results, "").split()
+    )

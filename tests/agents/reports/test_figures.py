@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from rlld_agents.labels.removal import removal_quality
 from rlld_agents.reports.figures import in_table_order, plot_convergence, plot_removal, plot_scores, smoothed
@@ -67,3 +68,17 @@ def test_removal_map_with_a_class_that_has_no_label(tmp_path: Path, known: bool)
     quality = removal_quality(original, original, visual, truth if known else None)
     plot_removal(tmp_path / f"removal{known}.png", quality, CLASSES, "twin-small")
     assert is_png(tmp_path / f"removal{known}.png")
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("number", [1, 4, 7, 100])
+def test_no_text_of_the_removal_map_is_cut_off(tmp_path: Path, number: int, known: bool) -> None:
+    labels = np.random.default_rng(3).random((50, number)) < 0.5
+    quality = removal_quality(labels, labels, labels, (labels, labels) if known else None)
+    classes = [f"Wind in the trees of a park, number {index}" for index in range(number)]
+    plot_removal(tmp_path / "removal.png", quality, classes, f"Removed labels ({'a-long-name-' * 5}, seed 0)")
+    ink = (imread(tmp_path / "removal.png")[..., :3] < 0.9).any(axis=-1)
+    edge = np.ones_like(ink)
+    edge[5:-5, 5:-5] = False
+    assert ink.any()
+    assert not ink[edge].any(), "what is cut off reaches the edge"

@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from rlld_gym.data.store.check import (
+from rlld_gym.data.store.file import split_rows
+from rlld_gym.data.store.problems import (
     checksum_problems,
     label_problems,
     name_problems,
     number_problems,
     value_problems,
 )
-from rlld_gym.data.store.file import split_rows
 from rlld_gym.data.store.shards.index import CHANGED_INDEX, RESHARD, ShardEntry, ShardIndex, read_index
 from rlld_gym.data.store.shards.reading import open_shard, read_shard_splits
 from rlld_gym.errors import InputError
 
 
 def check_shards(folder: Path) -> list[str]:
-    """Verify everything in a folder of shards: all that ``check_store`` does, in every shard and over all of them.
+    """Verify everything in a folder of shards: all that is in a store file, in every shard and over all of them.
 
     Args:
         folder: read once, in blocks of 16 MiB; names and weak labels of all videos are kept in memory.

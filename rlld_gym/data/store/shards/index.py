@@ -19,18 +19,20 @@ from rlld_gym.data.names import class_name_problem
 from rlld_gym.data.split import FEATURE_DTYPES
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.errors import InputError
-from rlld_gym.files import read_json, write_sealed_json
+from rlld_gym.file_formats import FileFormat
+from rlld_gym.files import write_sealed_json
 from rlld_gym.os_errors import explain
 
 INDEX_FILE: Final = "index.json"
-INDEX_FORMAT: Final = "rlld-sharded-store"
-INDEX_VERSION: Final = 1
-
 MOST_VIDEOS: Final = 100_000
 """Videos of a shard at most: 5.4 GB at LLP's sizes in float16."""
 
 RESHARD: Final = "put back the files of the folder, or make it again with 'rlld data shard'"
 """What helps where a folder cannot be used."""
+
+INDEX_FORMAT: Final = FileFormat(
+    "rlld-sharded-store", 1, "the index of a sharded store", RESHARD, version_key="format_version"
+)
 
 CHANGED_INDEX: Final = (
     "the checksum over all shards differs from the index's: its entries, or their order, were changed"
@@ -92,8 +94,7 @@ class ShardIndex:
         write_sealed_json(
             folder / INDEX_FILE,
             {
-                "format": INDEX_FORMAT,
-                "format_version": INDEX_VERSION,
+                **INDEX_FORMAT.head,
                 "store": dataclasses.asdict(self.header),
                 "shards": [dataclasses.asdict(shard) for shard in self.shards],
             },
@@ -113,12 +114,7 @@ def read_index(folder: Path) -> ShardIndex:
             f"{folder}: a folder without {INDEX_FILE}; expected a store file, or a folder that 'rlld data shard' "
             "made"
         )
-    values = read_json(path, "the index of a sharded store")
-    if values.get("format") != INDEX_FORMAT:
-        raise InputError(f"{path}: format {values.get('format')!r}; expected {INDEX_FORMAT!r}; {RESHARD}")
-    if values.get("format_version") != INDEX_VERSION:
-        found = values.get("format_version")
-        raise InputError(f"{path}: format version {found}; expected {INDEX_VERSION}; upgrade rlld-gym")
+    values = INDEX_FORMAT.read_json(path)
     try:
         header = _header(values["store"])
         index = ShardIndex(header, tuple(ShardEntry.from_json(shard) for shard in values["shards"]))

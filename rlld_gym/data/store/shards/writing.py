@@ -20,7 +20,7 @@ from rlld_gym.data.store.file import (
     split_rows,
     write_attributes,
 )
-from rlld_gym.data.store.header import DEFAULT_ATTRIBUTES, StoreHeader
+from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.opening import writable_file
 from rlld_gym.data.store.shards.index import MOST_VIDEOS, ShardEntry, ShardIndex
 from rlld_gym.data.store.space import require_space
@@ -105,7 +105,7 @@ def _shard_header(whole: StoreHeader, pieces: Mapping[str, Split], number: int) 
     return dataclasses.replace(
         whole,
         counts={name: len(pieces[name]) for name in SPLITS},
-        attributes={**DEFAULT_ATTRIBUTES, "sources": {"shard": number, "of": whole.name}},
+        attributes={**whole.recommended._asdict(), "sources": {"shard": number, "of": whole.name}},
     )
 
 
