@@ -122,8 +122,10 @@ def environment_options(context: Context, method: str) -> dict[str, Any]:
     """Return the arguments of the environment on a context's data.
 
     Raises:
+        CannotOfferError: the validation videos have no dense labels: rewards are F-scores on them.
         InputError: the context does not say where the data set is.
     """
+    check_dense(context, method)
     if context.source is None:
         raise InputError(f"method {method!r}: needs a data set by name or path, to make the environment")
     data, data_seed = context.source

@@ -6,7 +6,6 @@ from typing import Any, Literal
 from rlld_agents.baselines.base import (
     Context,
     Denoised,
-    check_dense,
     environment_options,
     episode_progress,
     number_of_parameters,
@@ -62,7 +61,6 @@ class Joint:
             InputError: the validation videos have no dense labels, or are fewer than two, or the context does not
                 say where the data set is.
         """
-        check_dense(context, self.name)
         environment = environment_options(context, self.name) | asdict(self.environment)
         best = best_round(
             joint_rounds(

@@ -6,7 +6,6 @@ from typing import Literal
 from rlld_agents.baselines.base import (
     Context,
     Denoised,
-    check_dense,
     environment_options,
     episode_progress,
     number_of_parameters,
@@ -52,7 +51,6 @@ class RLLD:
         Raises:
             InputError: the validation videos have no dense labels, or the context does not say where the data are.
         """
-        check_dense(context, self.name)
         environment = environment_options(context, self.name) | asdict(self.environment)
         config = reward_only_config(episodes=self.episodes, class_share=self.class_share, seed=context.seed)
         policy, agent = make_reward_only(environment, config, context.data, context.hidden_size)

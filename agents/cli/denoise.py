@@ -1,7 +1,7 @@
 """``rlld denoise``: revised labels of a data set's training videos, as files."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from rlld_agents.baselines.base import Denoiser
     from rlld_agents.labels.removal import RemovalQuality
     from rlld_agents.runs.setting import Setting
     from rlld_gym.data import FeatureStore
@@ -63,6 +64,9 @@ class Denoise:
     """Epochs of a method's parsers, the recipe's schedule shrunk to fit; None: the recipe's own."""
     hidden_size: int | None = None
     """Width of a method's parsers; None: what the data set recommends."""
+    batch_size: int | None = None
+    """Videos in a state of the environment, for methods that learn in it; None: 128. A third of the training videos
+    must fill it."""
     device: str = "auto"
     """cpu, cuda, ...; auto takes the first GPU there is."""
     seed: int | None = None
@@ -132,7 +136,7 @@ class Denoise:
         from rlld_gym.devices import choose_device
 
         assert self.checkpoint is not None
-        for option in ("recipe", "task_network", "epochs", "hidden_size"):
+        for option in ("recipe", "task_network", "epochs", "hidden_size", "batch_size"):
             if getattr(self, option) is not None:
                 raise InputError(f"--{option.replace('_', '-')}: is for --with; a policy trains no parser")
         rule = removal_rule_of(self.checkpoint, self.threshold, self.empty_rule)
@@ -156,10 +160,12 @@ class Denoise:
 
     def _by_method(self, name: str) -> _Outcome:
         """Return the data set and what a method of the benchmark leaves of its labels."""
-        from rlld_agents.baselines import Context, check_denoised, make
+        from rlld_agents.baselines import Context, check_denoised
+        from rlld_agents.baselines.base import check_dense
         from rlld_agents.baselines.controls import LabelSmoothing, Weak
         from rlld_agents.labels.extremes import extreme_removal
         from rlld_agents.runs.setting import Setting
+        from rlld_gym.envs.options import EnvironmentArguments, EnvironmentOptions
 
         for option in ("threshold", "empty_rule"):
             if getattr(self, option) is not None:
@@ -172,7 +178,7 @@ class Denoise:
                 raise InputError(f"--{option.replace('_', '-')}: found {value}, expected at least 1")
         if self.data is None:
             raise InputError("--data: needed with --with")
-        method = make(name)
+        method = self._method(name)
         seed = self.seed or 0
         setting = Setting(
             self.data,
@@ -184,6 +190,11 @@ class Denoise:
             device=self.device,
         )
         setting.check()
+        environment = getattr(method, "environment", None)
+        if isinstance(environment, EnvironmentOptions):  # refused before the work begins
+            check_dense(Context.of(setting, seed), method.name)
+            arguments = setting.environment_arguments() | asdict(environment)
+            EnvironmentArguments(**arguments).process_config(setting.store.header)
         with epochs_bar(name) as advance:
             denoised = method.denoise(Context.of(setting, seed, advance))
         check_denoised(denoised, setting.store.split("train").labels)
@@ -199,6 +210,20 @@ class Denoise:
                 else extreme_removal(quality, method.name, if_all=longer, if_nothing=longer)
             ),
         )
+
+    def _method(self, name: str) -> "Denoiser":
+        """Return the method, with the options of the environment that were asked for."""
+        from rlld_agents.baselines import make
+        from rlld_gym.envs.options import EnvironmentOptions
+
+        method = make(name)
+        if self.batch_size is None:
+            return method
+        if not isinstance(getattr(method, "environment", None), EnvironmentOptions):
+            raise InputError(
+                f"--batch-size {self.batch_size}: {name} does not learn in the environment; leave it out"
+            )
+        return make(name, environment=EnvironmentOptions(batch_size=self.batch_size))
 
 
 def _longer(setting: "Setting") -> str:

@@ -38,6 +38,7 @@ class ExperimentConfig(SettingOptions):
             "device",
             "workers",
             "profile",
+            "pickle_for_ma",
         }
     )
 
@@ -69,6 +70,8 @@ class ExperimentConfig(SettingOptions):
     "paper", on a GPU, and from Python one."""
     profile: bool = False
     """Measure which part of the run takes how long; a table, and profile.json in the run folder."""
+    pickle_for_ma: bool = False
+    """Also write need_to_change.pkl, which the published code of MA and CVCMS opens; nothing here reads it."""
     environment: EnvironmentOptions = field(default_factory=EnvironmentOptions)
     """Options of the environment."""
     agent: PresetReinforceConfig = _AGENT

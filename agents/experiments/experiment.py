@@ -155,7 +155,7 @@ class Experiment:
         train, kept, origin = self.store.split("train"), revised.label_set, LabelOrigin.of(self.store)
         path = self.folder / LABELS_NAME
         write_labels(path, train.filenames, self.store.classes, *kept, origin=origin)
-        write_exports(self.folder, origin, kept)
+        write_exports(self.folder, origin, kept, pickle_for_ma=self.config.pickle_for_ma)
         return revised, jobs
 
     def fixed_label_sets(self) -> dict[str, LabelSet]:

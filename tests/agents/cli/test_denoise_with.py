@@ -1,18 +1,24 @@
 """Methods of the benchmark as label files, and parsers trained on such files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rlld_agents.baselines import make
 from rlld_agents.cli import main
+from rlld_agents.cli.denoise import Denoise
 from rlld_agents.labels.files import read_labels
 from rlld_agents.labels.row_lists import read_row_lists, write_row_lists
-from rlld_gym.data import open_data
+from rlld_gym.data import FeatureStore, open_data
+from rlld_gym.data.classes import SPLITS
+from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.parsing.metrics import SCORE_NAMES
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.task_file import load_task_network
+from tests.data.stores import small_store
 
 SMALL = ["--data", "twin-tiny", "--epochs", "1", "--hidden-size", "16"]
 
@@ -85,6 +91,15 @@ def test_recipes_and_weak_labels(tmp_path: Path) -> None:
             "--epochs: found 0",
         ),
         (["denoise", "--checkpoint", "run", "--epochs", "3"], "--epochs: is for --with"),
+        (["denoise", "--checkpoint", "run", "--batch-size", "3"], "--batch-size: is for --with"),
+        (
+            ["denoise", "--with", "ma", "--data", "twin-tiny", "--batch-size", "8"],
+            "--batch-size 8: ma does not learn in the environment; leave it out",
+        ),
+        (
+            ["denoise", "--with", "joint", "--data", "twin-tiny", "--batch-size", "600"],
+            "subset 0.333333 of 1600 training videos is 533, less than the batch_size of 600",
+        ),
         (["train-parser", "--data", "twin-tiny", "--seeds", "0"], "--seeds: found 0, expected at least 1"),
         (
             ["train-parser", "--data", "twin-tiny", "--labels", "none.csv"],
@@ -151,3 +166,24 @@ def test_keeping_all_labels_on_purpose_is_no_reason_to_warn(
 ) -> None:
     assert main(["denoise", "--with", "weak", *SMALL, "--out", str(tmp_path / "weak")]) == 0
     assert "warning" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["paper", "scratch+label", "reinforce", "ppo-rates", "joint"])
+def test_without_dense_labels_methods_that_need_a_reward_are_refused_for_that_reason(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if method == "ppo-rates":
+        pytest.importorskip("stable_baselines3")
+    store = small_store()
+    splits = {name: replace(store.split(name), dense_audio=None, dense_visual=None) for name in SPLITS}
+    bare = FeatureStore(splits, classes=store.classes, visual_2d_size=6, attributes={}, name="bare")
+    bare.save(tmp_path / "bare.h5")
+    words = ["denoise", "--with", method, "--data", str(tmp_path / "bare.h5"), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "the validation videos have no dense labels to learn from" in capsys.readouterr().err
+
+
+def test_a_small_data_set_is_learned_in_small_batches(tmp_path: Path) -> None:
+    assert Denoise(tmp_path, with_="rlld", batch_size=24)._method("rlld") == make(
+        "rlld", environment=EnvironmentOptions(batch_size=24)
+    )

@@ -94,7 +94,8 @@ def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path)
 
 
 def test_a_policy_that_removes_nothing_is_a_warning_in_the_tables(tmp_path: Path) -> None:
-    run = small_run(tmp_path / "run", "--threshold", "0.999")
+    run = small_run(tmp_path / "run", "--threshold", "0.999", "--pickle-for-ma")
+    assert (run / "need_to_change.pkl").is_file()
     number = int(data.open_data("twin-tiny").split("train").labels.sum())
     said = f"Warning: the policy removed 0 of {number} audio labels and 0 of {number} visual labels: the labels are"
     assert said in (run / "results.md").read_text()
