@@ -168,6 +168,7 @@ def test_options_that_would_be_ignored_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_credit_goes_on_with_the_policy_of_each_round(run: Path, tmp_path: Path) -> None:
     """The first round's estimate is imitation's, as it was; the policy is another one."""
     folder = tmp_path / "run"
