@@ -103,7 +103,7 @@ def snes(task: Task, rate: float = 1.0) -> None:
 
 def cma_es(task: Task) -> None:
     """Move the policy by pycma's separable CMA-ES, mirrored as the others."""
-    import cma  # type: ignore[import-untyped] # noqa: PLC0415
+    import cma  # noqa: PLC0415
 
     options = {"popsize": POPULATION, "CMA_diagonal": True, "seed": task.seed + 1, "verbose": -9}
     strategy = cma.CMAEvolutionStrategy(_get(task.policy), reward_only_config().deviation, options)
