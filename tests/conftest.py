@@ -13,6 +13,7 @@ if "RLLD_CACHE" not in os.environ:
     os.environ["RLLD_CACHE"] = tempfile.mkdtemp(prefix="rlld-tests-")
     atexit.register(shutil.rmtree, os.environ["RLLD_CACHE"], ignore_errors=True)
 
+os.environ.setdefault("RAY_ADDRESS", "local")  # a cluster of their own, whatever else runs here
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
