@@ -45,11 +45,14 @@ CHEAP = LightOptions(streams=("r2plus1d_18",), weights={"r2plus1d_18": "random"}
 
 
 class SleepingActor:
-    """Takes batches of the real pipeline, waits until all actors are there, and sleeps."""
+    """Takes batches of the real pipeline, waits until all actors are there, and sleeps.
+
+    Travels by its content, so nothing in it may name a module that imports torch.
+    """
 
     seconds, workers, folder = 0.0, 1, ""
 
-    def __init__(self, options: ExtractOptions) -> None:
+    def __init__(self, options: object) -> None:
         self.begun = False
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
