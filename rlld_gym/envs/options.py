@@ -82,7 +82,9 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
         'where the task network is trained: `"cpu"`, `"cuda"`, `"cuda:1"`, ...; `"auto"`: a GPU if there is one',
     )
     render_mode: Literal["ansi", "rgb_array"] | None = option(
-        None, '`"ansi"` (a table) or `"rgb_array"` (a picture of the batch\'s labels)'
+        None,
+        '`"ansi"` (a table) or `"rgb_array"` (a picture of the batch\'s labels, of which Gymnasium\'s '
+        "`RecordVideo` makes a film with moviepy, the extra `video`)",
     )
 
     def __post_init__(self) -> None:

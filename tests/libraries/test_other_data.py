@@ -10,38 +10,13 @@ import numpy as np
 import pytest
 
 from rlld_gym.data import FeatureStore
-from rlld_gym.data.split import Split
 from tests.data.made_up import OWN
-
-BATCH, LENGTH = 8, 2
+from tests.libraries.own_data import BATCH, LENGTH, own_options, per_video
 
 
 @pytest.fixture(scope="module")
 def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return the environment's arguments for a small store."""
-    generator = np.random.default_rng(0)
-    splits = {}
-    for name, number in (("train", 48), ("val", 12), ("test", 12)):
-        labels = generator.random((number, 7)) < 0.3
-        labels[np.arange(number), generator.integers(7, size=number)] = True
-        dense = labels[:, None] & (generator.random((2, number, 20, 7)) < 0.7)
-        sizes = {"audio": 5, "visual": 11}
-        features = {
-            key: generator.normal(size=(number, 20, size)).astype("float16") for key, size in sizes.items()
-        }
-        names = tuple(f"{name} clip {row}" for row in range(number))
-        splits[name] = Split(
-            name, names, **features, labels=labels, dense_audio=dense[0], dense_visual=dense[1]
-        )
-    path = tmp_path_factory.mktemp("own") / "own.h5"
-    notes = {"hidden_size": 8, "recipe": "compact-tiny", "never_visible": "Wind"}
-    FeatureStore(splits, classes=OWN, visual_2d_size=7, attributes=notes, name="own").save(path)
-    start = {"task_start_epochs": 1}
-    return {"data": str(path), "batch_size": BATCH, "episode_length": LENGTH, "subset": 0.5, **start}
-
-
-def per_video(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name != "batch_size"}
+    return own_options(tmp_path_factory.mktemp("own"))
 
 
 def test_environments_fit_the_data(options: dict[str, Any]) -> None:
