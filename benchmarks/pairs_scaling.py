@@ -26,7 +26,7 @@ from rlld_agents.reinforce.branch_rewards import BranchRewards
 from rlld_agents.reinforce.parameter_exploration import ParameterExploration
 from rlld_agents.reinforce.policy_rollout import PolicyRollout, explored_parameters
 from rlld_agents.reinforce.reward_only import evidence_policy, paid_environment, reward_only_config
-from rlld_agents.reinforce.rollout_jobs import Job, rollout
+from rlld_agents.reinforce.rollout_jobs import rollout
 from rlld_agents.reports.results import markdown
 from rlld_agents.runs.setting import Setting
 
@@ -78,18 +78,20 @@ def played(options: argparse.Namespace) -> Episode:
     return Episode(policy, env, seconds, found)
 
 
-def update_seconds(episode: Episode, pairs: int, workers: int) -> float:
-    """Return the seconds of an update with workers that sleep."""
+def update_seconds(episode: Episode, pairs: Sequence[int], workers: int) -> list[float]:
+    """Return the seconds of an update with so many pairs each, with workers that sleep and have all begun."""
     sleeper = {"seconds": episode.seconds, "answer": pickle.dumps(episode.rollout)}
     ray_rollouts.Player = type("Sleeper", (SleepingPlayer,), sleeper)  # type: ignore[assignment, misc]
-    exploration = ParameterExploration(episode.policy, reward_only_config(pairs=pairs))
+    found = []
     with ray_rollouts.rollouts_on_ray(episode.policy, episode.env, workers, BranchRewards(True)) as play:
-        values = {name: value.detach() for name, value in exploration.parameters.items()}
-        jobs: Sequence[Job] = [(values, seed) for seed in range(workers)]
-        play(jobs)
-        start = time.perf_counter()
-        exploration.play_and_update(play, torch.Generator().manual_seed(0), 0)
-        return time.perf_counter() - start
+        values = {name: value.detach() for name, value in explored_parameters(episode.policy).items()}
+        play([(values, seed) for seed in range(workers)])
+        for number in pairs:
+            exploration = ParameterExploration(episode.policy, reward_only_config(pairs=number))
+            start = time.perf_counter()
+            exploration.play_and_update(play, torch.Generator().manual_seed(0), 0)
+            found.append(time.perf_counter() - start)
+    return found
 
 
 def main() -> None:
@@ -110,8 +112,9 @@ def main() -> None:
     rows = []
     for workers in options.workers:
         with simulated_cluster(workers):
-            for pairs in options.pairs:
-                seconds = update_seconds(episode, pairs, workers)
+            for pairs, seconds in zip(
+                options.pairs, update_seconds(episode, options.pairs, workers), strict=True
+            ):
                 ideal = -(-2 * pairs // workers) * episode.seconds
                 numbers = [f"{value:.2f}" for value in (seconds, seconds - ideal, ideal)]
                 faster = 2 * pairs * episode.seconds / seconds
