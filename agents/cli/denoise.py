@@ -110,7 +110,7 @@ class Denoise:
         from rlld_agents.labels.exports import write_exports
         from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.reports.results import removal_table
+        from rlld_agents.reports.results import epoch_note, removal_table
 
         outcome = self._by_policy() if self.with_ is None else self._by_method(self.with_)
         store, audio, visual, scores = outcome[:4]
@@ -120,8 +120,8 @@ class Denoise:
         paths += write_exports(self.out, origin, (audio, visual), pickle_for_ma=self.pickle_for_ma)
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
-        if self.with_ is not None and store.split("val").truth() is None:
-            print("The validation videos have no dense labels: parsers are those of the last epoch.\n")
+        if self.with_ is not None and (note := epoch_note(store.split("val"))):
+            print(f"{note}.\n")
         print("\n".join(f"wrote {path}" for path in paths))
         if (warning := outcome.warning(quality)) is not None:
             warnings.warn(warning, stacklevel=2)

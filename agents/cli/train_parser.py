@@ -62,7 +62,7 @@ class TrainParser:
 
     def _train(self) -> None:
         from rlld_agents.experiments.parsers import ParserJob, run_parser_job
-        from rlld_agents.reports.results import deviation_table, no_test_scores, score_table
+        from rlld_agents.reports.results import deviation_table, epoch_note, no_test_scores, score_table
         from rlld_agents.runs.setting import Setting
         from rlld_gym.files import write_sealed_json, write_text
 
@@ -93,6 +93,8 @@ class TrainParser:
             tables = [score_table({name: scores}), deviation_table({name: scores})]
             parts = "\n\nStandard deviation over the parsers\n\n".join(filter(None, tables))
             text = f"{title}\n\n{parts}\n"
+        if note := epoch_note(store.split("val")):
+            text += f"\n{note}.\n"
         write_text(self.out / "results.md", text)
         # Last: where it is, the work is done.
         result = {

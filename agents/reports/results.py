@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
 from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
+from rlld_gym.data.split import Split
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 SCORE_HEADS = tuple(
@@ -41,6 +42,13 @@ def score_table(scores: Scores) -> str:
         text = LABEL_SET_STYLE.get(label_set, (label_set,))[0]
         rows.append([text, *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)])
     return markdown(["parser trained on", *SCORE_HEADS], rows)
+
+
+def epoch_note(validation: Split) -> str:
+    """Return what must be said of parsers where no dense validation label says which epoch is best; else empty."""
+    if validation.truth() is not None:
+        return ""
+    return "The validation videos have no dense labels: parsers are those of the last epoch"
 
 
 def no_test_scores(name: str) -> str:

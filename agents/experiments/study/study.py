@@ -18,6 +18,7 @@ from rlld_agents.experiments.study.sweep import (
     skipped_of,
 )
 from rlld_agents.experiments.study.system_cell import SystemCell
+from rlld_agents.reports.results import epoch_note
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.reports.systems import write_systems
 from rlld_agents.runs.folder import write_config
@@ -77,7 +78,8 @@ class Study:
                 f"{self.store.name}: neither validation nor test videos have dense labels to score rows by; "
                 "'rlld denoise --with METHOD' needs none"
             )
-        self.notes = [note for note in (setting.undertrained, self.store.header.rule_note) if note]
+        notes = (setting.undertrained, epoch_note(self.store.split("val")), self.store.header.rule_note)
+        self.notes = [note for note in notes if note]
         if any("environment" in config.row(name).takes for name in self.names):
             arguments = setting.environment_arguments() | asdict(config.environment)
             EnvironmentArguments(**arguments).process_config(

@@ -10,6 +10,8 @@ import pytest
 from rlld_agents.baselines import make
 from rlld_agents.cli import main
 from rlld_agents.cli.denoise import Denoise
+from rlld_agents.experiments.study.config import BenchmarkConfig
+from rlld_agents.experiments.study.study import Study
 from rlld_agents.labels.files import read_labels
 from rlld_agents.labels.row_lists import read_row_lists, write_row_lists
 from rlld_gym.data import FeatureStore, open_data
@@ -168,16 +170,35 @@ def test_keeping_all_labels_on_purpose_is_no_reason_to_warn(
     assert "warning" not in capsys.readouterr().err
 
 
+def without_dense_labels(*names: str) -> FeatureStore:
+    store = small_store()
+    splits = {name: store.split(name) for name in SPLITS}
+    splits |= {name: replace(splits[name], dense_audio=None, dense_visual=None) for name in names}
+    return FeatureStore(splits, classes=store.classes, visual_2d_size=6, attributes={}, name="bare")
+
+
+@pytest.mark.parametrize("names", [("val",), ("val", "test"), ("test",)])
+def test_tables_say_where_parsers_are_those_of_the_last_epoch(names: tuple[str, ...], tmp_path: Path) -> None:
+    data = tmp_path / "bare.h5"
+    without_dense_labels(*names).save(data)
+    words = ["train-parser", "--data", str(data), "--epochs", "2", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    text = (tmp_path / "out" / "results.md").read_text()
+    assert ("parsers are those of the last epoch." in text) == ("val" in names)
+    assert ("| weak labels" in text) == ("test" not in names)
+    if len(names) == 1:
+        config = BenchmarkConfig(data=str(data), methods=("weak",), device="cpu")
+        notes = " ".join(Study(config, tmp_path / "study", progress=False).notes)
+        assert ("parsers are those of the last epoch" in notes) == ("val" in names)
+
+
 @pytest.mark.parametrize("method", ["paper", "scratch+label", "reinforce", "ppo-rates", "joint"])
 def test_without_dense_labels_methods_that_need_a_reward_are_refused_for_that_reason(
     method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if method == "ppo-rates":
         pytest.importorskip("stable_baselines3")
-    store = small_store()
-    splits = {name: replace(store.split(name), dense_audio=None, dense_visual=None) for name in SPLITS}
-    bare = FeatureStore(splits, classes=store.classes, visual_2d_size=6, attributes={}, name="bare")
-    bare.save(tmp_path / "bare.h5")
+    without_dense_labels("val", "test").save(tmp_path / "bare.h5")
     words = ["denoise", "--with", method, "--data", str(tmp_path / "bare.h5"), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert "the validation videos have no dense labels to learn from" in capsys.readouterr().err
