@@ -13,17 +13,26 @@ if "RLLD_CACHE" not in os.environ:
     os.environ["RLLD_CACHE"] = tempfile.mkdtemp(prefix="rlld-tests-")
     atexit.register(shutil.rmtree, os.environ["RLLD_CACHE"], ignore_errors=True)
 
+os.environ.setdefault("RAY_ADDRESS", "local")  # a cluster of their own, whatever else runs here
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
 
+RLLD_LONG = bool(os.environ.get("RLLD_LONG"))
+
+
+MARKERS = {
+    "gpu": (torch.cuda.is_available(), "needs a GPU"),
+    "long": (RLLD_LONG, "long; RLLD_LONG=1 runs it"),
+}
+"""Whether tests with a marker can run here, and the reason why not."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs a GPU where there is none."""
-    if torch.cuda.is_available():
-        return
+    """Leave out what needs a GPU where there is none, and what takes long unless it is asked for."""
     for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="needs a GPU"))
+        for name, (runs, reason) in MARKERS.items():
+            if item.get_closest_marker(name) and not runs:
+                item.add_marker(pytest.mark.skip(reason=reason))

@@ -2,12 +2,13 @@
 
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
+from rlld_agents.cli.store_options import StoreOptions, problem_lines
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
 from rlld_gym.data.store.recommended import faster_on_cpu
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
@@ -31,12 +32,6 @@ class Import:
     """Folder with vggish/ID.npy (T, Da), res152/ID.npy (8 T or T, D2) and r2plus1d_18/ID.npy (T, D3)."""
     out: Path
     """The store file to write, such as llp.h5."""
-    dtype: Literal["float16", "float32"] = "float16"
-    """How features are stored; float16 halves the file and refuses values beyond 65504."""
-    strict: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Refuse annotation files with broken rows instead of repairing them."""
-    limit: int | None = None
-    """Import only the first LIMIT training videos; validation and test stay whole."""
     no_3d: Annotated[tyro.conf.FlagCreatePairsOff[bool], tyro.conf.arg(name="no-3d")] = False
     """Import features without a 3D stream."""
     audio_folder: str = "vggish"
@@ -47,20 +42,10 @@ class Import:
     """Folder of the visual features of clips."""
     feature_file: str = "{id}.npy"
     """Name of a video's npy file in each folder: {id} is the first 11 characters of its name, {name} all of it."""
-    classes: Path | None = None
-    """Text file of the class names, one a line, in the order of all arrays; None: LLP's 25."""
     segments: int = 10
     """T: into how many segments a video is cut; features have a row for each."""
     frames_per_segment: int = 8
     """Rows of the 2D features in a segment, where there is not one row for each segment."""
-    never_visible: str | None = None
-    """The class that is heard and hardly ever seen, whose visual labels one of the controls removes; None: Speech,
-    or none where there is no such class."""
-    dense: Literal["all", "listed"] = "all"
-    """Validation and test videos without events in the dense files: "all": nothing happens in them; "listed":
-    nobody annotated them, and they are left out."""
-    skip_missing: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Leave out videos of which a feature file is missing; they are listed in OUT.skipped.txt."""
     teacher: Path | None = None
     """Folder of what segment-level teachers say of the training videos, as VALOR or LSLD leave it, or with
     audio/ID.npy and visual/ID.npy (10, 25) in [0, 1]; systems such as VALOR need it."""
@@ -68,6 +53,8 @@ class Import:
     """How many unusable files to print; all are counted."""
     defects: Path | None = None
     """Text file for a list of all defects of the annotation files, by file and line; their counts are printed."""
+    labels: StoreOptions = field(default_factory=StoreOptions)
+    """Labels, and how features are kept."""
 
     def run(self) -> int:
         """Import, print a table of the store and return the exit status 0.
@@ -77,40 +64,37 @@ class Import:
         """
         from rlld_gym.data.llp.annotations import load_annotations
         from rlld_gym.data.llp.importer import FeatureFilesError, import_store, skipped_path
-        from rlld_gym.data.llp.layout import LLP, DataLayout, read_classes
+        from rlld_gym.data.llp.layout import DataLayout
         from rlld_gym.data.llp.npy_layout import FeatureFolders
 
+        labels = self.labels
         layout = DataLayout(
-            classes=LLP.classes if self.classes is None else read_classes(self.classes),
+            classes=labels.class_names(),
             num_segments=self.segments,
             frames_per_segment=self.frames_per_segment,
             feature_file=self.feature_file,
-            dense=self.dense,
+            dense=labels.dense,
         )
         if self.defects is not None:
-            write_text(self.defects, load_annotations(self.annotations, self.strict, layout).report())
+            write_text(self.defects, load_annotations(self.annotations, labels.strict, layout).report())
         visual_3d = None if self.no_3d else self.visual_3d_folder
         try:
             store = import_store(
                 self.annotations,
                 self.features,
                 self.out,
-                dtype=self.dtype,
-                strict=self.strict,
-                limit=self.limit,
+                dtype=labels.dtype,
+                strict=labels.strict,
+                limit=labels.limit,
                 folders=FeatureFolders(self.audio_folder, self.visual_2d_folder, visual_3d),
                 layout=layout,
-                never_visible=self.never_visible,
-                skip_missing=self.skip_missing,
+                never_visible=labels.never_visible,
+                skip_missing=labels.skip_missing,
                 teacher=self.teacher,
                 progress=True,
             )
         except FeatureFilesError as error:
-            for problem in error.problems[: self.show]:
-                print(problem, file=sys.stderr)
-            if len(error.problems) > self.show:
-                hidden = len(error.problems) - self.show
-                print(f"... and {hidden} more; --show {len(error.problems)} lists all", file=sys.stderr)
+            print("\n".join(problem_lines(error.problems, self.show)), file=sys.stderr)
             raise
         print(store_table(self.out, store.header))
         if skipped_path(self.out).is_file():

@@ -1,27 +1,30 @@
-"""``rlld data extract``: features of raw videos, in the folders that ``rlld data import`` reads."""
+"""``rlld data extract``: features of raw videos, in the folders that ``rlld data import`` reads, or in a store."""
 
 import shlex
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+from rlld_agents.cli.store_options import StoreOptions, problem_lines
+from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
     from rlld_gym.data.extract.run import ExtractReport
     from rlld_gym.data.extract.sampling import TimeGrid
+    from rlld_gym.data.extract.worker import ExtractOptions
 
 _FOLDER_OPTIONS: Final = (
-    ("--audio-folder", "vggish", ("vggish", "clap")),
-    ("--visual-2d-folder", "res152", ("res152", "clip", "r2plus1d_18")),
-    ("--visual-3d-folder", "r2plus1d_18", ("r2plus1d_18",)),
+    ("audio", "--audio-folder", "vggish"),
+    ("visual_2d", "--visual-2d-folder", "res152"),
+    ("visual_3d", "--visual-3d-folder", "r2plus1d_18"),
 )
-"""Option of the import, its default, and the streams that it may name; 2D features may have a row for each segment,
-so a 3D stream alone can stand there."""
+"""Part of a store, its option of the import, and the option's default."""
 
 
 @dataclass(frozen=True)
 class Extract:
-    """Make features of raw videos: one npy file per video and stream, in the folders that rlld data import reads.
+    """Make features of raw videos: npy files that rlld data import reads; or, with their labels, a store.
 
     An interrupted extraction goes on where it stopped when the same command is given again. Needs PyAV, torchvision
     and, for clip and clap, transformers: pip install "rlld-gym[extract]".
@@ -29,8 +32,13 @@ class Extract:
 
     videos: Path
     """Folder of video files, named as in the annotation files, or by LLP's ids: mp4, mkv, webm, avi, ..."""
-    out: Path
-    """Folder for the features: OUT/STREAM/NAME.npy."""
+    out: Path | None = None
+    """Folder for the features: OUT/STREAM/NAME.npy. Give this or STORE."""
+    store: Path | None = None
+    """The store file to write, such as llp.h5: features and labels of the videos that ANNOTATIONS names. What is
+    done lies in STORE.features until the store is complete."""
+    annotations: Path | None = None
+    """With STORE: folder of the annotation files, as rlld data import takes it."""
     streams: tuple[Literal["vggish", "res152", "r2plus1d_18", "clip", "clap"], ...] = (
         "vggish",
         "res152",
@@ -56,63 +64,128 @@ class Extract:
     backend: Literal["process", "ray"] = "process"
     """process: this one; ray: actors of Ray Data, here or on a cluster (RAY_ADDRESS) that sees the same folders."""
     show: int = 20
-    """How many remarks on videos to print; all are in OUT/notes.tsv."""
+    """How many remarks on videos to print; all are in OUT/notes.tsv or STORE.notes.tsv."""
+    labels: StoreOptions = field(default_factory=StoreOptions)
+    """With STORE: labels, and how features are kept; as rlld data import takes them."""
 
     def run(self) -> int:
-        """Extract, print what was done and the command that imports it.
+        """Extract, print what was done and the command that imports it, or a table of the store.
 
         Returns:
-            The exit status: 0, or 1 where videos could not be decoded.
+            The exit status: 0; or 1 where videos could not be decoded, unless a store does without them.
 
         Raises:
-            InputError: options, folders, libraries or weights that cannot be used.
+            InputError: options, folders, annotation files, libraries or weights that cannot be used.
         """
-        from rlld_gym.data.extract.run import extract
         from rlld_gym.data.extract.sampling import TimeGrid
         from rlld_gym.data.extract.weights import parse_weights
         from rlld_gym.data.extract.worker import ExtractOptions
 
+        if (self.out is None) == (self.store is None):
+            found = "neither --out nor --store" if self.out is None else "both --out and --store"
+            raise InputError(
+                f"found {found}; expected --out FEATURES for npy files, or --store FILE --annotations DIR for a "
+                "store"
+            )
         grid = TimeGrid.of(self.seconds, self.segment_length, self.frames_per_second)
         weights = parse_weights(self.weights, self.streams)
         options = ExtractOptions(grid, self.streams, weights, self.device, self.batch)
+        if self.store is not None:
+            return self._run_store(self.store, options)
+        assert self.out is not None
+        return self._run_npy(self.out, options)
+
+    def _run_npy(self, out: Path, options: "ExtractOptions") -> int:
+        from rlld_gym.data.extract.run import extract
+
+        if self.annotations is not None or self.labels != StoreOptions():
+            raise InputError(
+                "--out: --annotations and options of labels are for --store; leave them to rlld data import"
+            )
         report = extract(
             self.videos,
-            self.out,
+            out,
             options,
             at_a_time=self.videos_at_a_time,
             workers=self.workers,
             backend=self.backend,
             progress=True,
         )
-        self._tell(report, grid)
+        self._tell(report, out, out / "notes.tsv")
+        print(f"\nimport with: {self._import_command(report, out, options.grid)}")
         return 1 if report.failed else 0
 
-    def _tell(self, report: "ExtractReport", grid: "TimeGrid") -> None:
-        """Print remarks on stderr, and counts, shapes and what to type next on stdout."""
+    def _run_store(self, path: Path, options: "ExtractOptions") -> int:
+        from rlld_agents.cli.data import store_table
+        from rlld_gym.data.extract.into_store import extract_into_store, notes_path, working_folder
+        from rlld_gym.data.llp.importer import FeatureFilesError, skipped_path
+
+        if self.annotations is None:
+            raise InputError("--store: needs --annotations, the folder of the annotation files")
+        labels = self.labels
+        try:
+            report = extract_into_store(
+                self.videos,
+                self.annotations,
+                path,
+                options,
+                classes=labels.class_names(),
+                dense=labels.dense,
+                never_visible=labels.never_visible,
+                dtype=labels.dtype,
+                strict=labels.strict,
+                limit=labels.limit,
+                skip_missing=labels.skip_missing,
+                at_a_time=self.videos_at_a_time,
+                workers=self.workers,
+                backend=self.backend,
+                progress=True,
+            )
+        except FeatureFilesError as error:
+            print("\n".join(problem_lines(error.problems, self.show)), file=sys.stderr)
+            raise
+        folder = working_folder(path)
+        self._tell(
+            report.extraction, path, folder / "notes.tsv" if report.store is None else notes_path(path)
+        )
+        if report.unannotated:
+            print(f"{report.unannotated} more videos of {self.videos} are in no annotation file")
+        if report.store is None:
+            print(
+                f"\nno store: restore the videos that failed, or leave them out with --skip-missing, and give the "
+                f"same command again; what is done is in {folder}"
+            )
+            return 1
+        print(f"\n{store_table(path, report.store.header)}")
+        if skipped_path(path).is_file():
+            print(f"\nvideos without features are listed in {skipped_path(path)}")
+        return 0
+
+    def _tell(self, report: "ExtractReport", out: Path, list_of_notes: Path) -> None:
+        """Print remarks on stderr, and counts and shapes on stdout."""
         notes = [note for found in report.notes.values() for note in found]
         for note in notes[: self.show]:
             print(note, file=sys.stderr)
         if len(notes) > self.show:
-            print(f"... and {len(notes) - self.show} more in {self.out / 'notes.tsv'}", file=sys.stderr)
+            print(f"... and {len(notes) - self.show} more in {list_of_notes}", file=sys.stderr)
         print(
-            f"{self.out}: {report.made} videos extracted, {report.before} were there, {len(report.failed)} failed"
+            f"{out}: {report.made} videos extracted, {report.before} were there, {len(report.failed)} failed"
         )
         for stream, shape in report.sizes.items():
             print(f"{stream:<14}({', '.join(map(str, shape))})")
-        print(f"\nimport with: {self._import_command(report, grid)}")
 
-    def _import_command(self, report: "ExtractReport", grid: "TimeGrid") -> str:
+    def _import_command(self, report: "ExtractReport", out: Path, grid: "TimeGrid") -> str:
         """Return the command that reads the features."""
-        words = ["rlld", "data", "import", "--annotations", "ANNOTATIONS", "--features", str(self.out)]
+        from rlld_gym.data.extract.store_streams import parts_of_store
+
+        words = ["rlld", "data", "import", "--annotations", "ANNOTATIONS", "--features", str(out)]
         words += ["--out", "STORE.h5"]
-        free = list(self.streams)
-        for option, default, names in _FOLDER_OPTIONS:
-            chosen = next((name for name in names if name in free), None)
+        parts = parts_of_store(self.streams)
+        for part, option, default in _FOLDER_OPTIONS:
+            chosen = parts.get(part)
             if chosen is None:
-                words += ["--no-3d"] if default == "r2plus1d_18" else [option, "FOLDER"]
-                continue
-            free.remove(chosen)
-            if chosen != default:
+                words += ["--no-3d"] if part == "visual_3d" else [option, "FOLDER"]
+            elif chosen != default:
                 words += [option, chosen]
         if not report.by_id:
             words += ["--feature-file", "{name}.npy"]

@@ -19,8 +19,8 @@ QUICK = {
     "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
-    "recipe_grid": f"{TINY} --methods jomold --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
-    "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 12 --episode-length 1 --out {out}/figure",
+    "recipe_grid": f"{TINY} --methods weak --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
+    "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 4 --episode-length 1 --out {out}/figure",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
     "reward_only_parts": "",
     "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
@@ -36,6 +36,10 @@ QUICK = {
 SLOW = (
     "compiled_step",
     "denoiser_speed",
+    "exploration_optimisers",
+    "extraction_scaling",
+    "pairs_scaling",
+    "preset_cost",
     "rllib_scaling",
     "robust_training",
     "reward_only_parts_report",
@@ -48,10 +52,15 @@ SLOW = (
 )
 """Programs that no options make as quick: only their start is tried."""
 
-HELPERS = {"turns"}
+HELPERS = {"more_parameters", "simulated_cluster", "turns"}
 """Modules that programs share."""
 
-LIBRARIES = {"rllib_scaling": "ray", "rollout_memory": "stable_baselines3"}
+LIBRARIES = {
+    "extraction_scaling": "ray.data",
+    "pairs_scaling": "ray",
+    "rllib_scaling": "ray",
+    "rollout_memory": "stable_baselines3",
+}
 
 
 @pytest.fixture(autouse=True)

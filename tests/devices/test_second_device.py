@@ -32,7 +32,20 @@ def data() -> StoreTensors:
     return open_data("twin-tiny").to("cpu")
 
 
-@pytest.mark.parametrize("recipe", ["rlld+cl", *(recipe.name for recipe in SYSTEM_RECIPES)])
+DEEP = ("mm_pyramid", "mm_cse")
+"""Systems of so many operations that a device on which each is looked at takes seconds."""
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "rlld+cl",
+        *(
+            pytest.param(recipe.name, marks=[pytest.mark.long] if recipe.name in DEEP else [])
+            for recipe in SYSTEM_RECIPES
+        ),
+    ],
+)
 def test_steps_of_every_recipe(recipe: str, data: StoreTensors, monkeypatch: pytest.MonkeyPatch) -> None:
     """Revision, rewards, credit, training, the next state and evidence."""
     config = ProcessConfig(

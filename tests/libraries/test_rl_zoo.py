@@ -32,6 +32,7 @@ def episodes(folder: Path) -> NDArray[np.float64]:
     return rows[rows[:, 2].argsort()]
 
 
+@pytest.mark.long
 def test_ppo_learns_planted_noise(tmp_path: Path) -> None:
     result = train(tmp_path, "rlld/PlantedNoise-v0", "--env-kwargs", "episode_length:8")
     returns = episodes(result)[:, 0] / 8

@@ -81,10 +81,7 @@ def _outcomes(
     options: ExtractOptions, works: Sequence[Work], at_a_time: int, workers: int
 ) -> Iterator[Outcome]:
     data = need("ray.data", "--backend ray")
-    absolute = [
-        {"work": json.dumps([str(w.path.resolve()), {s: str(p.resolve()) for s, p in w.targets.items()}])}
-        for w in works
-    ]
+    absolute = [{"work": text_of(work)} for work in works]
     sources = {s: _absolute(options.source(s)) for s in options.streams}
     with ray_session(workers + 1, "--backend ray") as ray:
         device = actors_device(options.device, ray.cluster_resources().get("GPU", 0))
@@ -117,6 +114,12 @@ def actors_device(device: str, gpus: float) -> str:
     if device != "cpu" and gpus < 1:
         raise InputError(f"--device {device} with --backend ray: the cluster has no GPU; say --device cpu")
     return device
+
+
+def text_of(work: Work) -> str:
+    """Return a work as it goes to an actor: JSON, with whole paths."""
+    targets = {stream: str(path.resolve()) for stream, path in work.targets.items()}
+    return json.dumps([str(work.path.resolve()), targets])
 
 
 def _work(text: str) -> Work:

@@ -12,8 +12,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rlld_gym.data.llp.annotated import annotated_videos
 from rlld_gym.data.llp.annotation_files import annotation_paths
-from rlld_gym.data.llp.annotations import Annotations, SplitAnnotations, load_annotations
+from rlld_gym.data.llp.annotations import Annotations, SplitAnnotations
 from rlld_gym.data.llp.layout import LLP, DataLayout
 from rlld_gym.data.llp.npy_layout import SOURCE_FILE, FeatureFolders
 from rlld_gym.data.llp.npy_scan import (
@@ -27,7 +28,7 @@ from rlld_gym.data.llp.npy_scan import (
     video_files,
 )
 from rlld_gym.data.llp.partial import PartialStore
-from rlld_gym.data.llp.selection import Selection, first_videos, with_features
+from rlld_gym.data.llp.selection import Selection, with_features
 from rlld_gym.data.llp.teachers import read_teachers
 from rlld_gym.data.split import TEACHERS
 from rlld_gym.data.store.feature_store import FeatureStore
@@ -119,19 +120,12 @@ def import_store(
             written), or hold NaN, infinity or values too large for float16.
         InputError: an option, an annotation file or a folder cannot be used, or the disk is too small.
     """
-    if dtype not in ("float16", "float32"):
-        raise InputError(f"dtype {dtype!r}: expected float16 or float32")
-    if limit is not None and limit < 1:
-        raise InputError(f"limit {limit}: expected at least 1 training video")
-    if never_visible is not None and never_visible not in layout.classes:
-        raise InputError(
-            f"never visible {never_visible!r}: no such class; expected one of {', '.join(layout.classes)}"
-        )
+    loaded, selection = annotated_videos(
+        annotations, layout, dtype=dtype, strict=strict, limit=limit, never_visible=never_visible
+    )
     root, target = Path(features), Path(out)
     streams = (folders or FeatureFolders()).streams()
-    loaded = load_annotations(annotations, strict, layout)
     paths = annotation_paths(Path(annotations))
-    selection = first_videos(loaded, limit)
     check_folders(root, streams)
     files = video_files(root, streams, selection.filenames, layout)
     with ProgressBar(len(files), "video", "scan", shown=progress) as bar:

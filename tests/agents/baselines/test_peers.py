@@ -152,6 +152,7 @@ def test_votes_are_in_the_order_of_the_videos() -> None:
     assert selected[trained.best_epoch - 1] == max(selected)
 
 
+@pytest.mark.long
 def test_planted_noise_is_forgotten_more_often_than_the_rest() -> None:
     """Labels that no feature speaks for get larger losses: .64 +- .02 and .68 +- .01 over five other seeds."""
     context = small_context(videos=400, epochs=20)

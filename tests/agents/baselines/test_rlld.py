@@ -42,6 +42,7 @@ def test_the_joint_loop_keeps_its_promises(name: str) -> None:
     assert (denoised.network is not None) == name.endswith("+cl")
 
 
+@pytest.mark.long
 def test_the_joint_loop_finds_noise() -> None:
     context = dataclasses.replace(whole_context(), recipe=get_recipe("compact-tiny"), hidden_size=32)
     denoised = make("imitation+rounds").denoise(context)

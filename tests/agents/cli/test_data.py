@@ -8,6 +8,7 @@ import pytest
 import tyro
 
 from rlld_agents.cli import main
+from rlld_agents.cli.common import CONFIG
 from rlld_agents.cli.data import Check, Import, Info, Twin
 from rlld_gym.data.llp.importer import FeatureFilesError
 from rlld_gym.data.store.feature_store import FeatureStore
@@ -22,7 +23,8 @@ from tests.shared_files import shared_path
 def rlld_data(*arguments: object) -> int:
     """Run ``rlld data`` with these arguments."""
     commands: dict[str, Any] = {"import": Import, "check": Check, "info": Info, "twin": Twin}
-    command = tyro.extras.subcommand_cli_from_dict(commands, args=[str(argument) for argument in arguments])
+    words = [str(argument) for argument in arguments]
+    command = tyro.extras.subcommand_cli_from_dict(commands, args=words, config=CONFIG)
     status: int = command.run()
     return status
 

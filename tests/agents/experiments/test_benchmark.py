@@ -16,7 +16,7 @@ from rlld_gym.parsing.metrics import SCORE_COLUMNS
 from tests.agents.cli_runs import command_in
 
 METHODS = ["weak", "no_visual_speech", "jomold", "oracle"]
-OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1"]
+OPTIONS = ["--data", "twin-tiny", "--hidden-size", "16", "--parser-epochs", "1", "--workers", "1"]
 PNG = b"\x89PNG"
 
 

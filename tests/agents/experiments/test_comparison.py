@@ -22,7 +22,7 @@ from tests.agents.cli_runs import command_in
 OWN = "tests.agents.experiments.own_agents"
 OPTIONS = [
     *("--data", "twin-tiny", "--steps", "4", "--batch-size", "24", "--episode-length", "2"),
-    *("--hidden-size", "16", "--parser-epochs", "1"),
+    *("--hidden-size", "16", "--parser-epochs", "1", "--workers", "1"),
 ]
 PNG = b"\x89PNG"
 

@@ -23,9 +23,9 @@ JOINT = (
     "--rounds",
     "1",
     "--parser-epochs",
-    "2",
+    "1",
     "--hidden-size",
-    "16",
+    "8",
     "--device",
     "cpu",
 )

@@ -168,10 +168,11 @@ def test_options_that_would_be_ignored_are_refused(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_credit_goes_on_with_the_policy_of_each_round(run: Path, tmp_path: Path) -> None:
     """The first round's estimate is imitation's, as it was; the policy is another one."""
     folder = tmp_path / "run"
-    assert main([*IMITATION, "--credit-episodes", "3", "--label-sets", "denoised", "--out", str(folder)]) == 0
+    assert main([*IMITATION, "--credit-episodes", "1", "--label-sets", "denoised", "--out", str(folder)]) == 0
     mine, others = (
         [json.loads(line) for line in (each / "metrics.jsonl").read_text().splitlines()]
         for each in (folder, run)

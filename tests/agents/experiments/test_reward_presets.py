@@ -13,8 +13,8 @@ from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.files import load_policy
 
-OPTIONS = ("--parser-epochs", "2", "--hidden-size", "16", "--device", "cpu", "--workers", "1")
-EPISODES = ("--episodes", "16", "--episode-length", "8", "--label-sets", "denoised", "weak")
+OPTIONS = ("--parser-epochs", "1", "--hidden-size", "8", "--device", "cpu", "--workers", "1")
+EPISODES = ("--episodes", "16", "--episode-length", "3", "--label-sets", "denoised", "weak")
 
 
 def command(preset: str, folder: Path, *options: str) -> list[str]:

@@ -19,6 +19,7 @@ from rlld_gym.envs.options import EnvironmentOptions
 OWN = "tests.agents.experiments.own_denoisers:DropLast"
 AGENT = "tests.agents.experiments.own_agents:RemoveFirst"
 SMALL = ["--data", "twin-tiny", "--hidden-size", "8", "--parser-epochs", "1", "--seeds", "1"]
+SMALL += ["--workers", "1"]
 STEPS = ["--steps", "2", "--batch-size", "24", "--episode-length", "2"]
 CONFIG = BenchmarkConfig(data="twin-tiny", hidden_size=8, parser_epochs=1)
 

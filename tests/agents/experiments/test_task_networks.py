@@ -24,7 +24,18 @@ def test_environments_with_any_parser_pass_gymnasiums_checker(system: str) -> No
 
 def test_policy_environment_and_final_parser_have_the_task_network(tmp_path: Path) -> None:
     system = "cpsp"
-    words = ["--episodes", "8", "--episode-length", "2", "--parser-epochs", "1", "--workers", "1"]
+    words = [
+        "--episodes",
+        "2",
+        "--pairs",
+        "1",
+        "--episode-length",
+        "2",
+        "--parser-epochs",
+        "1",
+        "--workers",
+        "1",
+    ]
     words += ["--label-sets", "denoised", "--task-network", system, "--out", str(tmp_path / "run")]
     assert main(["train", "--quick", "--preset", "rlld", *SMALL, *words]) == 0
     assert read_info(tmp_path / "run" / "task.safetensors").network == system

@@ -33,6 +33,7 @@ def rounds() -> list[JointRound]:
     return play(JointConfig(rounds=2))
 
 
+@pytest.mark.long
 def test_the_last_policy_ranks_better_than_the_rule_could() -> None:
     """Ranking visual Speech first and nothing else gives an area of about .79."""
     train = STORE.split("train")
@@ -46,6 +47,7 @@ def test_the_last_policy_ranks_better_than_the_rule_could() -> None:
     assert quality.visual.precision > 0.7
 
 
+@pytest.mark.long
 def test_a_parser_gains_from_the_removals() -> None:
     first, second = rounds()
     assert second.validation["segment_visual"] > first.validation["segment_visual"] + 3

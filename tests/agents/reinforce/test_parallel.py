@@ -112,6 +112,7 @@ def test_equal_returns_teach_nothing() -> None:
 # --------------------------------------------------------------------------- learning
 
 
+@pytest.mark.long
 def test_planted_noise_is_learned() -> None:
     """The best mean reward is 1. Three other seeds reach .90 to .93 in 450 episodes."""
     config = ReinforceConfig(episodes=440, learning_rate=1e-2)

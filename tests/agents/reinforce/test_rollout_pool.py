@@ -18,10 +18,10 @@ ENVIRONMENT: dict[str, Any] = {"episode_length": 4, "batch_size": 16, "task_star
 
 def learned_shift(rollout_workers: int) -> tuple[torch.Tensor, list[dict[str, float]]]:
     """Return what is learned on twin-tiny, and the rows of the log."""
-    setting = Setting("twin-tiny", hidden_size=16, device="cpu")
+    setting = Setting("twin-tiny", hidden_size=8, device="cpu")
     policy, agent = make_reward_only(
         {**setting.environment_arguments(), **ENVIRONMENT},
-        reward_only_config(episodes=8, pairs=2, rollout_workers=rollout_workers),
+        reward_only_config(episodes=4, pairs=1, rollout_workers=rollout_workers),
         setting.tensors,
         setting.hidden_size,
     )
@@ -38,7 +38,7 @@ def test_processes_play_what_this_one_would() -> None:
     finally:
         torch.set_num_threads(threads)
     torch.testing.assert_close(together, alone, rtol=1e-3, atol=1e-3)
-    assert [row["episode"] for row in rows] == [row["episode"] for row in others] == [4, 8]
+    assert [row["episode"] for row in rows] == [row["episode"] for row in others] == [2, 4]
     returns = [[row["rollout/ep_rew_mean"] for row in part] for part in (rows, others)]
     assert returns[0] == pytest.approx(returns[1], rel=1e-3)
 
