@@ -57,13 +57,16 @@ class Train:
                 "small settings are --recipe compact-tiny --hidden-size 32 --rounds 1",
                 file=sys.stderr,
             )
-        self.experiment.check_used()
+        experiment = self.experiment
+        if experiment.preset is None:
+            experiment = experiment.with_preset(experiment.setting().dense_videos)
+        experiment.check_used()
         begun_with = None
         if self.resume is not None:
             begun_with = fingerprint_of(read_config(self.resume), self.resume)
-            self.experiment.check_resumes(_config_of(self.resume), data_known=begun_with is not None)
+            experiment.check_resumes(_config_of(self.resume), data_known=begun_with is not None)
         with run_folder("rlld train", self.default_folder(), out=self.out, resume=self.resume) as folder:
-            Experiment(self.experiment, folder, cores=available_cores(), begun_with=begun_with).run()
+            Experiment(experiment, folder, cores=available_cores(), begun_with=begun_with).run()
             if self.report:
                 _report(folder)
         return 0

@@ -1,7 +1,7 @@
 """Every option of the main experiment, as data that goes into a run's config.json and comes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Final, Literal
 
 from rlld_agents.labels.removal_rule import RemovalRule
@@ -17,6 +17,9 @@ from rlld_gym.errors import InputError
 
 PresetName = Literal["rlld", "joint", "imitation", "paper"]
 LabelSetName = Literal["weak", "label_smoothing", "random", "no_visual_speech", "denoised", "oracle"]
+
+REWARDS_HELP_BELOW: Final = 300
+"""Dense validation videos up to which rewards improve on what imitation learns from them."""
 
 _AGENT = PresetReinforceConfig()
 
@@ -42,10 +45,11 @@ class ExperimentConfig(SettingOptions):
         }
     )
 
-    preset: PresetName = "imitation"
+    preset: PresetName | None = None
     """How the policy learns. "rlld": from the reward alone, REINFORCE over parameters in the environment; dense
     labels count through validation F-scores only. "imitation": from the validation videos' dense labels, in rounds
-    with a parser. "joint": imitation, then rewards. "paper": as published, REINFORCE over actions, new parsers."""
+    with a parser. "joint": imitation, then rewards. "paper": as published, REINFORCE over actions, new parsers.
+    None: "joint" with fewer than 300 dense validation videos, else "imitation", as good then and faster."""
     final: Literal["frozen", "online"] | None = None
     """The parser of the denoised labels: trained on them as they are, or with the policy in the loop, which decides
     anew before every epoch from the parser as it is; None: what suits the preset."""
@@ -98,8 +102,20 @@ class ExperimentConfig(SettingOptions):
         """Which labels the trained policy removes."""
         return RemovalRule(self.threshold, self.environment.empty_rule)
 
+    def with_preset(self, dense_videos: int) -> "ExperimentConfig":
+        """Return the same with a preset; where none is named, the one that is best in docs/reward_only.md.
+
+        Args:
+            dense_videos: validation videos with dense labels that the data set has.
+        """
+        if self.preset is not None:
+            return self
+        kept = dense_videos if self.dense_videos is None else min(self.dense_videos, dense_videos)
+        return replace(self, preset="joint" if 0 < kept < REWARDS_HELP_BELOW else "imitation")
+
     def check_used(self) -> None:
-        """Raise InputError for an option that the preset would silently ignore."""
+        """Raise InputError for an option that the preset, which must be named, would silently ignore."""
+        assert self.preset is not None
         unused, defaults = UNUSED[self.preset], ExperimentConfig().flat()
         for name, value in self.flat().items():
             if name in unused and value != defaults[name]:

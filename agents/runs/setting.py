@@ -122,6 +122,12 @@ class Setting:
         return self._given_hidden_size or self.store.header.recommended.hidden_size
 
     @property
+    def dense_videos(self) -> int:
+        """How many validation videos have dense labels."""
+        split = self.store.split("val")
+        return 0 if split.dense_audio is None else len(split)
+
+    @property
     def tensors(self) -> StoreTensors:
         """The data set's splits on the device, one copy per process; read-only."""
         return shared_tensors(self.data, str(self.device), self.data_seed)

@@ -21,9 +21,10 @@ _PRESETS: Mapping[str, Callable[[ExperimentConfig, Setting], Preset]] = {
 
 
 def make_preset(config: ExperimentConfig, setting: Setting) -> Preset:
-    """Return the preset that the options name.
+    """Return the preset that the options name; they must name one.
 
     Raises:
         InputError: the options or the data do not fit it.
     """
+    assert config.preset is not None
     return _PRESETS[config.preset](config, setting)

@@ -12,6 +12,8 @@ from safetensors.numpy import load_file
 
 from rlld_agents import PolicyEnsemble
 from rlld_agents.cli import main
+from rlld_agents.experiments.config import ExperimentConfig
+from rlld_agents.experiments.experiment import Experiment
 from rlld_agents.experiments.presets import imitation as presets
 from rlld_agents.imitation.joint import JointConfig, JointRound
 from rlld_agents.policies.files import load_policy
@@ -194,3 +196,37 @@ def test_a_run_that_imitates_keeps_its_threshold(run: Path, capsys: pytest.Captu
     assert main(["train", "--resume", str(run), "--threshold", "0.3"]) == 2
     assert "--threshold 0.3: the run was started with 0.5" in capsys.readouterr().err
     assert (run / "results.md").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("kept", "found", "preset"),
+    [
+        (None, 649, "imitation"),
+        (50, 649, "joint"),
+        (400, 649, "imitation"),
+        (400, 60, "joint"),
+        (None, 0, "imitation"),
+    ],
+)
+def test_rewards_are_added_where_dense_labels_are_few(kept: int | None, found: int, preset: str) -> None:
+    config = ExperimentConfig(dense_videos=kept)
+    assert config.with_preset(found).preset == preset
+    assert dataclasses.replace(config, preset="paper").with_preset(found).preset == "paper"
+
+
+def test_the_preset_is_known_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ExperimentConfig(data="twin-tiny", dense_videos=20)
+    assert Experiment(config, tmp_path / "run").config.preset == "joint"
+    words = [
+        "train",
+        "--quick",
+        "--dense-videos",
+        "20",
+        "--initial-removal",
+        ".3",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main(words) == 2
+    assert "the preset joint does not use it" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
