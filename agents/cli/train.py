@@ -59,7 +59,8 @@ class Train:
             )
         experiment = self.experiment
         if experiment.preset is None:
-            experiment = experiment.with_preset(experiment.setting().dense_videos)
+            setting = experiment.setting()
+            experiment = experiment.with_preset(setting.train_videos, setting.dense_videos)
         experiment.check_used()
         begun_with = None
         if self.resume is not None:

@@ -102,16 +102,18 @@ class ExperimentConfig(SettingOptions):
         """Which labels the trained policy removes."""
         return RemovalRule(self.threshold, self.environment.empty_rule)
 
-    def with_preset(self, dense_videos: int) -> "ExperimentConfig":
+    def with_preset(self, train_videos: int, dense_videos: int) -> "ExperimentConfig":
         """Return the same with a preset; where none is named, the one that is best in docs/reward_only.md.
 
         Args:
-            dense_videos: validation videos with dense labels that the data set has.
+            train_videos: training videos that the data set has; too few for an episode make it "imitation".
+            dense_videos: validation videos with dense labels that it has.
         """
         if self.preset is not None:
             return self
         kept = dense_videos if self.dense_videos is None else min(self.dense_videos, dense_videos)
-        return replace(self, preset="joint" if 0 < kept < REWARDS_HELP_BELOW else "imitation")
+        playable = self.environment.batch_size <= self.environment.subset * train_videos
+        return replace(self, preset="joint" if playable and 0 < kept < REWARDS_HELP_BELOW else "imitation")
 
     def check_used(self) -> None:
         """Raise InputError for an option that the preset, which must be named, would silently ignore."""

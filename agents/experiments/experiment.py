@@ -75,7 +75,7 @@ class Experiment:
         self.profile = Profile(self.setting.device) if config.profile else None
         with self._profiled():
             self.setting.check()
-        self.config = config.with_preset(self.setting.dense_videos)
+        self.config = config.with_preset(self.setting.train_videos, self.setting.dense_videos)
         self.store = self.setting.store
         self.fingerprint = self.store.fingerprint
         require_same(begun_with, self.fingerprint, f"{folder}: the run")

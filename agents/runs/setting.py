@@ -122,6 +122,11 @@ class Setting:
         return self._given_hidden_size or self.store.header.recommended.hidden_size
 
     @property
+    def train_videos(self) -> int:
+        """How many training videos there are."""
+        return len(self.store.split("train"))
+
+    @property
     def dense_videos(self) -> int:
         """How many validation videos have dense labels."""
         split = self.store.split("val")

@@ -34,6 +34,8 @@ class JointPreset:
         self.setting = setting
         self.agent_config = reward_only_config(config.agent)
         self.environment = {**setting.environment_arguments(), **dataclasses.asdict(config.environment)}
+        # Data or options that its episodes do not fit are refused before imitation, not after.
+        paid_environment(self.environment).close()
 
     def describe(self) -> str:
         """Return what is going to be done."""

@@ -210,8 +210,9 @@ def test_a_run_that_imitates_keeps_its_threshold(run: Path, capsys: pytest.Captu
 )
 def test_rewards_are_added_where_dense_labels_are_few(kept: int | None, found: int, preset: str) -> None:
     config = ExperimentConfig(dense_videos=kept)
-    assert config.with_preset(found).preset == preset
-    assert dataclasses.replace(config, preset="paper").with_preset(found).preset == "paper"
+    assert config.with_preset(1600, found).preset == preset
+    assert dataclasses.replace(config, preset="paper").with_preset(1600, found).preset == "paper"
+    assert config.with_preset(100, found).preset == "imitation", "an episode needs more training videos"
 
 
 def test_the_preset_is_known_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
