@@ -72,8 +72,8 @@ class TensorFormat:
         """
         metadata = read_metadata(path, self.file_name)
         self._format.check(metadata, path)
-        stored = metadata.pop(_ABOUT, None)
-        if stored is not None and stored != checksum_of(metadata):
+        sealed = bool({_ABOUT, _WEIGHTS} & metadata.keys())  # older files are not
+        if sealed and metadata.pop(_ABOUT, None) != checksum_of(metadata):
             raise _changed(path, f"what it says about the {self.noun}")
         return metadata
 
@@ -86,11 +86,12 @@ class TensorFormat:
         require_readable(path, f"a {self.noun}")
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
-                stored = (file.metadata() or {}).get(_WEIGHTS)
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except (SafetensorError, OSError, ValueError) as error:
             raise _unreadable(path, error) from error
-        if stored is not None and stored != _weights_checksum(tensors):
+        sealed = bool({_ABOUT, _WEIGHTS} & metadata.keys())
+        if sealed and metadata.get(_WEIGHTS) != _weights_checksum(tensors):
             raise _changed(path, f"the weights of the {self.noun}")
         return tensors
 
@@ -144,8 +145,8 @@ def _unreadable(path: str | os.PathLike[str], error: Exception) -> InputError:
 
 def _changed(path: str | os.PathLike[str], what: str) -> InputError:
     return InputError(
-        f"{path}: {what} was changed after the file was written (its checksum differs): the file is damaged; "
-        "restore it, or train anew"
+        f"{path}: {what} was changed after the file was written (its checksum differs, or is lost): the file is "
+        "damaged; restore it, or train anew"
     )
 
 

@@ -36,7 +36,9 @@ def test_older_files_have_one_half_and_unknown_gates_are_refused(tmp_path, key, 
     saved(path)
     with safe_open(path, framework="pt") as file:
         metadata = {
-            name: text for name, text in file.metadata().items() if name not in (key, "about_checksum")
+            name: text
+            for name, text in file.metadata().items()
+            if name not in (key, "about_checksum", "weights_checksum")
         }
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     save_file(tensors, path, metadata | ({} if value is None else {key: value}))
@@ -45,3 +47,14 @@ def test_older_files_have_one_half_and_unknown_gates_are_refused(tmp_path, key, 
     else:
         with pytest.raises(InputError, match="ajar"):
             load_task_network(path)
+
+
+@pytest.mark.parametrize("lost", ["about_checksum", "weights_checksum"])
+def test_a_checksum_that_is_lost_is_damage(tmp_path, lost):
+    path = tmp_path / "task.safetensors"
+    network = saved(path)
+    with safe_open(path, framework="pt") as file:
+        metadata = {name: text for name, text in file.metadata().items() if name != lost}
+    save_file(network.state_dict(), path, metadata)
+    with pytest.raises(InputError, match="differs, or is lost"):
+        load_task_network(path)
