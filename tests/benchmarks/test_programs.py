@@ -41,6 +41,7 @@ SLOW = (
     "denoiser_speed",
     "exploration_optimisers",
     "extraction_scaling",
+    "few_dense_videos",
     "pairs_scaling",
     "preset_cost",
     "rllib_scaling",
