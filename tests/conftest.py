@@ -18,21 +18,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
-import torch
 
-RLLD_LONG = bool(os.environ.get("RLLD_LONG"))
+
+def _has_gpu() -> bool:
+    # Imported when a test asks: what needs no torch is also tested where there is none.
+    import torch  # noqa: PLC0415
+
+    return torch.cuda.is_available()
 
 
 MARKERS = {
-    "gpu": (torch.cuda.is_available(), "needs a GPU"),
-    "long": (RLLD_LONG, "long; RLLD_LONG=1 runs it"),
+    "gpu": (_has_gpu, "needs a GPU"),
+    "long": (lambda: bool(os.environ.get("RLLD_LONG")), "long; RLLD_LONG=1 runs it"),
 }
 """Whether tests with a marker can run here, and the reason why not."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what needs a GPU where there is none, and what takes long unless it is asked for."""
-    for item in items:
-        for name, (runs, reason) in MARKERS.items():
-            if item.get_closest_marker(name) and not runs:
+    for name, (runs, reason) in MARKERS.items():
+        marked = [item for item in items if item.get_closest_marker(name)]
+        if marked and not runs():
+            for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -95,6 +95,7 @@ function outcome(videos, row, modality) {
   }
   cell.append(element("span", { class: removed ? "tag gone" : "tag stays" }, removed ? "removed" : "kept"));
   if (videos.isUncertain(row, modality)) cell.append(" ", element("span", { class: "tag doubt" }, "uncertain"));
+  if (videos.isGivenBack(row, modality)) cell.append(element("small", {}, "kept: else no label would be left"));
   const truth = videos.isTrue(row, modality);
   if (truth !== undefined) {
     const text = `truth: ${truth ? "" : "not "}${["heard", "seen"][modality]}`;

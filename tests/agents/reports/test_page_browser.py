@@ -144,6 +144,16 @@ def test_a_video_shows_its_tracks_and_is_told_to_screen_readers(page: Chrome) ->
     assert option.startswith("vid-00005_0_10: ")
 
 
+def test_a_label_that_stays_against_its_probability_says_why(page: Chrome) -> None:
+    video = int(np.flatnonzero(VIDEOS.given_back.any(axis=(1, 2)))[0])
+    _type(page, VIDEOS.names[video])
+    reasons = [cell.text for cell in page.find_elements("css selector", "#video .outcome")]
+    assert len(reasons) == 2 * VIDEOS.weak[video].sum()
+    assert all("kept: else no label would be left" in text for text in reasons)
+    _type(page, VIDEOS.names[int(np.flatnonzero(VIDEOS.removed.any(axis=(1, 2)))[0])])
+    assert "else no label" not in page.find_element("id", "video").text
+
+
 def test_untouched_labels_download_as_python_writes_them(page: Chrome, folder: Path) -> None:
     write_labels(folder / "expected.csv", VIDEOS.names, CLASSES, LEFT[:, 0], LEFT[:, 1])
     assert _downloaded(page, folder).read_bytes() == (folder / "expected.csv").read_bytes()
