@@ -72,6 +72,8 @@ def test_what_is_unknown_is_said_to_be_unknown() -> None:
     html = page_html(made_up_page(made_up_videos(known=False)))
     assert "noise, true" not in html
     assert "noise, learned" not in html
+    assert "noise that was kept" not in html
+    assert "noise that was kept" in page_html(made_up_page(made_up_videos()))
 
 
 def test_ten_thousand_videos_of_llps_size_stay_small() -> None:
