@@ -10,7 +10,7 @@ from rlld_agents.reports import study_figures as figures
 from rlld_agents.reports.benchmark import Results
 from rlld_agents.reports.canvas import draw_or_warn
 from rlld_agents.reports.figures import plot_convergence
-from rlld_agents.reports.results import made_with
+from rlld_agents.reports.results import made_with, page
 from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.files import write_text
 
@@ -67,7 +67,7 @@ def write_comparison(
 
     Rows have the names that ``--agents`` takes, whatever class the rule is about.
     """
-    text = "\n\n".join([title, *notes, compare.table(results)])
+    text = "\n\n".join([page([title, *notes]), compare.table(results)])
     write_text(folder / "compare.csv", compare.csv_text(results))
     write_text(folder / "compare.md", f"{text}\n\n{made_with(command)}")
     write_text(folder / "compare.tex", benchmark.latex_text(results, title, never_visible))

@@ -66,8 +66,8 @@ class StoreHeader:
                 "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
         return (
-            f'The rule among the controls is about the class "{self.never_visible}"; names of rows and columns in '
-            'files and options say "speech" all the same.'
+            f'The rule among the controls is about the class "{self.never_visible}"; files and options say '
+            '"speech" all the same.'
         )
 
     @property
