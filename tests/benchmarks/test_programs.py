@@ -33,6 +33,9 @@ QUICK = {
 }
 """Options with which a program takes seconds."""
 
+LONG = {"recipe_grid", "rates_learning", "rollout_memory"}
+"""Those of them that start processes or learn."""
+
 SLOW = (
     "compiled_step",
     "denoiser_speed",
@@ -84,7 +87,9 @@ def test_no_program_is_forgotten() -> None:
     assert {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - HELPERS == {*QUICK, *SLOW}
 
 
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in QUICK]
+)
 def test_a_program_runs(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

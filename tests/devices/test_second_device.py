@@ -32,8 +32,11 @@ def data() -> StoreTensors:
     return open_data("twin-tiny").to("cpu")
 
 
-DEEP = ("mm_pyramid", "mm_cse")
+DEEP = ("mm_pyramid", "mm_cse", "mgn")
 """Systems of so many operations that a device on which each is looked at takes seconds."""
+
+ALIKE = ("valor_plus", "valor-rlld", "dhhn-retrain")
+"""Systems whose operations are those of others."""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +44,7 @@ DEEP = ("mm_pyramid", "mm_cse")
     [
         "rlld+cl",
         *(
-            pytest.param(recipe.name, marks=[pytest.mark.long] if recipe.name in DEEP else [])
+            pytest.param(recipe.name, marks=[pytest.mark.long] if recipe.name in DEEP + ALIKE else [])
             for recipe in SYSTEM_RECIPES
         ),
     ],

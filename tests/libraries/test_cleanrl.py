@@ -18,7 +18,7 @@ def train(**options: Any) -> Any:
     return EXAMPLE["train"](EXAMPLE["Args"](**options))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_learns_planted_noise(seed: int) -> None:
     _, curve = train(
         env_id="rlld_gym:rlld/PlantedNoisePerVideo-v0",

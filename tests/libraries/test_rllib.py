@@ -62,8 +62,10 @@ def greedy_share(algorithm: Any, env: Any) -> float:
 
 @pytest.mark.parametrize(
     ("env_id", "options"),
-    [(PLANTED_VIDEOS, {"num_envs": 16}), (PLANTED, {"num_envs": 8, "learning_rate": 1e-2})],
-    ids=["per_video", "joint"],
+    [
+        pytest.param(PLANTED_VIDEOS, {"num_envs": 16}, id="per_video"),
+        pytest.param(PLANTED, {"num_envs": 8, "learning_rate": 1e-2}, id="joint", marks=pytest.mark.long),
+    ],
 )
 def test_learns_planted_noise(env_id: str, options: dict[str, Any]) -> None:
     algorithm = make(env_id, episode_length=8, policy={"hidden_size": 32}, **options)

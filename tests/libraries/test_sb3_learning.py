@@ -62,7 +62,7 @@ def greedy_share(model: Any, envs: VecEnv) -> float:
     return float(np.mean(paid))
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 @pytest.mark.parametrize(
     ("algorithm", "steps", "options"),
     [

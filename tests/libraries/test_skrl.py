@@ -49,13 +49,14 @@ def copies(env_id: str, num_envs: int, **options: Any) -> Any:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def test_learns_planted_noise_video_by_video(seed: int) -> None:
     _, returns = EXAMPLE["train"](per_video(), iterations=20, learning_rate=1e-2, seed=seed)
     assert np.mean(returns[:2]) < 0.7 * 8  # it was not known before
     assert np.mean(returns[-5:]) >= 0.9 * 8
 
 
+@pytest.mark.long
 def test_learns_planted_noise_on_joint_environments() -> None:
     envs = copies("rlld/PlantedNoise-v0", 8, episode_length=8)
     _, returns = EXAMPLE["train"](envs, iterations=30, rollouts=16)

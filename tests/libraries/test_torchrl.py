@@ -47,7 +47,7 @@ def evaluated(env: Any, actor: Any, steps: int, kind: ExplorationType) -> float:
         return float(env.rollout(steps, actor, break_when_any_done=False)["next", "reward"].mean())
 
 
-@pytest.mark.parametrize("view", ["joint", "per_video"])
+@pytest.mark.parametrize("view", [pytest.param("joint", marks=pytest.mark.long), "per_video"])
 def test_learns_planted_noise(view: str) -> None:
     if view == "joint":
         arguments = {"env_id": "rlld/PlantedNoise-v0", "copies": 8}

@@ -54,6 +54,7 @@ def test_equal_seeds_give_equal_episodes(both: dict[str, Path], options: dict[st
     assert seen[0].keys() >= {"index" if options["observation"] == "indices" else "audio"}
 
 
+@pytest.mark.long
 def test_equal_seeds_give_equal_runs(both: dict[str, Path], tmp_path: Path) -> None:
     runs = [small_run(tmp_path / name, "--data", str(path), "--no-report") for name, path in both.items()]
     for name in (

@@ -37,9 +37,17 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TRIED_ALREADY = ("rlld-frozen", "rlld+cl", "joint+cl", "imitation+rounds+cl")
 """Rows that differ in the final parser only."""
 
+LONG = ("joint", "imitation+rounds")
+"""Rows whose parts are tried by others, in turns."""
+
 
 @pytest.mark.parametrize(
-    "name", [name for name in (*ROWS, *list(ABLATIONS)[1:]) if name not in TRIED_ALREADY]
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if name in LONG else [])
+        for name in (*ROWS, *list(ABLATIONS)[1:])
+        if name not in TRIED_ALREADY
+    ],
 )
 def test_every_method_runs_on_llps_layout(store: Path, name: str, tmp_path: Path) -> None:
     if name == "cleanlab":

@@ -74,6 +74,7 @@ def test_the_policy_denoises_without_the_environment(run: tuple[str, Path], tmp_
     assert (tmp_path / "a" / "denoised_labels.csv").is_file()
 
 
+@pytest.mark.long
 def test_fewer_dense_videos_and_a_frozen_end(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert main(command("rlld", folder, "--dense-videos", "10", "--final", "frozen")) == 0

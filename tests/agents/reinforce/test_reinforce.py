@@ -202,16 +202,11 @@ def greedy_share(agent: Reinforce, env: PlantedNoiseEnv) -> float:
     ],
 )
 def test_planted_noise_is_learned(config: ReinforceConfig, reached: float, greedy: float) -> None:
-    first, last, mode = [], [], []
-    for seed in range(2):
-        agent = make_agent(dataclasses.replace(config, seed=seed), episode_length=3)
-        rewards = [row["rollout/ep_rew_mean"] / 3 for row in agent.learn()]
-        first.append(np.mean(rewards[:5]))
-        last.append(np.mean(rewards[-20:]))
-        mode.append(greedy_share(agent, PlantedNoiseEnv(episode_length=3)))
-    assert np.mean(first) < 0.3
-    assert np.mean(last) >= reached
-    assert np.mean(mode) >= greedy
+    agent = make_agent(config, episode_length=3)
+    rewards = [row["rollout/ep_rew_mean"] / 3 for row in agent.learn()]
+    assert np.mean(rewards[:5]) < 0.3
+    assert np.mean(rewards[-20:]) >= reached
+    assert greedy_share(agent, PlantedNoiseEnv(episode_length=3)) >= greedy
 
 
 # --------------------------------------------------------------------------- runs

@@ -152,7 +152,7 @@ def test_divergence_pulls_back_to_the_reference() -> None:
     env = NoCredit()
     policy, reference = make_policy(env, initial_removal=0.8), make_policy(env, seed=1)
     config = ReinforceConfig(
-        episodes=150, advantage="label", update_every=1, kl_coefficient=0.1, learning_rate=1e-2
+        episodes=75, advantage="label", update_every=1, kl_coefficient=0.1, learning_rate=2e-2
     )
     rows = Reinforce(policy, env, config, reference=reference).learn()
     assert rows[0]["train/kl"] > 0.5
@@ -190,7 +190,7 @@ def test_diagnostics_change_nothing_but_the_log(advantage: Any) -> None:
 
 def test_diagnostics_see_what_a_baseline_does() -> None:
     def mean_cosine(**options: Any) -> float:
-        config = ReinforceConfig(episodes=20, learning_rate=1e-5, gradient_diagnostics=True, **options)
+        config = ReinforceConfig(episodes=8, learning_rate=1e-5, gradient_diagnostics=True, **options)
         rows = make_credit_agent(config, batch_size=16, episode_length=8).learn()
         return float(np.mean([row["train/gradient_cosine"] for row in rows]))
 
