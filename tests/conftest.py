@@ -12,27 +12,34 @@ import tempfile
 if "RLLD_CACHE" not in os.environ:
     os.environ["RLLD_CACHE"] = tempfile.mkdtemp(prefix="rlld-tests-")
     atexit.register(shutil.rmtree, os.environ["RLLD_CACHE"], ignore_errors=True)
+    # Where Stable-Baselines3 would leave a folder of its own for each model that learns.
+    os.environ.setdefault("SB3_LOGDIR", os.path.join(os.environ["RLLD_CACHE"], "sb3"))
 
 os.environ.setdefault("RAY_ADDRESS", "local")  # a cluster of their own, whatever else runs here
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
-import torch
 
-RLLD_LONG = bool(os.environ.get("RLLD_LONG"))
+
+def _has_gpu() -> bool:
+    # Imported when a test asks: what needs no torch is also tested where there is none.
+    import torch  # noqa: PLC0415
+
+    return torch.cuda.is_available()
 
 
 MARKERS = {
-    "gpu": (torch.cuda.is_available(), "needs a GPU"),
-    "long": (RLLD_LONG, "long; RLLD_LONG=1 runs it"),
+    "gpu": (_has_gpu, "needs a GPU"),
+    "long": (lambda: bool(os.environ.get("RLLD_LONG")), "long; RLLD_LONG=1 runs it"),
 }
 """Whether tests with a marker can run here, and the reason why not."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave out what needs a GPU where there is none, and what takes long unless it is asked for."""
-    for item in items:
-        for name, (runs, reason) in MARKERS.items():
-            if item.get_closest_marker(name) and not runs:
+    for name, (runs, reason) in MARKERS.items():
+        marked = [item for item in items if item.get_closest_marker(name)]
+        if marked and not runs():
+            for item in marked:
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -171,7 +171,8 @@ def check_dense(context: Context, method: str) -> None:
     validation = context.data["val"]
     if validation.dense_audio is None or validation.dense_visual is None:
         raise CannotOfferError(
-            f"method {method!r}: the validation videos have no dense labels to learn from; leave it out"
+            f"method {method!r}: the validation videos have no dense labels to learn from; "
+            "take one that needs none, such as jomold"
         )
 
 

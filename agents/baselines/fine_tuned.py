@@ -139,6 +139,7 @@ class FineTunedByPPO:
             HybridAttentionActorCriticPolicy,
             PerVideoVecEnv,
         )
+        from rlld_agents.sb3.silent import log_nothing  # noqa: PLC0415
 
         policy = start_policy(context, self.name, self.warm_start, self.threshold)
         options = environment_options(context, self.name)
@@ -165,6 +166,7 @@ class FineTunedByPPO:
         )
         learner: Any = model.policy
         learner.actor_critic.policy.load_state_dict(policy.state_dict())
+        log_nothing(model)
         model.learn(self.episodes * EPISODE_LENGTH * env.num_envs)
         env.close()
         used = "dense, to learn from and as the reward"

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from rlld_agents.baselines.base import Denoiser
 from rlld_agents.baselines.registry import AGENTS, find
 from rlld_agents.baselines.systems import SYSTEMS
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.errors import InputError
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -223,10 +224,15 @@ def row_of(name: str) -> Row:
     return known[name]
 
 
-def label_of(name: str) -> str:
-    """Return what tables call a row: its label, or the name of a row that is in no table."""
+def label_of(name: str, never_visible: str | None = SPEECH_NAME) -> str:
+    """Return what tables call a row: its label, or the name of a row that is in no table.
+
+    Args:
+        name: of the row.
+        never_visible: the class that the rule is about; labels that say Speech say its name.
+    """
     known = known_rows()
-    return known[name].label if name in known else name
+    return known[name].label.replace(SPEECH_NAME, never_visible or SPEECH_NAME) if name in known else name
 
 
 def is_control(name: str) -> bool:

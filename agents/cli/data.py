@@ -285,6 +285,6 @@ def store_table(path: Path, header: StoreHeader) -> str:
 def _brief(value: Any) -> str:
     """Return a JSON value as one short text; checksums are cut to 12 characters."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_brief(entry)}" for key, entry in value.items())
+        return ", ".join(f"{key} {_brief(entry)}" for key, entry in value.items()) or "none"
     text = "-" if value is None else str(value)
     return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 
 class _Outcome(NamedTuple):
-    """A data set, what is left of its labels, and what to say where that is nearly nothing, or all of them."""
+    """A data set, what is left of its labels, what to say of that, and whether parsers were trained for it."""
 
     store: "FeatureStore"
     audio: "NDArray[np.bool_]"
     visual: "NDArray[np.bool_]"
     scores: "NDArray[np.float32] | None"
     warning: "Callable[[RemovalQuality], str | None]"
+    trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class Denoise:
         paths += write_exports(self.out, origin, (audio, visual), pickle_for_ma=self.pickle_for_ma)
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
-        if self.with_ is not None and (note := epoch_note(store.split("val"))):
+        if outcome.trained and (note := epoch_note(store.split("val"))):
             print(f"{note}.\n")
         print("\n".join(f"wrote {path}" for path in paths))
         if (warning := outcome.warning(quality)) is not None:
@@ -195,8 +196,15 @@ class Denoise:
             check_dense(Context.of(setting, seed), method.name)
             arguments = setting.environment_arguments() | asdict(environment)
             EnvironmentArguments(**arguments).process_config(setting.store.header)
+        trained = False
         with epochs_bar(name) as advance:
-            denoised = method.denoise(Context.of(setting, seed, advance))
+
+            def epoch_ended(done: int, total: int) -> None:
+                nonlocal trained
+                trained = True
+                advance(done, total)
+
+            denoised = method.denoise(Context.of(setting, seed, epoch_ended))
         check_denoised(denoised, setting.store.split("train").labels)
         on_purpose, longer = isinstance(method, Weak | LabelSmoothing), _longer(setting)
         return _Outcome(
@@ -209,6 +217,7 @@ class Denoise:
                 if on_purpose
                 else extreme_removal(quality, method.name, if_all=longer, if_nothing=longer)
             ),
+            trained,
         )
 
     def _method(self, name: str) -> "Denoiser":

@@ -5,21 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rlld_agents.experiments.parsers import result_path
-from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
+from rlld_agents.reports.figures import in_table_order, label_set_text
 from rlld_agents.reports.page.content import Chart
 from rlld_agents.runs.folder import CONTROLS_NAME
 from rlld_agents.runs.log import read_rows
+from rlld_gym.data.classes import SPEECH_NAME
 
 Row = Mapping[str, float]
 
 
-def learning_charts(folder: Path, label_sets: Iterable[str], seed: int) -> list[Chart]:
+def learning_charts(
+    folder: Path, label_sets: Iterable[str], seed: int, never_visible: str | None = SPEECH_NAME
+) -> list[Chart]:
     """Return the charts of a run: episodes of REINFORCE, rounds of imitation, epochs of the parsers.
 
     Args:
         folder: the run folder.
         label_sets: names of the labels that parsers were trained on.
         seed: of the first parser.
+        never_visible: the class that the rule among the label sets is about.
     """
     rows = read_rows(folder / "metrics.jsonl")
     rounds = read_rows(folder / "imitation" / "metrics.jsonl") or rows
@@ -43,7 +47,7 @@ def learning_charts(folder: Path, label_sets: Iterable[str], seed: int) -> list[
         Chart(
             "Validation F of the parsers, segment level, visual (%)",
             "epoch",
-            _epochs(folder, label_sets, seed),
+            _epochs(folder, label_sets, seed, never_visible),
         ),
     ]
     return [chart for chart in charts if chart.lines]
@@ -63,7 +67,9 @@ def _controls(folder: Path) -> dict[str, float]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
-def _epochs(folder: Path, label_sets: Iterable[str], seed: int) -> dict[str, list[tuple[float, float]]]:
+def _epochs(
+    folder: Path, label_sets: Iterable[str], seed: int, never_visible: str | None
+) -> dict[str, list[tuple[float, float]]]:
     """Return the validation scores of the first parser of each label set."""
     lines = {}
     for name in in_table_order(label_sets):
@@ -71,5 +77,5 @@ def _epochs(folder: Path, label_sets: Iterable[str], seed: int) -> dict[str, lis
         history = json.loads(path.read_text(encoding="utf-8"))["validation"] if path.is_file() else []
         points = [(row["epoch"], row["segment_visual"]) for row in history if "segment_visual" in row]
         if points:
-            lines[LABEL_SET_STYLE.get(name, (name, ""))[0]] = points
+            lines[label_set_text(name, never_visible)] = points
     return lines

@@ -116,7 +116,7 @@ def run_page(
         facts=_facts(folder, config, setting),
         # The command stands among the facts.
         tables=(folder / "results.md").read_text(encoding="utf-8").partition("\n\nMade with\n\n")[0],
-        charts=learning_charts(folder, config.label_sets, config.agent.seed),
+        charts=learning_charts(folder, config.label_sets, config.agent.seed, store.header.never_visible),
         figures=figures,
         quality=removal_quality(train.labels, *left, train.truth(), scores),
         videos=videos,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from rlld_agents.baselines.rows import known_rows, label_of
 from rlld_agents.reports.published import PUBLISHED
 from rlld_agents.reports.results import csv_value
 from rlld_agents.reports.statistics import bootstrap_mean_interval
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.parsing.metrics import SCORE_COLUMNS, SCORE_NAMES
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -22,6 +24,9 @@ NOT_RANKED = ("oracle",)
 
 FEWEST_SEEDS = 4
 """Seeds that a claim to be best needs: the bootstrap interval of two or three is little more than their range."""
+
+LATEX_SPECIAL = re.compile(r"([&%$#_{}])")
+"""What LaTeX does not take as it is in the names of rows and classes."""
 
 QUALITIES = ("rate", "precision", "recall", "auc")
 
@@ -103,8 +108,14 @@ def published_rows(results: Results) -> list[tuple[str, tuple[float, ...]]]:
     return [(name, PUBLISHED[name]) for name in dict.fromkeys(names) if name is not None]
 
 
-def latex_text(results: Results, title: str) -> str:
-    """Return the table in the layout of the papers: segment level left, event level right."""
+def latex_text(results: Results, title: str, never_visible: str | None = SPEECH_NAME) -> str:
+    """Return the table in the layout of the papers: segment level left, event level right.
+
+    Args:
+        results: the cells' results by row.
+        title: what was studied on what.
+        never_visible: the class that the rule among the rows is about.
+    """
     lines = [
         f"% {title}",
         "% mean and standard deviation over seeds; bold: better than every other row but the oracle",
@@ -120,7 +131,8 @@ def latex_text(results: Results, title: str) -> str:
             + (rf"{{\scriptsize$\pm${s:.1f}}}" if len(results[name]) > 1 else "")
             for m, s, best in cells
         ]
-        lines.append(f"{label_of(name)} & " + " & ".join(texts) + r" \\")
+        label = LATEX_SPECIAL.sub(r"\\\1", label_of(name, never_visible))
+        lines.append(f"{label} & " + " & ".join(texts) + r" \\")
     published = published_rows(results)
     if published:
         lines += [r"\hline", r"\multicolumn{11}{l}{\emph{Published, LLP (other data, single runs)}} \\"]

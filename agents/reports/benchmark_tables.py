@@ -17,6 +17,7 @@ from rlld_agents.reports.benchmark import (
 from rlld_agents.reports.figures import Curves
 from rlld_agents.reports.results import SCORE_HEADS, markdown, mean_with_spread, page, with_spread
 from rlld_agents.reports.statistics import bootstrap_mean_interval
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 LAST_EPISODES = 100
@@ -37,12 +38,20 @@ DIFFERENCES = (
 """Scores in which rows are compared with it."""
 
 
-def markdown_text(results: Results, title: str) -> str:
-    """Return the tables for people: scores, removals, cost, and the published rows in a block of their own."""
+def markdown_text(results: Results, title: str, never_visible: str | None = SPEECH_NAME) -> str:
+    """Return the tables for people: scores, removals, cost, and the published rows in a block of their own.
+
+    Args:
+        results: the cells' results by row.
+        title: what was studied on what.
+        never_visible: the class that the rule among the rows is about, without which removals are shown, too;
+            None: there is none.
+    """
+    labels = {name: label_of(name, never_visible) for name in results}
     bold = score_cells(results)
     rows = [
         [
-            label_of(name),
+            labels[name],
             *(
                 with_spread(f"**{m:.1f}**" if best else f"{m:.1f}", s if len(results[name]) > 1 else None)
                 for m, s, best in cells
@@ -50,26 +59,27 @@ def markdown_text(results: Results, title: str) -> str:
         ]
         for name, cells in bold.items()
     ]
-    removal = [_removal_row(name, rows_) for name, rows_ in results.items()]
-    cost = [_cost_row(name, rows_) for name, rows_ in results.items()]
-    beaten = _differences(results)
+    kinds = QUALITIES if never_visible is None else (*QUALITIES, *WITHOUT_SPEECH)
+    rest = [] if never_visible is None else [f"without {never_visible}: precision", "recall", "AUC"]
+    removal = [_removal_row(labels[name], rows_, kinds) for name, rows_ in results.items()]
+    cost = [_cost_row(labels[name], rows_) for name, rows_ in results.items()]
     parts = [
         title,
         "Test F-scores (%): mean ± standard deviation over the seeds. Bold: better than every other row but the "
         f"oracle, the 95 % bootstrap interval of the paired difference above 0 with at least {FEWEST_SEEDS} seeds",
         markdown(["", *SCORE_HEADS], rows),
-        *beaten,
+        *_differences(results, labels),
         "Removed labels, mean over the seeds; AUC: how well the method ranks noisy labels",
         markdown(
             [
                 "",
                 *("audio removed", "precision", "recall", "AUC"),
                 *("visual removed", "precision", "recall", "AUC"),
-                *("without Speech: precision", "recall", "AUC"),
+                *rest,
             ],
             removal,
         ),
-        *_nearly_all_removed(results),
+        *_nearly_all_removed(results, labels),
         "Cost: seconds of removal and of all, peak memory of the process, parameters; which validation labels",
         markdown(["", "removal (s)", "all (s)", "memory (MB)", "parameters", "validation labels"], cost),
     ]
@@ -81,7 +91,7 @@ def markdown_text(results: Results, title: str) -> str:
             f"{number} episodes or updates, ± standard deviation over the seeds",
             markdown(
                 ["", *SCORE_HEADS, "return"],
-                [_convergence_row(n, runs, number) for n, runs in curves.items()],
+                [_convergence_row(labels[n], runs, number) for n, runs in curves.items()],
             ),
         ]
     published = published_rows(results)
@@ -111,7 +121,7 @@ def _curve(row: Mapping[str, Any]) -> Curves:
     return {key: np.array(values) for key, values in columns.items()} if known else {}
 
 
-def _differences(results: Results) -> list[str]:
+def _differences(results: Results, labels: Mapping[str, str]) -> list[str]:
     """Return title and table of each row's gain over the bar to clear; nothing where there are too few seeds."""
     base = {row["seed"]: row["test"] for row in results.get(BAR_TO_CLEAR, ())}
     if len(base) < FEWEST_SEEDS:
@@ -121,7 +131,7 @@ def _differences(results: Results) -> list[str]:
         pairs = [(row["test"], base[row["seed"]]) for row in of_row if row["seed"] in base]
         if name == BAR_TO_CLEAR or len(pairs) < FEWEST_SEEDS:
             continue
-        texts = [label_of(name)]
+        texts = [labels[name]]
         for key, _ in DIFFERENCES:
             gains = [mine[key] - theirs[key] for mine, theirs in pairs]
             low, high = bootstrap_mean_interval(gains)
@@ -129,14 +139,14 @@ def _differences(results: Results) -> list[str]:
         rows.append(texts)
     if not rows:
         return []
-    title = f"Gain over {label_of(BAR_TO_CLEAR)}, paired by seed: mean [95 % bootstrap interval]"
+    title = f"Gain over {labels[BAR_TO_CLEAR]}, paired by seed: mean [95 % bootstrap interval]"
     return [title, markdown(["", *(text for _, text in DIFFERENCES)], rows)]
 
 
-def _nearly_all_removed(results: Results) -> list[str]:
+def _nearly_all_removed(results: Results, labels: Mapping[str, str]) -> list[str]:
     """Return a sentence on rows whose parsers had hardly anything to learn from; nothing where there is none."""
     names = [
-        label_of(name)
+        labels[name]
         for name, rows in results.items()
         if any(
             np.mean([row["removal"][m]["rate"] for row in rows]) >= NEARLY_ALL for m in ("audio", "visual")
@@ -150,9 +160,9 @@ def _nearly_all_removed(results: Results) -> list[str]:
     ]
 
 
-def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    texts = [label_of(name)]
-    for modality, kinds in (("audio", QUALITIES), ("visual", (*QUALITIES, *WITHOUT_SPEECH))):
+def _removal_row(label: str, rows: Sequence[Mapping[str, Any]], visual_kinds: Sequence[str]) -> list[str]:
+    texts = [label]
+    for modality, kinds in (("audio", QUALITIES), ("visual", visual_kinds)):
         for kind in kinds:
             known = [v for row in rows if (v := row["removal"][modality][kind]) is not None]
             share = not kind.startswith("auc")
@@ -162,19 +172,19 @@ def _removal_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return texts
 
 
-def _convergence_row(name: str, runs: Sequence[Curves], number: int) -> list[str]:
-    texts = [label_of(name)]
+def _convergence_row(label: str, runs: Sequence[Curves], number: int) -> list[str]:
+    texts = [label]
     for key in (*SCORE_NAMES, "return"):
         texts.append(mean_with_spread(float(np.mean(run[key][-number:])) for run in runs))
     return texts
 
 
-def _cost_row(name: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _cost_row(label: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     mean = {
         key: np.mean([row[key] for row in rows]) for key in ("removal_seconds", "seconds", "peak_memory_mb")
     }
     return [
-        label_of(name),
+        label,
         *(f"{value:.0f}" for value in mean.values()),
         f"{rows[0]['parameters']:,}".replace(",", " "),
         rows[0]["validation_labels"],

@@ -30,7 +30,8 @@ def draw_figures(
     draw_or_warn(f"{place}: the learning curves", lambda: _draw_curves(folder, title))
     if tested := {name: rows for name, rows in scores.items() if all(rows)}:
         path, text = place / "scores.png", f"Parsers on test videos ({title})"
-        draw_or_warn(str(path), lambda: figures.plot_scores(path, tested, text))
+        rule = store.header.never_visible
+        draw_or_warn(str(path), lambda: figures.plot_scores(path, tested, text, rule))
     removal = place / "removal.png"
     draw_or_warn(
         str(removal),
@@ -70,11 +71,12 @@ def result_tables(
         warning: what is wrong with the removals; None: nothing.
     """
     tested = {name: rows for name, rows in scores.items() if all(rows)}
+    rule = store.header.never_visible
     parts = [results.no_test_scores(store.name)]
     if tested:
         seeds = max(len(rows) for rows in tested.values())
         number = "one parser" if seeds == 1 else f"mean of {seeds} parsers"
-        parts = [f"Test F-scores (%), {store.name}, {number} per row", results.score_table(tested)]
+        parts = [f"Test F-scores (%), {store.name}, {number} per row", results.score_table(tested, rule)]
     parts += [
         f"Removed from the {len(store.split('train'))} training videos",
         results.removal_table(quality),
@@ -83,11 +85,11 @@ def result_tables(
         parts += [
             f"The same, estimated by cross-validation on the {estimate['videos']} validation videos: "
             "removals by policies that did not learn from the video",
-            results.estimate_table(estimate),
+            results.estimate_table(estimate, rule),
         ]
     if store.header.rule_note:
         parts.append(store.header.rule_note)
-    deviations = results.deviation_table(tested)
+    deviations = results.deviation_table(tested, rule)
     if deviations:
         parts += ["Standard deviation over the parsers", deviations]
     if warning is not None:

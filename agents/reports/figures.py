@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rlld_agents.labels.removal import RemovalQuality
 from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
+from rlld_gym.data.classes import SPEECH_NAME
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,12 @@ LABEL_SET_STYLE: Mapping[str, tuple[str, str]] = {
     "oracle": ("oracle", "#009e73"),
 }
 """Text and colour of the label sets, in the order in which tables and figures show them."""
+
+
+def label_set_text(name: str, never_visible: str | None = SPEECH_NAME) -> str:
+    """Return what tables and figures call a label set; a class of the data stands where LLP has Speech."""
+    return LABEL_SET_STYLE.get(name, (name,))[0].replace(SPEECH_NAME, never_visible or SPEECH_NAME)
+
 
 LEVELS = ("segment", "event")
 COLUMNS = (
@@ -104,7 +111,12 @@ def plot_convergence(
 
 
 @own_style()
-def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]], title: str = "") -> None:
+def plot_scores(
+    path: Path,
+    scores: Mapping[str, Sequence[Mapping[str, float]]],
+    title: str = "",
+    never_visible: str | None = SPEECH_NAME,
+) -> None:
     """Draw the ten test scores of parsers that were trained on different labels, as grouped bars.
 
     Args:
@@ -112,13 +124,15 @@ def plot_scores(path: Path, scores: Mapping[str, Sequence[Mapping[str, float]]],
         scores: per label set, the scores (percent, by name) of one or more parser seeds. Bars are means,
             whiskers reach one standard deviation up and down where there are several.
         title: what was tested on what.
+        never_visible: the class that the rule among the label sets is about.
     """
     names = in_table_order(scores)
     figure = new_figure(11, 5.8)
     width = 0.84 / max(len(names), 1)
     for axes, level in zip(figure.subplots(2, 1, sharex=True), LEVELS, strict=True):
         for position, name in enumerate(names):
-            text, colour = LABEL_SET_STYLE.get(name, (shown(name), COLOURS[position % len(COLOURS)]))
+            text = shown(label_set_text(name, never_visible))
+            colour = LABEL_SET_STYLE.get(name, ("", COLOURS[position % len(COLOURS)]))[1]
             values = np.array([[row[f"{level}_{key}"] for key, _ in COLUMNS] for row in scores[name]])
             mean, several = values.mean(axis=0), len(values) > 1
             places = np.arange(len(COLUMNS)) + (position - (len(names) - 1) / 2) * width

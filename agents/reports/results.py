@@ -10,7 +10,8 @@ from statistics import mean, stdev
 from typing import Any, Final
 
 from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
-from rlld_agents.reports.figures import LABEL_SET_STYLE, in_table_order
+from rlld_agents.reports.figures import in_table_order, label_set_text
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.data.split import Split
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
@@ -30,17 +31,19 @@ def mean_scores(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: mean(row[name] for row in scores) for name, _ in SCORE_COLUMNS}
 
 
-def score_table(scores: Scores) -> str:
+def score_table(scores: Scores, never_visible: str | None = SPEECH_NAME) -> str:
     """Return the ten test scores per label set: segment level on the left, event level on the right.
 
     Args:
         scores: per label set, the scores (percent) of one or more parser seeds; means are shown.
+        never_visible: the class that the rule among the label sets is about.
     """
     rows = []
     for label_set in in_table_order(scores):
         values = mean_scores(scores[label_set])
-        text = LABEL_SET_STYLE.get(label_set, (label_set,))[0]
-        rows.append([text, *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)])
+        rows.append(
+            [label_set_text(label_set, never_visible), *(f"{values[name]:.1f}" for name, _ in SCORE_COLUMNS)]
+        )
     return markdown(["parser trained on", *SCORE_HEADS], rows)
 
 
@@ -56,14 +59,14 @@ def no_test_scores(name: str) -> str:
     return f"The test split of {name} has no dense labels: there are no test scores."
 
 
-def deviation_table(scores: Scores) -> str:
+def deviation_table(scores: Scores, never_visible: str | None = SPEECH_NAME) -> str:
     """Return the standard deviations over parser seeds in :func:`score_table`'s layout; "" for one seed."""
     names = [name for name in in_table_order(scores) if len(scores[name]) > 1]
     if not names:
         return ""
     rows = [
         [
-            LABEL_SET_STYLE.get(n, (n,))[0],
+            label_set_text(n, never_visible),
             *(f"{stdev(row[key] for row in scores[n]):.1f}" for key, _ in SCORE_COLUMNS),
         ]
         for n in names
@@ -77,11 +80,11 @@ def removal_table(quality: RemovalQuality) -> str:
     return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
 
 
-def estimate_table(estimate: Mapping[str, Any]) -> str:
-    """Return an estimate of removal quality (of a `RemovalEstimate`), with and without Speech."""
+def estimate_table(estimate: Mapping[str, Any], never_visible: str | None = SPEECH_NAME) -> str:
+    """Return an estimate of removal quality (of a `RemovalEstimate`), with and without the class of the rule."""
     rows = []
     for modality in ("audio", "visual"):
-        for ending, text in (("", modality), ("_without_speech", f"{modality} without Speech")):
+        for ending, text in (("", modality), ("_without_speech", f"{modality} without {never_visible}")):
             values = estimate[modality]
             if f"labels{ending}" not in values:
                 continue

@@ -12,6 +12,7 @@ from rlld_agents.reports.benchmark import Results
 from rlld_agents.reports.canvas import INK, new_figure, own_style, save_figure, shown, write_title
 from rlld_agents.reports.figures import COLOURS, style_axes
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
+from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 if TYPE_CHECKING:
@@ -31,19 +32,21 @@ CURVES = (
 
 
 @own_style()
-def plot_scores(path: Path, results: Results, title: str) -> None:
+def plot_scores(path: Path, results: Results, title: str, never_visible: str | None = SPEECH_NAME) -> None:
     """Draw the ten test scores, a panel each: bars of the mean over seeds, a dot for every seed.
 
     Args:
         path: the PNG file.
         results: the cells' results by row, in the order of the bars.
         title: what was studied on what.
+        never_visible: the class that the rule among the rows is about.
     """
     figure = new_figure(16, 2.0 + 0.42 * len(results))
     panels = figure.subplots(2, 5, sharey=True)
+    names = [shown(label_of(name, never_visible)) for name in results]
     for axis, (key, text) in zip(panels.flat, SCORE_COLUMNS, strict=True):
         places = _bars(axis, results, key, interval=False)
-        axis.set_yticks(places, [shown(label_of(name)) for name in results], fontsize=8)
+        axis.set_yticks(places, names, fontsize=8)
         style_axes(axis, f"{'Segment' if key.startswith('segment') else 'Event'}-level {text}")
         axis.grid(axis="y", visible=False)
     for axis in panels[1]:
@@ -102,7 +105,13 @@ def plot_curves(path: Path, results: Results, title: str = "") -> None:
 
 
 @own_style()
-def plot_removal(path: Path, results: Results, classes: Sequence[str], title: str) -> None:
+def plot_removal(
+    path: Path,
+    results: Results,
+    classes: Sequence[str],
+    title: str,
+    never_visible: str | None = SPEECH_NAME,
+) -> None:
     """Draw a heat map per modality: the share of a class's labels that each row removes, mean over the seeds.
 
     Where the truth is known, the first line shows the share that is noise.
@@ -112,11 +121,14 @@ def plot_removal(path: Path, results: Results, classes: Sequence[str], title: st
         results: the cells' results by row.
         classes: the class names.
         title: what was benchmarked on what.
+        never_visible: the class that the rule among the rows is about.
     """
     figure = new_figure(14, 2.4 + 0.55 * len(results))
     axes = figure.subplots(2, 1, sharex=True)
     for axis, modality in zip(axes, ("audio", "visual"), strict=True):
-        lines = {label_of(name): _rates(rows, modality, "removed") for name, rows in results.items()}
+        lines = {
+            label_of(name, never_visible): _rates(rows, modality, "removed") for name, rows in results.items()
+        }
         first = next(iter(results.values()))
         if first[0]["removal"][modality]["noisy"] is not None:
             lines = {"noise (truth)": _rates(first[:1], modality, "noisy"), **lines}

@@ -137,6 +137,7 @@ class StableBaselinesAgent(PolicyAgent):
 
     def __init__(self, task: Task, name: str) -> None:
         from rlld_agents.sb3 import PerVideoVecEnv  # noqa: PLC0415 (an extra)
+        from rlld_agents.sb3.silent import log_nothing  # noqa: PLC0415
 
         self.task = task
         environment = {**task.environment, "device": task.device}
@@ -170,6 +171,7 @@ class StableBaselinesAgent(PolicyAgent):
             stats_window_size=self.num_videos,
             **_fitting(ON_POLICY[name], self.length * self.num_videos),
         )
+        log_nothing(self.model)
         super().__init__(self.model.policy.actor_critic.policy)
 
     def learn(self, total_steps: int) -> None:

@@ -51,6 +51,8 @@ class RatesAgent:
         """Learn for the whole episodes (PPO: whole rollouts) of the budget; then decide without exploring."""
         import stable_baselines3  # noqa: PLC0415 (an extra)
 
+        from rlld_agents.sb3.silent import log_nothing  # noqa: PLC0415
+
         episodes = max(total_steps // self.episode_length, 1)
         algorithms = {"ppo": stable_baselines3.PPO, "sac": stable_baselines3.SAC}
         options: dict[str, Any] = {}
@@ -67,6 +69,7 @@ class RatesAgent:
             **options,
             **OPTIONS[self.name],
         )
+        log_nothing(model)
         model.learn(episodes)
         observation, _ = self.env.reset(seed=self.seed)
         action, _ = model.predict(observation, deterministic=True)

@@ -154,7 +154,17 @@ class Study:
         others = {name: rows for name, rows in results.items() if name not in of_systems}
         if others:
             write = WRITERS[self.config.command]
-            print(write(self.folder, others, title, self.store.classes, self.command, notes=self.notes))
+            rule = self.store.header.never_visible
+            tables = write(
+                self.folder,
+                others,
+                title,
+                self.store.classes,
+                self.command,
+                notes=self.notes,
+                never_visible=rule,
+            )
+            print(tables)
         print(f"files and figures are in {self.folder}", file=sys.stderr)
 
 

@@ -18,6 +18,19 @@ PARTS = (
 """CSS class and name of the four outcomes of a label; "noise" is a label that is not true of the modality."""
 
 
+def outcome_legend(*, known: bool) -> str:
+    """Return what the colours of the bars mean, as HTML; where no truth is known, labels only go or stay."""
+    texts = ("removed rightly", "removed wrongly", "noise that was kept", "kept rightly")
+    if not known:
+        texts = ("removed", "", "", "kept")
+    lines = [
+        f'<li><span class="swatch {css}"></span>{text}</li>'
+        for (css, _), text in zip(PARTS, texts, strict=True)
+        if text
+    ]
+    return "\n".join(['<ul class="legend">', *lines, "</ul>"])
+
+
 def class_tables(quality: RemovalQuality, classes: Sequence[str], learned: NDArray[np.float64] | None) -> str:
     """Return a table per modality with a row per class, as HTML.
 

@@ -68,6 +68,14 @@ class Videos:
         return near & self.weak[:, None]
 
     @property
+    def given_back(self) -> NDArray[np.bool_]:
+        """Which labels, (N, 2, C), stayed though their probability says remove: none would have been left."""
+        if self.scores is None or self.boundary is None or not self.scores_are_probabilities:
+            return np.zeros_like(self.removed)
+        kept: NDArray[np.bool_] = self.weak[:, None] & ~self.removed
+        return kept & (self.scores > self.boundary)
+
+    @property
     def learned_noise(self) -> NDArray[np.float64] | None:
         """Mean removal probability (2, C) of the weak labels, NaN without labels; None without probabilities."""
         if self.scores is None or not self.scores_are_probabilities:

@@ -1,7 +1,7 @@
 // The videos: rows of (video, class), unpacked from the compressed block (see packing.py).
 
 const MODALITIES = ["audio", "visual"];
-const WEAK = 1, REMOVED = 2, UNCERTAIN = 8; // bits of a row's flags; the next bit is visual's
+const WEAK = 1, REMOVED = 2, UNCERTAIN = 8, GIVEN_BACK = 32; // bits of a row's flags; the next bit is visual's
 const ARRAY_TYPES = { uint32: Uint32Array, uint16: Uint16Array, uint8: Uint8Array };
 
 /** Returns the videos in the text of an element: base64 of gzip. */
@@ -44,6 +44,7 @@ class Videos {
   isWeak(row) { return (this.arrays.flags[row] & WEAK) !== 0; }
   isRemoved(row, modality) { return (this.arrays.flags[row] & (REMOVED << modality)) !== 0; }
   isUncertain(row, modality) { return (this.arrays.flags[row] & (UNCERTAIN << modality)) !== 0; }
+  isGivenBack(row, modality) { return (this.arrays.flags[row] & (GIVEN_BACK << modality)) !== 0; }
   classOf(row) { return this.classes[this.arrays.classes[row]]; }
 
   /** Probability or score of removal, 0 to 1. */

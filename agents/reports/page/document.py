@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 
 from rlld_agents.reports.page.charts import chart_html
-from rlld_agents.reports.page.class_tables import class_tables
+from rlld_agents.reports.page.class_tables import class_tables, outcome_legend
 from rlld_agents.reports.page.content import Page
 from rlld_agents.reports.page.markup import facts_html, tables_html
 from rlld_agents.reports.page.packing import pack_videos
@@ -45,6 +45,7 @@ def page_html(page: Page) -> str:
             "tables": tables_html(page.tables),
             "charts": charts or "<p>No validation scores were logged.</p>",
             "figures": "\n".join(_figure(text, png) for text, png in page.figures.items()),
+            "legend": outcome_legend(known=page.quality.audio.noisy is not None),
             "classes": class_tables(page.quality, page.videos.classes, page.videos.learned_noise),
             "digest": hashlib.sha256(packed).hexdigest()[:16],
             "videos": base64.b64encode(packed).decode(),

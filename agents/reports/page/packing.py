@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from rlld_agents.reports.page.content import Videos
 
-WEAK, REMOVED, UNCERTAIN_BIT = 1, 2, 8
-"""Bits of a row's flags: is a weak label; removed and uncertain, the next bit for visual."""
+WEAK, REMOVED, UNCERTAIN_BIT, GIVEN_BACK = 1, 2, 8, 32
+"""Bits of a row's flags: is a weak label; removed, uncertain and given back, the next bit for visual."""
 
 ALIGNMENT: Final = 4
 """The arrays begin at a multiple, and the widest numbers come first, as typed arrays in a browser need it."""
@@ -57,9 +57,11 @@ def _rows(videos: Videos) -> dict[str, NDArray[Any]]:
     decided = (cells & 0b11).any(axis=(1, 2))
     video, label = np.nonzero(videos.weak | decided)
     flags = videos.weak[video, label] * WEAK
+    uncertain, given_back = videos.uncertain, videos.given_back
     for modality in (0, 1):
         flags |= videos.removed[video, modality, label] * (REMOVED << modality)
-        flags |= videos.uncertain[video, modality, label] * (UNCERTAIN_BIT << modality)
+        flags |= uncertain[video, modality, label] * (UNCERTAIN_BIT << modality)
+        flags |= given_back[video, modality, label] * (GIVEN_BACK << modality)
     scores = np.zeros(videos.removed.shape) if videos.scores is None else videos.scores
     return {
         "offsets": np.searchsorted(video, np.arange(len(videos.names) + 1)).astype(np.uint32),

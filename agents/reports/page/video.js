@@ -95,12 +95,21 @@ function outcome(videos, row, modality) {
   }
   cell.append(element("span", { class: removed ? "tag gone" : "tag stays" }, removed ? "removed" : "kept"));
   if (videos.isUncertain(row, modality)) cell.append(" ", element("span", { class: "tag doubt" }, "uncertain"));
+  if (videos.knows.scores && !videos.probabilities) cell.append(element("small", {}, boundaryOf(videos, row, modality)));
+  if (videos.isGivenBack(row, modality)) cell.append(element("small", {}, "kept: else no label would be left"));
   const truth = videos.isTrue(row, modality);
   if (truth !== undefined) {
     const text = `truth: ${truth ? "" : "not "}${["heard", "seen"][modality]}`;
     cell.append(element("small", truth === removed ? { class: "bad" } : {}, text));
   }
   return cell;
+}
+
+/** What separates the labels of a class that went from those that stayed, where they go by rank. */
+function boundaryOf(videos, row, modality) {
+  const boundary = videos.boundary[modality][videos.arrays.classes[row]];
+  if (boundary >= 1) return "no label of the class went";
+  return boundary <= 0 ? "all labels of the class went" : `boundary of the class: ${boundary.toFixed(2)}`;
 }
 
 /** Buttons for what the reader may decide of a label. */

@@ -57,7 +57,7 @@ class StoreHeader:
 
     @property
     def rule_note(self) -> str:
-        """What must be said beside tables whose heads say Speech; empty where Speech is meant."""
+        """What must be said beside tables with the rule among the controls; empty where it is about Speech."""
         if self.never_visible == SPEECH_NAME:
             return ""
         if self.never_visible is None:
@@ -65,7 +65,10 @@ class StoreHeader:
                 'There is no row "no visual Speech": the data have no such class, and name no other that is heard '
                 "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
-        return f'Rows and columns that say "Speech" are about the class "{self.never_visible}".'
+        return (
+            f'The rule among the controls is about the class "{self.never_visible}"; files and options say '
+            '"speech" all the same.'
+        )
 
     @property
     def recommended(self) -> Training:

@@ -192,6 +192,16 @@ def test_tables_say_where_parsers_are_those_of_the_last_epoch(names: tuple[str, 
         assert ("parsers are those of the last epoch" in notes) == ("val" in names)
 
 
+@pytest.mark.parametrize(("method", "trains"), [("weak", False), ("jomold", True)])
+def test_only_methods_that_train_parsers_speak_of_their_epochs(
+    method: str, trains: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_dense_labels("val", "test").save(tmp_path / "bare.h5")
+    words = ["--data", str(tmp_path / "bare.h5"), "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(["denoise", "--with", method, *words]) == 0
+    assert ("parsers are those of the last epoch" in capsys.readouterr().out) == trains
+
+
 @pytest.mark.parametrize("method", ["paper", "scratch+label", "reinforce", "ppo-rates", "joint"])
 def test_without_dense_labels_methods_that_need_a_reward_are_refused_for_that_reason(
     method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

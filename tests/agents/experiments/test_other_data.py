@@ -19,17 +19,27 @@ SHORT = ["--quick", "--subset", "1", "--batch-size", "8", "--episode-length", "2
     ],
 )
 def test_the_quick_forms_run_and_say_which_class_the_rule_is_about(
-    command: str, rows: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    rows: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pytest.importorskip("stable_baselines3")
+    monkeypatch.setenv("SB3_LOGDIR", str(tmp_path / "log"))
     data, out = own_options(tmp_path)["data"], tmp_path / "run"
     methods = ["--methods", *rows] if command == "benchmark" else []
     assert main([command, "--data", data, *SHORT, *methods, "--seeds", "1", "--out", str(out)]) == 0
+    assert not (tmp_path / "log").exists(), "Stable-Baselines3 leaves no empty folders of logs"
     printed = capsys.readouterr().out
-    assert 'Rows and columns that say "Speech" are about the class "Wind".' in printed
+    assert 'The rule among the controls is about the class "Wind"' in printed
     (table,) = out.glob("*.csv")
     with table.open(newline="") as file:
         found = list(csv.DictReader(file))
     assert [row["method" if command == "benchmark" else "agent"] for row in found] == rows
     if command == "benchmark":
+        assert "| no visual Wind " in printed
+        assert "| without Wind: precision |" in printed
+        assert "Speech" not in printed, "tables name the class of the data"
+        assert "no visual Wind & " in (out / "results.tex").read_text(encoding="utf-8")
         assert "removed_audio_Siren, ambulance" in found[0], "a name with a comma is one column"

@@ -9,6 +9,7 @@ import pytest
 
 from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.exports import HAN_FILES, PICKLE_NAME, RATIOS_NAME, ROWS_NAME, write_exports
+from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.row_lists import read_row_lists
 
 CLASSES = ("Speech", "Frying_(food)", "Dog")
@@ -29,6 +30,19 @@ def test_a_reader_of_han_s_layout_gets_every_video_in_order(tmp_path: Path) -> N
         for field, row in zip(table["event_labels"], labels, strict=True):
             named = [CLASSES.index(label) for label in field.split(",") if label]
             assert named == np.flatnonzero(row).tolist()
+
+
+def test_the_label_file_as_parquet_keeps_every_field(tmp_path: Path) -> None:
+    """As docs/data.md has it."""
+    pytest.importorskip("pyarrow")
+    write_labels(tmp_path / "denoised_labels.csv", NAMES, CLASSES, *KEPT)
+    parquet = tmp_path / "denoised_labels.parquet"
+    pd.read_csv(tmp_path / "denoised_labels.csv", keep_default_na=False).to_parquet(parquet)
+    table = pd.read_parquet(parquet)
+    assert tuple(table["filename"]) == NAMES
+    for column, labels in zip(("audio_labels", "visual_labels"), KEPT, strict=True):
+        named = [[label for label in field.split(",") if label] for field in table[column]]
+        assert named == [[CLASSES[index] for index in np.flatnonzero(row)] for row in labels]
 
 
 def test_ma_s_code_finds_the_rows_that_lose_a_label(tmp_path: Path) -> None:

@@ -17,12 +17,14 @@ def made_up_videos(number: int = 40, segments: int = 12, *, known: bool = True, 
     dense = weak[:, None, None] & (random.random((number, segments, 2, len(CLASSES))) < 0.2)
     probability = np.clip(dense * 0.6 + random.random(dense.shape) * 0.42, 0, 1)
     names = [f"vid-{index:05d}_0_10" for index in range(number)]
+    removed = weak[:, None] & (scores > 0.5)
+    removed[(removed == weak[:, None]).all(axis=(1, 2))] = False  # no video loses all its labels
     names[1] = "<b>é&</b>_0_10"
     return Videos(
         names=names,
         classes=CLASSES,
         weak=weak,
-        removed=weak[:, None] & (scores > 0.5),
+        removed=removed,
         scores=scores if known else None,
         boundary=np.full((2, len(CLASSES)), 0.5) if known else None,
         predicted=prediction_codes(probability, probability > 0.5) if known else None,

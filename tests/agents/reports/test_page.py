@@ -54,6 +54,8 @@ def test_the_block_holds_every_label_and_every_segment_of_it() -> None:
                 assert bool(flags & 2 << modality) == videos.removed[video, modality, label]
                 near = abs(score - 0.5) <= UNCERTAIN and videos.weak[video, label]
                 assert bool(flags & 8 << modality) == near
+                emptied = (videos.scores[video][:, videos.weak[video]] > 0.5).all()
+                assert bool(flags & 32 << modality) == (videos.weak[video, label] and emptied)
                 assert scores[row, modality] / 255 == pytest.approx(score, abs=0.5 / 255 + 1e-6)
                 track = cells[row, modality]
                 np.testing.assert_array_equal(track & 1, videos.dense[video, :, modality, label])
@@ -70,6 +72,8 @@ def test_what_is_unknown_is_said_to_be_unknown() -> None:
     html = page_html(made_up_page(made_up_videos(known=False)))
     assert "noise, true" not in html
     assert "noise, learned" not in html
+    assert "noise that was kept" not in html
+    assert "noise that was kept" in page_html(made_up_page(made_up_videos()))
 
 
 def test_ten_thousand_videos_of_llps_size_stay_small() -> None:
@@ -150,6 +154,7 @@ def test_without_probabilities_there_is_no_learned_noise() -> None:
     assert unpacked(pack_videos(by_rank))[0]["probabilities"] is False
     one = Videos(["a"], ["Dog", "Cat"], np.array([[True, False]]), np.zeros((1, 2, 2), bool))
     assert not one.uncertain.any()
+    assert not by_rank.given_back.any(), "what goes by rank is not above or below anything"
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,35 @@ def test_a_video_shows_its_tracks_and_is_told_to_screen_readers(page: Chrome) ->
     assert option.startswith("vid-00005_0_10: ")
 
 
+def test_a_label_that_stays_against_its_probability_says_why(page: Chrome) -> None:
+    video = int(np.flatnonzero(VIDEOS.given_back.any(axis=(1, 2)))[0])
+    _type(page, VIDEOS.names[video])
+    reasons = [cell.text for cell in page.find_elements("css selector", "#video .outcome")]
+    assert len(reasons) == 2 * VIDEOS.weak[video].sum()
+    assert all("kept: else no label would be left" in text for text in reasons)
+    _type(page, VIDEOS.names[int(np.flatnonzero(VIDEOS.removed.any(axis=(1, 2)))[0])])
+    assert "else no label" not in page.find_element("id", "video").text
+
+
+def test_labels_that_go_by_rank_stand_beside_the_boundary_of_their_class(
+    chromium: Chrome, folder: Path
+) -> None:
+    assert VIDEOS.boundary is not None
+    boundary = VIDEOS.boundary.copy()
+    boundary[1] = [0.25, 1.5, -0.5, 0.75, 1.0]
+    by_rank = dataclasses.replace(VIDEOS, boundary=boundary, scores_are_probabilities=False)
+    write_page(made_up_page(by_rank), folder / "ranked.html")
+    chromium.get((folder / "ranked.html").as_uri())
+    _until(lambda: chromium.find_elements("id", "video-name"))
+    for label, text in enumerate(
+        ["0.25", "no label of the class went", "all labels of the class went", "0.75"]
+    ):
+        number = int(np.flatnonzero((VIDEOS.weak.sum(axis=1) == 1) & VIDEOS.weak[:, label])[0])
+        _type(chromium, VIDEOS.names[number])
+        assert text in chromium.find_elements("css selector", "#video .outcome")[1].text
+    assert chromium.get_log("browser") == []
+
+
 def test_untouched_labels_download_as_python_writes_them(page: Chrome, folder: Path) -> None:
     write_labels(folder / "expected.csv", VIDEOS.names, CLASSES, LEFT[:, 0], LEFT[:, 1])
     assert _downloaded(page, folder).read_bytes() == (folder / "expected.csv").read_bytes()
