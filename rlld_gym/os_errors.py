@@ -13,6 +13,7 @@ _LOCKED: Final = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK))
 _HELP: Final[dict[int, str]] = {
     errno.ENOENT: "no such file or folder; check the path",
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
+    errno.EEXIST: "something else is there: a file, or a link that leads nowhere; choose another name",
     errno.EISDIR: "is a folder; name a file",
     errno.ELOOP: "its links lead in a circle; check the path",
     errno.ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
@@ -101,6 +102,8 @@ def require_readable(path: str | os.PathLike[str], what: str) -> None:
     try:
         if Path(path).is_dir():
             raise InputError(f"{path}: a folder; expected {what}")
+        if Path(path).is_fifo():  # reading would wait, and what was read is gone
+            raise InputError(f"{path}: a pipe, which is read only once; write it to a file; expected {what}")
         with open(path, "rb") as file:
             file.read(1)
     except OSError as error:

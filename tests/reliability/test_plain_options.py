@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium.utils.env_checker import data_equivalence
 
 from rlld_agents.cli import main
 from rlld_agents.experiments.config import ExperimentConfig
@@ -15,6 +17,15 @@ from rlld_gym.environment_ids import LABEL_DENOISING
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
 
+SMALL: dict[str, dict[str, Any]] = {
+    "rlld/LabelDenoising-v0": {
+        "data": "twin-tiny",
+        "batch_size": 8,
+        "episode_length": 3,
+        "task_start": "fresh",
+    },
+    "rlld/PlantedNoise-v0": {},
+}
 SEEDS = ("-5", "4294967296", "99999999999999999999")
 
 
@@ -51,6 +62,37 @@ def test_a_spec_is_json_whatever_it_was_made_with() -> None:
     assert json.loads(env.spec.to_json())["kwargs"] == {"data": "twin-tiny", "batch_size": 8, "overlap": 0.5}
     again = gymnasium.make(env.spec)
     assert again.observation_space == env.observation_space
+
+
+@pytest.mark.parametrize("id", ["rlld/LabelDenoising-v0", "rlld/PlantedNoise-v0"])
+def test_seeds_of_numpy_are_seeds(id: str) -> None:
+    env = gymnasium.make(f"rlld_gym:{id}", **SMALL[id])
+    first, *others = (env.reset(seed=seed)[0] for seed in (3, np.int64(3), np.uint8(3)))
+    assert all(data_equivalence(first, other) for other in others)
+
+
+def test_a_state_goes_on_in_a_new_environment_as_it_is_made() -> None:
+    """With the wrappers that ``make`` puts around it, which see a step and no reset."""
+    env, fresh = (gymnasium.make(LABEL_DENOISING, **SMALL["rlld/LabelDenoising-v0"]) for _ in range(2))
+    env.reset(seed=0)
+    action = np.zeros(env.action_space.shape or (), np.int8)
+    env.step(action)
+    fresh.unwrapped.set_state(env.unwrapped.get_state())  # type: ignore[attr-defined]
+    for _ in range(2):
+        there, here = env.step(action), fresh.step(action)
+        assert data_equivalence(there[:2], here[:2])
+
+
+@pytest.mark.parametrize("data", [3, None, ["twin-tiny"], object(), "a\0b", b"nowhere", np.arange(3)])
+def test_what_names_no_data_is_refused(data: object) -> None:
+    with pytest.raises(InputError, match=r"^data .*expected twin-tiny"):
+        gymnasium.make(LABEL_DENOISING, data=data)
+
+
+@pytest.mark.parametrize("device", ["cuda:99999999999999999999", 10**30, "meta", object()])
+def test_what_names_no_device_is_refused(device: object) -> None:
+    with pytest.raises(InputError, match="device"):
+        gymnasium.make(LABEL_DENOISING, data="twin-tiny", batch_size=8, device=device)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
