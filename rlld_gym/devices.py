@@ -46,7 +46,7 @@ def choose_device(device: str) -> torch.device:
     device = _first(device)
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.zeros(1, device=chosen).item()  # "meta" has no values
     except (RuntimeError, AssertionError, NotImplementedError, ValueError, OverflowError) as error:
         detail = str(error).partition("\n")[0][:100]
         raise InputError(f"--device {device}: not usable here ({detail}); try --device cpu") from error

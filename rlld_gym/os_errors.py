@@ -87,6 +87,12 @@ def explain(error: BaseException) -> str | None:
     return known if number in _PLAIN else f"{text}: {known}"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is that memory is used up: Python's, numpy's, or torch's, on a CPU or a GPU."""
+    told = re.search(r"(can't|cannot) allocate memory|(not enough|out of) memory|bad_alloc", str(error), re.I)
+    return isinstance(error, MemoryError) or told is not None
+
+
 def one_line(error: BaseException, most: int = 200) -> str:
     """Return an error's text on one line, at most so many characters; its kind where it has no text."""
     return " ".join(f"{error}".split())[:most] or type(error).__name__

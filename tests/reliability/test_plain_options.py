@@ -95,6 +95,19 @@ def test_what_names_no_device_is_refused(device: object) -> None:
         gymnasium.make(LABEL_DENOISING, data="twin-tiny", batch_size=8, device=device)
 
 
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(
+    "option", ["learning-rate", "entropy-coefficient", "threshold", "overlap", "credit-scale"]
+)
+def test_numbers_are_finite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    out = tmp_path / "out"
+    assert main(["train", "--quick", "--preset", "paper", "--out", str(out), f"--{option}", value]) == 2
+    assert f"{option.replace('-', '_')} is {value}; expected a finite number" in capsys.readouterr().err
+    assert not out.exists()
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "words",
@@ -141,3 +154,22 @@ def test_mistakes_in_policy_kwargs_are_named(options: dict[str, object], message
 def test_a_folder_is_no_file_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "twin", "--scale", "tiny", "--out", str(tmp_path)]) == 2
     assert "is a folder; name the file to write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--device", "meta"], "--device meta: not usable here"),
+        (["--device", "cuda:99999999999999999999"], "not usable here"),
+        (["--hidden-size", "99999999999999999999"], "--hidden-size is 99999999999999999999; expected"),
+        (["--hidden-size", "1048576", "--task-network", "han"], "not enough memory"),
+    ],
+)
+def test_what_no_machine_computes_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    command = ["train-parser", "--data", "twin-tiny", "--epochs", "1", "--device", "cpu"]
+    assert main([*command, "--out", str(tmp_path / "out"), *words]) == 2
+    error = capsys.readouterr().err.splitlines()
+    assert message in error[-1]
+    assert not (tmp_path / "out" / "result.json").exists()
