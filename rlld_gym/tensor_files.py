@@ -139,7 +139,7 @@ def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[safe_open]:
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a safetensors file, also one whose path is no UTF-8, which the library refuses: through a link."""
     with ExitStack() as stack:
         if not _is_utf8(path):
