@@ -119,11 +119,10 @@ def _explained(error: Exception) -> str | None:
             f"not enough memory ({one_line(error)}); take a smaller --batch-size or --hidden-size, fewer "
             "--workers, or close other programs"
         )
-    if not isinstance(error, OSError):
-        return None
-    # No permission, a folder in the file's place, a full disk.
+    # No permission, a folder in the file's place, a full disk; a RuntimeError where HDF5 closes a file.
     explained = explain(error)
-    return explained and f"{error.filename2 or error.filename or 'input or output'}: {explained}"
+    names = (getattr(error, name, None) for name in ("filename2", "filename"))
+    return explained and f"{next(filter(None, names), 'input or output')}: {explained}"
 
 
 def _tell(text: str) -> None:

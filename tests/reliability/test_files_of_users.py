@@ -5,6 +5,8 @@ import errno
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,21 @@ def test_networks_are_read_whatever_their_path(tmp_path: Path) -> None:
     form.write(path, {"weights": torch.arange(3.0)}, {"name": "one"})
     assert form.read_about(path)["name"] == "one"
     assert form.read_tensors(path)["weights"].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_store_that_grows_too_large_is_one_line(tmp_path: Path) -> None:
+    """HDF5 fails to write, and then to close the file."""
+    code = (
+        "import resource, sys; from rlld_agents.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "sys.exit(main(['data', 'twin', '--scale', 'tiny', '--out', sys.argv[1]]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "s.h5")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "cannot be written: File too large" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_no_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
