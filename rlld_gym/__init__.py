@@ -10,11 +10,13 @@ import gymnasium
 
 __version__ = version("rlld-gym")
 
-# The environments say themselves that a reset is needed; after set_state() none is, which a wrapper cannot know.
+# The environments say themselves that a reset is needed, and what is wrong with an action; after set_state() none
+# is, which neither of Gymnasium's wrappers can know: its checker fails in a step without one.
 gymnasium.register(
     id="rlld/LabelDenoising-v0",
     entry_point="rlld_gym.envs.label_denoising:LabelDenoisingEnv",
     order_enforce=False,
+    disable_env_checker=True,
 )
 # An id of its own: as vector entry point of the one above it would be the default of make_vec, with which usual
 # batches train more slowly on a CPU than copies that take turns, and wrappers would be refused.
@@ -32,11 +34,13 @@ gymnasium.register(
     id="rlld/LabelDenoisingRates-v0",
     entry_point="rlld_gym.envs.rates:LabelDenoisingRatesEnv",
     order_enforce=False,
+    disable_env_checker=True,
 )
 gymnasium.register(
     id="rlld/PlantedNoise-v0",
     entry_point="rlld_gym.envs.planted_noise:PlantedNoiseEnv",
     order_enforce=False,
+    disable_env_checker=True,
 )
 gymnasium.register(
     id="rlld/PlantedNoisePerVideo-v0",

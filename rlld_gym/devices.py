@@ -15,7 +15,7 @@ def checked_device(device: str) -> str:
         return device
     try:
         parsed = torch.device(device)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"') from error
     if parsed.type not in ("cpu", "cuda"):
         raise InputError(f'device is {device!r}; expected "auto", "cpu", "cuda" or "cuda:N"')
@@ -46,8 +46,8 @@ def choose_device(device: str) -> torch.device:
     device = _first(device)
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, device=chosen).item()  # "meta" has no values
+    except (RuntimeError, AssertionError, NotImplementedError, ValueError, OverflowError) as error:
         detail = str(error).partition("\n")[0][:100]
         raise InputError(f"--device {device}: not usable here ({detail}); try --device cpu") from error
     # By the name that the environment uses, so that both share one copy of the data.

@@ -16,6 +16,8 @@ from rlld_gym.errors import InputError
 Default = TypeVar("Default")
 LARGEST_SEED: Final = 2**32 - 1
 """That numpy, torch and all else take."""
+LARGEST_WIDTH: Final = 2**20
+"""Of a network: one square matrix has 4 TiB."""
 
 Check = Callable[[str, Any], None]
 """From an option's name and value; raises InputError where the value cannot be used."""
@@ -116,9 +118,16 @@ def plain(value: Any) -> Any:
 
 
 def make_plain(options: Any) -> None:
-    """Replace the values of a frozen dataclass by plain ones (see `plain`)."""
+    """Replace the values of a frozen dataclass by plain ones (see `plain`).
+
+    Raises:
+        InputError: a number is NaN or infinite: most comparisons let it pass, and no configuration file takes it.
+    """
     for field in dataclasses.fields(options):
-        object.__setattr__(options, field.name, plain(getattr(options, field.name)))
+        value = plain(getattr(options, field.name))
+        if isinstance(value, float):
+            require_number(field.name, value)
+        object.__setattr__(options, field.name, value)
 
 
 def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -132,6 +141,15 @@ def require_count(name: str, value: Any, lowest: int = 1) -> None:
     value = plain(value)
     if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
         raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
+
+
+def require_width(name: str, value: Any) -> None:
+    """Raise InputError where an option is no width of a network, 1 to 2 ** 20."""
+    value = plain(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_WIDTH:
+        raise InputError(
+            f"{name} is {value!r}; expected an integer of at least 1 and at most {LARGEST_WIDTH}"
+        )
 
 
 def require_seed(name: str, value: Any) -> None:

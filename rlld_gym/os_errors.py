@@ -13,6 +13,7 @@ _LOCKED: Final = frozenset((errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK))
 _HELP: Final[dict[int, str]] = {
     errno.ENOENT: "no such file or folder; check the path",
     errno.ENOTDIR: "a part of the path is a file, not a folder; check the path",
+    errno.EEXIST: "something else is there: a file, or a link that leads nowhere; choose another name",
     errno.EISDIR: "is a folder; name a file",
     errno.ELOOP: "its links lead in a circle; check the path",
     errno.ENAMETOOLONG: "the name is too long for the file system; choose a shorter one",
@@ -86,6 +87,12 @@ def explain(error: BaseException) -> str | None:
     return known if number in _PLAIN else f"{text}: {known}"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is that memory is used up: Python's, numpy's, or torch's, on a CPU or a GPU."""
+    told = re.search(r"(can't|cannot) allocate memory|(not enough|out of) memory|bad_alloc", str(error), re.I)
+    return isinstance(error, MemoryError) or told is not None
+
+
 def one_line(error: BaseException, most: int = 200) -> str:
     """Return an error's text on one line, at most so many characters; its kind where it has no text."""
     return " ".join(f"{error}".split())[:most] or type(error).__name__
@@ -101,6 +108,8 @@ def require_readable(path: str | os.PathLike[str], what: str) -> None:
     try:
         if Path(path).is_dir():
             raise InputError(f"{path}: a folder; expected {what}")
+        if Path(path).is_fifo():  # reading would wait, and what was read is gone
+            raise InputError(f"{path}: a pipe, which is read only once; write it to a file; expected {what}")
         with open(path, "rb") as file:
             file.read(1)
     except OSError as error:

@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
@@ -85,7 +88,7 @@ class TensorFormat:
         """
         require_readable(path, f"a {self.noun}")
         try:
-            with safe_open(path, framework="pt", device="cpu") as file:
+            with opened(path) as file:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except (SafetensorError, OSError, ValueError) as error:
@@ -130,10 +133,29 @@ def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[
     """
     require_readable(path, f"a {expected} that rlld train wrote")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
+        with opened(path) as file:
             return file.metadata() or {}
     except (SafetensorError, OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Open a safetensors file, also one whose path is no UTF-8, which the library refuses: through a link."""
+    with ExitStack() as stack:
+        if not _is_utf8(path):
+            link = Path(stack.enter_context(TemporaryDirectory()), "linked.safetensors")
+            link.symlink_to(os.path.abspath(path))
+            path = link
+        yield stack.enter_context(safe_open(path, framework="pt", device="cpu"))
+
+
+def _is_utf8(path: str | os.PathLike[str]) -> bool:
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> InputError:

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 from rlld_agents.cli.stderr import forgiving_stderr
 from rlld_agents.runs.signals import Terminated, orderly_end
 from rlld_gym.errors import InputError
-from rlld_gym.os_errors import explain
+from rlld_gym.os_errors import explain, is_out_of_memory, one_line
 
 COMMANDS: Final[Mapping[str, tuple[str, str, str]]] = {
     "train": ("rlld_agents.cli.train", "Train", "train a denoiser, denoise, train parsers, and show a table"),
@@ -102,15 +102,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stderr is not None:
             sys.stderr.close()
         return 1
-    except OSError as error:  # no permission, a folder in the file's place, a full disk
-        explained = explain(error)
+    except (OSError, MemoryError, RuntimeError) as error:
+        explained = _explained(error)
         if explained is None:
             raise
-        place = error.filename2 or error.filename or "input or output"
-        _tell(f"rlld: error: {place}: {explained}")
+        _tell(f"rlld: error: {explained}")
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _explained(error: Exception) -> str | None:
+    """Return what the system refused and what helps, in one line; None where it is a fault of ours."""
+    if is_out_of_memory(error):
+        return (
+            f"not enough memory ({one_line(error)}); take a smaller --batch-size or --hidden-size, fewer "
+            "--workers, or close other programs"
+        )
+    # No permission, a folder in the file's place, a full disk; a RuntimeError where HDF5 closes a file.
+    explained = explain(error)
+    names = (getattr(error, name, None) for name in ("filename2", "filename"))
+    return explained and f"{next(filter(None, names), 'input or output')}: {explained}"
 
 
 def _tell(text: str) -> None:

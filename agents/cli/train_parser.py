@@ -65,6 +65,7 @@ class TrainParser:
         from rlld_agents.reports.results import deviation_table, epoch_note, no_test_scores, score_table
         from rlld_agents.runs.setting import Setting
         from rlld_gym.files import write_sealed_json, write_text
+        from rlld_gym.parsing.threshold_tuning import check_tunable
 
         setting = Setting(
             self.data,
@@ -77,6 +78,8 @@ class TrainParser:
         )
         setting.check()
         store, recipe = setting.store, setting.recipe
+        if self.tune_thresholds:
+            check_tunable(store.split("val"), f"--tune-thresholds: the validation split of {store.name}")
         labels = labels_from(self.labels, store.split("train"), store.classes)
         # A file is shown by its whole name, which is no name of a label set, whatever it is called.
         name = "weak" if self.labels is None else self.labels.name

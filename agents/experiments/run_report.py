@@ -25,9 +25,11 @@ from rlld_agents.policies import files as policy_files
 from rlld_agents.policies.denoising import denoise
 from rlld_agents.reports.page.content import Page, Videos, prediction_codes, separating_scores
 from rlld_agents.reports.page.document import write_page
-from rlld_agents.runs.folder import RESULT_NAME, read_config
+from rlld_agents.runs.folder import RESULT_NAME, fingerprint_of, read_config
 from rlld_agents.runs.setting import Setting
+from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.errors import InputError
+from rlld_gym.files import read_json
 from rlld_gym.parsing import task_file
 from rlld_gym.parsing.prediction import gated_tracks, outputs_of
 
@@ -68,16 +70,23 @@ def write_report(
             video.
     """
     path = folder / PAGE_NAME if path is None else path
-    config = ExperimentConfig.from_dict(read_config(folder)["experiment"], str(folder / "config.json"))
+    described = read_config(folder)
+    config = ExperimentConfig.from_dict(described["experiment"], str(folder / "config.json"))
     for name in (RESULT_NAME, LABELS_NAME):
         if not (folder / name).is_file():
             raise InputError(
                 f"{folder}: the run is not finished, {name} is missing; finish it: rlld train --resume {folder}"
             )
-    own_data = folder / DATA_NAME
-    data = data or (str(own_data) if own_data.is_file() else config.data)
+    begun_with, own_data = fingerprint_of(described, folder), folder / DATA_NAME
+    of_result = _data_of_result(folder)
+    if begun_with is not None and of_result is not None:
+        require_same(of_result, begun_with, f"{folder / RESULT_NAME}: the run")
+    keeps_own = data is None and own_data.is_file()  # a part of the run's data
+    data = str(own_data) if keeps_own else data or config.data
     setting = dataclasses.replace(config, data=data, device=device or config.device).setting()
     setting.check()
+    if not keeps_own:
+        require_same(begun_with, setting.store.fingerprint, f"{folder}: the run")
     write_page(run_page(folder, config, setting, path.parent, clips), path)
     return path
 
@@ -123,6 +132,13 @@ def run_page(
     )
 
 
+def _data_of_result(folder: Path) -> DataFingerprint | None:
+    """Return what identifies the data of a run's result; None where an older version wrote it."""
+    path = folder / RESULT_NAME
+    data = read_json(path, "the result of a run").get("data")
+    return None if data is None else DataFingerprint.from_dict(data, str(path))
+
+
 def clip_addresses(folder: Path, names: tuple[str, ...], page_folder: Path) -> list[str]:
     """Return for each video the address of its clip as seen from the page's folder, "" where there is none.
 
@@ -161,7 +177,7 @@ def _scores(
     if not file.is_file():
         return None, None
     policy, store = policy_files.load_policy(file, setting.device), setting.store
-    policy_files.check_fits(policy, store.audio_size, store.visual_size, len(store.classes), str(file))
+    policy_files.check_data(policy, store, str(file))
     scores = denoise(policy, setting.tensors).removal_probability
     return scores, np.full(removed.shape[1:], config.threshold)
 

@@ -48,7 +48,7 @@ def only_writer(folder: str | os.PathLike[str]) -> Iterator[bool]:
         OSError: the folder cannot be made or written to.
     """
     folder = Path(folder)
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))
     if place in _held.get():
         yield False
         return

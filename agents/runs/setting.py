@@ -10,6 +10,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
+from rlld_gym.options import or_none, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.recipes import Recipe, get_recipe
@@ -61,6 +62,7 @@ class Setting:
 
     def check(self) -> None:
         """Raise InputError where device, data set or recipe cannot be used; reads the data set."""
+        or_none(require_width)("--hidden-size", self._given_hidden_size)
         _ = self.device, self.recipe
         if not self.store.split("train").labels.any():
             raise InputError(

@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 from rlld_agents.policies.actor_critic import HybridAttentionActorCritic
 from rlld_agents.policies.hybrid import HybridAttentionPolicy
 from rlld_gym.errors import InputError
-from rlld_gym.options import require_count, require_number
+from rlld_gym.options import require_count, require_number, require_width
 
 _OWN: Final = ("data", "data_seed", "seed", "mask_absent", "optimizer_class", "optimizer_kwargs")
 """Options of the policies themselves."""
@@ -155,7 +155,7 @@ def check_policy_options(options: Mapping[str, Any]) -> None:
                 f"policy_kwargs: unknown option {name!r}; {hint}expected some of {', '.join([*_OWN, *allowed])}"
             )
     if "hidden_size" in options:
-        require_count("policy_kwargs: hidden_size", options["hidden_size"])
+        require_width("policy_kwargs: hidden_size", options["hidden_size"])
     if "visual_3d_size" in options:
         require_count("policy_kwargs: visual_3d_size", options["visual_3d_size"], lowest=0)
     if "initial_removal" in options:

@@ -87,17 +87,23 @@ def _key(data: str | os.PathLike[str], seed: int) -> _Key:
 
     A folder of shards is as old and as large as its index, which is written after all shards.
     """
-    name = os.fspath(data)
+    try:
+        name = os.fsdecode(data)
+    except TypeError as error:
+        raise InputError(
+            f"data is {data!r}; expected {KNOWN_TWINS}, or the path of a store file, as a text or a Path"
+        ) from error
     if name in TWIN_NAMES:
         return name, seed, 0
     try:
         index = Path(name) / INDEX_FILE
         status = (index if index.exists() else Path(name)).stat()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a character that no path has
         if name.startswith("twin"):
             raise InputError(f"data {name!r}: unknown twin; expected one of {KNOWN_TWINS}") from error
+        reason = getattr(error, "strerror", None) or error
         raise InputError(
-            f"data {name!r}: {error.strerror or error}; expected {KNOWN_TWINS}, or the path of a store file; "
+            f"data {name!r}: {reason}; expected {KNOWN_TWINS}, or the path of a store file; "
             "make one with 'rlld data twin' or 'rlld data import'"
         ) from error
     return str(Path(name).resolve()), status.st_mtime_ns, status.st_size

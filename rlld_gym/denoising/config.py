@@ -17,6 +17,7 @@ from rlld_gym.options import (
     require_count,
     require_number,
     require_pair,
+    require_width,
     share,
 )
 from rlld_gym.parsing.recipes import Recipe, get_recipe
@@ -139,7 +140,7 @@ class ProcessConfig(ProcessOptions):
     """
 
     recipe: Recipe = field(default_factory=lambda: get_recipe("rlld"))
-    hidden_size: int = option(512, "width of the task network", require_count)
+    hidden_size: int = option(512, "width of the task network", require_width)
 
     @property
     def num_carried(self) -> int:

@@ -26,7 +26,7 @@ from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.forks import require_threads
-from rlld_gym.options import markdown_table, options_from, signature
+from rlld_gym.options import markdown_table, options_from, plain, signature
 from rlld_gym.profiling import timed_part
 from rlld_gym.torch_settings import own_torch_settings
 
@@ -247,7 +247,7 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
         Returns:
             The first observation and its info.
         """
-        super().reset(seed=seed)
+        super().reset(seed=plain(seed))  # Gymnasium refuses numpy's integers
         process = self._process or self._make_process()
         process.reset(self.np_random, new_run=seed is not None or self._process is None)
         return self._begin(process)

@@ -9,7 +9,7 @@ from rlld_gym.denoising.evidence import EvidenceSource
 from rlld_gym.devices import checked_device
 from rlld_gym.envs.observations import ObservationLayout, ObservationMode
 from rlld_gym.errors import InputError
-from rlld_gym.options import option, or_none, require_choice, require_count, require_seed
+from rlld_gym.options import option, or_none, require_choice, require_seed, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network, network_names
 from rlld_gym.parsing.recipes import get_recipe
@@ -45,7 +45,7 @@ class TaskOptions:
         _require_recipe_or_none,
     )
     hidden_size: int | None = option(
-        None, "width of the task network; `None`: the data set's recommendation", or_none(require_count)
+        None, "width of the task network; `None`: the data set's recommendation", or_none(require_width)
     )
     task_network: str | None = option(
         None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rlld_gym.envs.checks import checked_action
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.per_video import PerVideoVectorEnv
-from rlld_gym.options import require_count
+from rlld_gym.options import plain, require_count
 
 NOISE_RATE = 0.4
 """Probability that a present label is noise."""
@@ -82,7 +82,7 @@ class PlantedNoiseEnv(gymnasium.Env[Observation, NDArray[np.int8]]):
             seed: restores everything; None goes on at random.
             options: not used.
         """
-        super().reset(seed=seed)
+        super().reset(seed=plain(seed))  # Gymnasium refuses numpy's integers
         self.steps = 0
         return self._draw(), self._state_info()
 

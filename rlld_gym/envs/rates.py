@@ -17,6 +17,7 @@ from rlld_gym.envs.plain_spec import PlainSpec
 from rlld_gym.envs.removal_rates import MIDDLE_SHARES, Rates, RemovalRates
 from rlld_gym.envs.repeated_action import RepeatAction
 from rlld_gym.errors import InputError
+from rlld_gym.options import plain
 
 FIXED = ("observation", "initialized_labels", "time_feature", "evidence")
 """Arguments of the joint environment about an observation that this one does not have."""
@@ -180,6 +181,7 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
         Returns:
             The statistics of the classes, and an empty info.
         """
+        seed = plain(seed)
         super().reset(seed=seed)
         observation, _ = self._decisions.reset(seed=seed)
         return observation, {}

@@ -7,7 +7,9 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from rlld_gym.data.split import Split
 from rlld_gym.data.tensors import SplitTensors
+from rlld_gym.errors import InputError
 from rlld_gym.parsing.metrics import parsing_scores
 from rlld_gym.parsing.networks import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.prediction import gated_tracks, outputs_of
@@ -17,6 +19,16 @@ from rlld_gym.torch_settings import own_torch_settings
 
 CANDIDATES: Final[tuple[float, ...]] = tuple(round(0.25 + 0.05 * step, 2) for step in range(10))
 """0.25, 0.30, ..., 0.70."""
+
+
+def check_tunable(split: Split, what: str) -> None:
+    """Raise InputError unless a split can be divided in two halves with dense labels; ``what`` it is."""
+    if split.dense_audio is None:
+        raise InputError(f"{what} has no dense labels to tune thresholds on; leave the option away")
+    if len(split) < 2:
+        raise InputError(
+            f"{what} has {len(split)} video; expected one to tune on and one to report; leave the option away"
+        )
 
 
 def tuning_and_reporting(split: SplitTensors) -> tuple[SplitTensors, SplitTensors]:

@@ -3,13 +3,18 @@
 import csv
 import errno
 import os
+import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from rlld_agents.cli import main
@@ -25,6 +30,7 @@ from rlld_gym.data.store.opening import open_store_file
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_folder, atomic_path, write_json, write_text
 from rlld_gym.os_errors import explain
+from rlld_gym.tensor_files import TensorFormat
 from tests.reliability.toys import rolled, toy_store
 
 NAMES = ("Siren, ambulance", 'a "quoted" one', "two\nlines", "平仮名 $x_1$ %")
@@ -77,6 +83,46 @@ def test_names_that_are_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[st
     write_json(folder / "config.json", {"path": str(path)})
     with pytest.raises(InputError, match="not the configuration"):
         read_config(folder)
+
+
+def test_networks_are_read_whatever_their_path(tmp_path: Path) -> None:
+    """The library that reads them takes UTF-8 only; it writes to any path."""
+    form, path = TensorFormat("test", 1, "network", "x"), tmp_path / os.fsdecode(b"caf\xe9") / "x"
+    form.write(path, {"weights": torch.arange(3.0)}, {"name": "one"})
+    assert form.read_about(path)["name"] == "one"
+    assert form.read_tensors(path)["weights"].tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_store_that_grows_too_large_is_one_line(tmp_path: Path) -> None:
+    """HDF5 fails to write, and then to close the file."""
+    code = (
+        "import resource, sys; from rlld_agents.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+        "sys.exit(main(['data', 'twin', '--scale', 'tiny', '--out', sys.argv[1]]))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "s.h5")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "cannot be written: File too large" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    circle, nowhere, pipe = tmp_path / "circle", tmp_path / "nowhere", tmp_path / "pipe"
+    circle.symlink_to(circle)
+    nowhere.symlink_to(tmp_path / "missing")
+    os.mkfifo(pipe)
+    for words, message in (
+        (["data", "info", circle], "its links lead in a circle"),
+        (["data", "info", pipe], "a pipe, which is read only once"),
+        (["train-parser", "--data", pipe, "--out", tmp_path / "out"], "a pipe, which is read only once"),
+        (["train-parser", "--data", "twin-tiny", "--out", nowhere], "a link that leads nowhere"),
+        (["train", "--quick", "--device", "cpu", "--out", circle], "a link that leads nowhere"),
+    ):
+        assert main([str(word) for word in words]) == 2
+        assert message in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["circle", "nowhere", "pipe"]
 
 
 @pytest.mark.parametrize("ending", [b"\r\n", b"\n\n \n", b"\r"])
@@ -177,6 +223,26 @@ def test_refusals_leave_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*study, "--batch-size", "500"]) == 2
     assert "less than the batch_size of 500" in capsys.readouterr().err
     assert not Path(out).exists()
+
+
+def test_what_needs_dense_validation_labels_says_so_at_the_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hide(key: str, arrays: dict[str, Any]) -> None:
+        if key == "val":
+            arrays.update(dense_audio=None, dense_visual=None)
+
+    toy_store(change=hide).save(tmp_path / "s.h5")
+    common = ["--data", str(tmp_path / "s.h5"), "--device", "cpu", "--out", str(tmp_path / "out")]
+    for words in (
+        *(["train", "--preset", preset] for preset in ("paper", "rlld", "joint", "imitation")),
+        ["train-parser", "--epochs", "1", "--tune-thresholds"],
+    ):
+        assert main([*words, *common]) == 2
+        assert re.search(
+            r"validation (videos|split) of toy ha(ve|s) no dense labels", capsys.readouterr().err
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["s.h5"]
 
 
 @pytest.mark.parametrize(

@@ -169,3 +169,26 @@ def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
 def test_what_differs_is_named(change: dict[str, object], difference: str | None) -> None:
     found = toy_store().fingerprint.difference(toy_store(**change).fingerprint)  # type: ignore[arg-type]
     assert found is None if difference is None else found is not None and difference in found
+
+
+def test_a_report_is_of_the_data_and_the_files_of_its_run(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, mixed, page = tmp_path / "other", tmp_path / "mixed", tmp_path / "page.html"
+    assert main(["train", "--data", str(place / "rolled.h5"), *RUN, "--out", str(other)]) == 0
+    command = ["report", str(place / "run"), "--out", str(page)]
+    assert main([*command, "--data", str(place / "replaced.h5")]) == 2
+    assert "the data set was changed or replaced: the features are others" in capsys.readouterr().err
+    for name, difference in (
+        ("result.json", f"{mixed / 'result.json'}: the run was begun with other data"),
+        ("policy.safetensors", "policy of toy does not fit toy"),
+        ("task.safetensors", "task network of toy does not fit toy"),
+    ):
+        shutil.copytree(place / "run", mixed)
+        shutil.copy(other / name, mixed / name)
+        assert main(["report", str(mixed), "--out", str(page)]) == 2
+        assert difference in capsys.readouterr().err
+        shutil.rmtree(mixed)
+    assert not page.exists()
+    shutil.copy(place / "toy.h5", tmp_path / "moved.h5")
+    assert main([*command, "--data", str(tmp_path / "moved.h5")]) == 0

@@ -85,7 +85,9 @@ class FeatureStore:
         from rlld_gym.data.store.shards.index import read_index  # noqa: PLC0415
 
         store = cls.__new__(cls)
-        store.path = Path(path).resolve()
+        store.path = Path(
+            os.path.realpath(path)
+        )  # Path.resolve has an exception of its own for circles of links
         store.header = read_index(store.path).header if store.path.is_dir() else read_header(store.path)
         store._splits = None
         store._memory_map = memory_map

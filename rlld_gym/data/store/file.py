@@ -173,8 +173,11 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
                 fill_datasets(file, splits, header.counts)
                 write_attributes(file, header)
             append_structure(temporary, FEATURES)
-    except OSError as error:
-        raise InputError(f"feature store {path}: cannot be written: {explain(error) or error}") from error
+    except (OSError, RuntimeError) as error:  # HDF5's, where a file cannot even be closed
+        explained = explain(error)
+        if explained is None and not isinstance(error, OSError):
+            raise
+        raise InputError(f"feature store {path}: cannot be written: {explained or error}") from error
 
 
 def read_header(path: str | os.PathLike[str]) -> StoreHeader:

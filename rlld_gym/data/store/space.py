@@ -1,5 +1,6 @@
 """Whether a disk has room for a store."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from rlld_gym.errors import InputError
 
 def require_space(target: Path, header: StoreHeader) -> None:
     """Raise InputError where the disk has no room for the features."""
-    folder = next(parent for parent in target.resolve().parents if parent.is_dir())
+    folder = next(parent for parent in Path(os.path.realpath(target)).parents if parent.is_dir())
     values = sum(header.counts.values()) * header.num_segments
     values *= header.audio_size + header.visual_2d_size + header.visual_3d_size
     needed, free = values * np.dtype(header.dtype).itemsize, shutil.disk_usage(folder).free

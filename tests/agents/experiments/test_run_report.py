@@ -103,7 +103,7 @@ def test_what_is_no_finished_run_is_refused(
     assert main(["report", str(tmp_path)]) == 2
     assert f"rlld train --resume {tmp_path}" in capsys.readouterr().err
     assert main(["report", str(run), "--data", "twin-small", "--out", str(tmp_path / "page.html")]) == 2
-    assert "8400 of 10000 training videos have no row" in capsys.readouterr().err
+    assert "the run was begun with other data" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
 
 

@@ -81,8 +81,11 @@ def write_shards(
             attributes = {**store.attributes, "checksums": checksums, "finite": True}
             index = ShardIndex(dataclasses.replace(store.header, attributes=attributes), tuple(shards))
             index.write(temporary)
-    except OSError as error:
-        raise InputError(f"sharded store {folder}: cannot be written: {explain(error) or error}") from error
+    except (OSError, RuntimeError) as error:  # HDF5's, where a file cannot even be closed
+        explained = explain(error)
+        if explained is None and not isinstance(error, OSError):
+            raise
+        raise InputError(f"sharded store {folder}: cannot be written: {explained or error}") from error
     return index
 
 
