@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 if "RLLD_CACHE" not in os.environ:
     os.environ["RLLD_CACHE"] = tempfile.mkdtemp(prefix="rlld-tests-")
@@ -37,7 +38,12 @@ MARKERS = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs a GPU where there is none, and what takes long unless it is asked for."""
+    """Leave out what needs a GPU where there is none, and what takes long unless it is asked for.
+
+    Whole programs, the tests beside this file, come first: they take longest, and one that is left for the end is
+    waited for by all other processes.
+    """
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
     for name, (runs, reason) in MARKERS.items():
         marked = [item for item in items if item.get_closest_marker(name)]
         if marked and not runs():

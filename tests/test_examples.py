@@ -18,7 +18,15 @@ LIBRARIES = {
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
 
 
-@pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
+# Their functions are what tests/libraries tests; the examples of removal rates learn the real task.
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param(script, marks=[pytest.mark.long] if script.stem.endswith("_ppo") else [])
+        for script in EXAMPLES
+    ],
+    ids=lambda script: script.stem,
+)
 def test_example_runs_and_prints_something(script: Path) -> None:
     missing = [name for name in imported(script) if importlib.util.find_spec(name) is None]
     if missing:

@@ -33,7 +33,7 @@ QUICK = {
 }
 """Options with which a program takes seconds."""
 
-LONG = {"recipe_grid", "rates_learning", "rollout_memory"}
+LONG = {"credit_variance", "recipe_grid", "rates_learning", "rollout_memory"}
 """Those of them that start processes or learn."""
 
 SLOW = (

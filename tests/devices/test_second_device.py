@@ -35,7 +35,7 @@ def data() -> StoreTensors:
 DEEP = ("mm_pyramid", "mm_cse", "mgn")
 """Systems of so many operations that a device on which each is looked at takes seconds."""
 
-ALIKE = ("valor_plus", "valor-rlld", "dhhn-retrain")
+ALIKE = ("valor", "valor_plus", "valor-rlld", "dhhn-retrain", "avsdn")
 """Systems whose operations are those of others."""
 
 

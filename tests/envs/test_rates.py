@@ -197,7 +197,7 @@ def test_spec_and_pickle_make_the_same_environment():
     assert data_equivalence(expected, play(copied, 2, seed=4), exact=True)
 
 
-@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("mode", ["sync", pytest.param("async", marks=pytest.mark.long)])
 def test_vector_environments_run_independent_copies(mode):
     options = {"vector_kwargs": {"context": "forkserver"}} if mode == "async" else {}
     envs = gym.make_vec(ID, num_envs=2, vectorization_mode=mode, **options, **SMALL)

@@ -140,6 +140,7 @@ def test_evidence_of_a_video_and_of_copies(mode):
     np.testing.assert_array_equal(envs.reset(seed=0)[0]["evidence"][0], expected)
 
 
+@pytest.mark.long
 def test_processes_have_the_start_of_this_one():
     options = {**SMALL, "evidence": "start"}
     envs = gym.make_vec(

@@ -81,10 +81,9 @@ def test_learns_video_by_video(algorithm: Any, steps: int, options: dict[str, An
 @pytest.mark.parametrize(
     ("algorithm", "steps", "options"),
     [
-        (PPO, 3072, PPO_OPTIONS | {"n_steps": 16, "learning_rate": 1e-2}),
-        (A2C, 4096, {"n_steps": 4, "learning_rate": 3e-3}),
+        pytest.param(PPO, 3072, PPO_OPTIONS | {"n_steps": 16, "learning_rate": 1e-2}, id="ppo"),
+        pytest.param(A2C, 4096, {"n_steps": 4, "learning_rate": 3e-3}, id="a2c", marks=pytest.mark.long),
     ],
-    ids=["ppo", "a2c"],
 )
 def test_learns_the_joint_environment(algorithm: Any, steps: int, options: dict[str, Any]) -> None:
     model, first, last = train(algorithm, joint(), steps, 0, **options)

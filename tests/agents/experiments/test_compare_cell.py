@@ -39,7 +39,14 @@ def result_of(folder: Path, name: str, seed: int = 0) -> dict[str, Any]:
     return result
 
 
-@pytest.mark.parametrize("name", ["reinforce", "ppo", "a2c", "maskable-ppo", "trpo"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reinforce",
+        "ppo",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("a2c", "maskable-ppo", "trpo")),
+    ],
+)
 def test_bundled_agents_learn_for_the_budget_and_are_tested(name: str, tmp_path: Path) -> None:
     try:
         find(name).load()

@@ -66,6 +66,7 @@ def test_the_folder_has_tables_pictures_and_the_command(folder: Path) -> None:
         assert (folder / "figures" / f"{name}.png").read_bytes().startswith(PNG)
 
 
+@pytest.mark.long
 def test_resuming_runs_only_what_is_missing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cells = folder / "cells"
     kept = cells / "keep-all-seed0.json"
@@ -121,6 +122,7 @@ def test_processes_get_the_results_of_this_process(folder: Path, tmp_path: Path)
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
 
 
+@pytest.mark.long
 def test_ctrl_c_leaves_a_comparison_that_can_be_resumed(tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = [

@@ -85,6 +85,7 @@ def test_the_ensemble_is_used_wherever_a_policy_is(
     )
 
 
+@pytest.mark.long
 def test_an_interrupted_run_resumes_to_the_same_result(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,6 +139,7 @@ extract(sys.argv[1], sys.argv[2], OPTIONS, at_a_time=1)
 """
 
 
+@pytest.mark.long
 def test_remarks_outlive_a_kill(tmp_path: Path) -> None:
     """Those on videos that are done, which nobody looks at again; nothing is listed twice."""
     videos, out = make_videos(tmp_path / "videos"), tmp_path / "out"
@@ -312,6 +313,7 @@ def test_a_real_clip(tmp_path: Path) -> None:
     assert all(np.isfinite(array).all() and array.std(axis=0).max() > 0 for array in made.values())
 
 
+@pytest.mark.long
 def test_the_printed_import_names_a_3d_stream_that_stands_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
