@@ -27,7 +27,7 @@ class Compare(StudyCommand):
     )
 
     quick: bool = False
-    """Small defaults for a check in seconds: twin-tiny, two agents, two seeds, four episodes of 4 steps, and
+    """Small defaults for a check in a minute: twin-tiny, two agents, two seeds, four episodes of 4 steps, and
     parsers of one epoch: they are undertrained, and scores say nothing about the agents."""
     study: CompareConfig = field(default_factory=CompareConfig)
     """Options of the comparison."""

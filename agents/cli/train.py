@@ -28,7 +28,7 @@ class Train:
     resume: Path | None = None
     """Go on with the run in this folder; options that are not given are those of the run."""
     quick: bool = False
-    """A small data set for a check in half a minute: twin-tiny; without effect beside other --data."""
+    """A small data set for a check in a minute: twin-tiny; without effect beside other --data."""
     report: bool = True
     """Write report.html at the end: the run as one page, with a browser over its videos ('rlld report')."""
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)

@@ -101,7 +101,10 @@ class Experiment:
         team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)
         write_config(self.folder, self.config.as_dict(), self.command, self._describe_data(team.threads))
         clock = Stopwatch(self.folder)
-        self._say(f"{preset.describe()} on {self.store.name}, {self.setting.device}")
+        self._say(
+            f"preset {self.config.preset}, {self.setting.dense_videos} dense validation videos: "
+            f"{preset.describe()} on {self.store.name}, {self.setting.device}"
+        )
         fixed = self.jobs(self.fixed_label_sets())
         if self.progress:
             self._say_forecast(len(fixed))
