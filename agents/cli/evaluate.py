@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlld_agents.cli.common import data_learned_from, data_of, removal_rule_of
+from rlld_agents.cli.common import data_learned_from, data_of, removal_rule_of, run_folder_of
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 from rlld_gym.options import require_seed
@@ -30,7 +30,8 @@ class Evaluate:
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     split: Literal["val", "test", "train"] = "test"
-    """Videos to score on; train has no dense labels in LLP."""
+    """Videos to score on; train has no dense labels in LLP. A policy of the presets imitation and joint learned from
+    the dense labels of val: its removals there say nothing."""
     threshold: float | None = None
     """A policy removes labels whose removal probability is above this; None: that of its run, else 0.5."""
     empty_rule: Literal["video", "modality"] | None = None
@@ -82,6 +83,23 @@ class Evaluate:
         from rlld_gym.data.fingerprint import warn_of_other_data
 
         warn_of_other_data(data_learned_from(self.checkpoint, own), store.fingerprint, what)
+
+    def _learned_note(self, own: "DataFingerprint | None", store: "FeatureStore") -> str | None:
+        """Return what must be said where a policy is judged by labels that it learned from; None: by others."""
+        from rlld_agents.runs.folder import read_config
+
+        learned_from = data_learned_from(self.checkpoint, own)
+        if learned_from is not None and learned_from.labels != store.fingerprint.labels:
+            return None
+        folder = run_folder_of(self.checkpoint)
+        if folder is None:
+            return "If the preset was imitation or joint, the policy learned from these videos: choose --split test"
+        if read_config(folder)["experiment"].get("preset") not in ("imitation", "joint"):
+            return None
+        return (
+            "The policy learned from the dense labels of these videos: results.md of its run estimates by "
+            "cross-validation how good its removals are"
+        )
 
     def _write(self, scores: dict[str, Any]) -> None:
         if self.out is not None:
@@ -166,6 +184,8 @@ class Evaluate:
             split.labels, revised.audio, revised.visual, split.truth(), revised.removal_probability
         )
         print(f"Removals of {file} on the {self.split} split of {store.name}\n\n{removal_table(quality)}")
+        if self.split == "val" and (note := self._learned_note(policy.data, store)):
+            print(f"\n{note}")
         if split.truth() is None:
             print(f"{store.name} has no dense labels in this split: precision is unknown", file=sys.stderr)
         return quality.as_dict()

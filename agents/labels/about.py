@@ -39,18 +39,23 @@ class LabelOrigin:
         classes: C names.
         weak: (N, C) bool, the weak labels.
         data: what identifies the data set; None: not known.
+        left_out: what must be said of row numbers where the data set lacks some of the training videos of its
+            annotation file; None: it has them all, or that is not known.
     """
 
     filenames: Sequence[str]
     classes: Sequence[str]
     weak: Bools
     data: DataFingerprint | None = None
+    left_out: str | None = None
 
     @classmethod
     def of(cls, store: FeatureStore) -> "LabelOrigin":
         """Return the training videos of a data set."""
         train = store.split("train")
-        return cls(train.filenames, store.classes, train.labels, store.fingerprint)
+        return cls(
+            train.filenames, store.classes, train.labels, store.fingerprint, store.header.left_out_note
+        )
 
     def checksum(self, *, in_order: bool) -> str:
         """Return a checksum of names and weak labels; of videos and classes in any order, unless it matters."""

@@ -71,6 +71,8 @@ def write_exports(
         paths += _write_han(folder, filenames, classes, kept)
     else:
         warnings.warn(f"{' and '.join(HAN_FILES)} are not written: {problem}", stacklevel=2)
+    if origin.left_out is not None:
+        warnings.warn(f"{folder}: {origin.left_out}", stacklevel=2)
     if pickle_for_ma:
         paths.append(_write_pickle(folder / PICKLE_NAME, original, kept))
     return paths

@@ -71,6 +71,23 @@ class StoreHeader:
         )
 
     @property
+    def left_out_note(self) -> str | None:
+        """What must be said of row numbers where training videos were left out at the import; None: none were."""
+        sources = self.attributes.get("sources")
+        if not isinstance(sources, Mapping) or "left_out" not in sources:
+            return None
+        left_out = sources["left_out"].get("without features", {}).get("train", 0)
+        if not left_out:
+            return None
+        kept, tables = self.counts["train"], ("AVVP_train.csv", "train.csv")
+        file = next((name for name in tables if name in sources.get("annotations", {})), tables[0])
+        first = "" if sources.get("limit") is None else "first "
+        return (
+            f"rows count the {kept} videos of the store, not the {first}{kept + left_out} of {file}: code that reads "
+            f"them must leave the same {left_out} without features out"
+        )
+
+    @property
     def recommended(self) -> Training:
         """How to train on it, where nothing else is asked for."""
         return Training(str(self.attributes["recipe"]), int(self.attributes["hidden_size"]))

@@ -1,7 +1,9 @@
 """Label files for other code bases, read back as these read them: pandas, a plain split, pickle, numpy."""
 
 import pickle
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.exports import HAN_FILES, PICKLE_NAME, RATIOS_NAME, ROWS_NAME, write_exports
 from rlld_agents.labels.files import write_labels
 from rlld_agents.labels.row_lists import read_row_lists
+from tests.data.stores import small_store
 
 CLASSES = ("Speech", "Frying_(food)", "Dog")
 NAMES = ("BjCEufrlXm4_20_30", "29-VHfXrz7E_30_40", "AP0061o0Nvk_101.8_111.8", "-a-nBRCk7iA_0_10")
@@ -67,3 +70,25 @@ def test_a_layout_without_quoting_is_left_out_for_names_with_commas(tmp_path: Pa
     origin = LabelOrigin(NAMES, ("Siren, ambulance", *CLASSES[1:]), ORIGINAL)
     paths = write_exports(tmp_path, origin, KEPT)
     assert sorted(path.name for path in paths) == [RATIOS_NAME, ROWS_NAME]
+
+
+@pytest.mark.parametrize(
+    ("sources", "file"),
+    [
+        ({"annotations": {"train.csv": "", "val.csv": ""}}, "not the 7 of train.csv"),
+        ({"annotations": {"AVVP_train.csv": ""}, "limit": 7}, "not the first 7 of AVVP_train.csv"),
+    ],
+)
+def test_row_numbers_that_are_not_those_of_the_user_s_table_are_said_to_be(
+    sources: dict[str, Any], file: str, tmp_path: Path
+) -> None:
+    store = small_store()
+    left_out = {"left_out": {"without features": {"train": 1}}}
+    lacking = small_store(sources=sources | left_out)
+    assert LabelOrigin.of(store).left_out is None
+    kept = (store.split("train").labels,) * 2
+    with pytest.warns(UserWarning, match=f"rows count the 6 videos of the store, {file}: "):
+        write_exports(tmp_path, LabelOrigin.of(lacking), kept)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_exports(tmp_path, LabelOrigin.of(store), kept)
