@@ -172,8 +172,13 @@ class ProcessConfig(ProcessOptions):
         """
         size = math.floor(self.subset * num_videos + 1e-9)
         if size < self.batch_size:
+            fits = (
+                f" or the batch smaller, for example a batch_size of {2 ** int(math.log2(size))}"
+                if size
+                else ""
+            )
             raise InputError(
                 f"subset {self.subset:g} of {num_videos} training videos is {size}, less than the batch_size "
-                f"of {self.batch_size}; make the batch smaller or the subset larger"
+                f"of {self.batch_size}; make the subset larger{fits}"
             )
         return size

@@ -36,6 +36,16 @@ def refusal(folder: Path) -> str:
         (TRAIN, [WEAK, "train_video_20_30 Dgo"], ["unknown class", "line 2", "'Dgo'", "closest: Dog"]),
         (TRAIN, [WEAK, "train_video_20_30 speech"], ["unknown class", "'speech'", "closest: Speech"]),
         (TRAIN, [WEAK, "train_video_20_30 Dog,"], ["unknown class", "''"]),
+        (
+            TRAIN,
+            [WEAK, "train_video_20_30 "],
+            ["no label: line 2: 'train_video_20_30'", "leave the video out"],
+        ),
+        (
+            TRAIN,
+            [WEAK, "train_video_20_30 ,"],
+            ["no label: line 2: 'train_video_20_30'", "leave the video out"],
+        ),
         (AUDIO, [DENSE, "val_video_1_0_10 0 4 Dog,Cat"], ["unknown class", "'Dog,Cat'"]),
         (TRAIN, [WEAK, "short_20_30 Dog"], ["malformed filename", "line 2: 'short_20_30'", "11-character"]),
         (TRAIN, [WEAK, "train_video Dog"], ["malformed filename", "_START_END"]),

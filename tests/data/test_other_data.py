@@ -133,6 +133,27 @@ def test_class_files_that_cannot_be_used(text: str, message: str, tmp_path: Path
         read_classes(path)
 
 
+def test_names_with_commas_are_shown_as_the_table_must_have_them(own: Path) -> None:
+    train = Path("annotations/train.csv")
+    names = r'the 7 class names Dog,"Siren, ambulance",Rain,.*stands in double quotes'
+    train.write_text('filename,event_labels\ntrain clip 1,"Siren, ambulance"\n')
+    with pytest.raises(InputError, match=f'{names}, which a CSV doubles: """Siren, ambulance"""$'):
+        load_annotations("annotations", layout=OWN)
+    train.write_text("filename\tevent_labels\ntrain clip 1\tSiren, ambulance\n")
+    with pytest.raises(InputError, match=f"{names}$"):
+        load_annotations("annotations", layout=OWN)
+    train.write_text('filename,event_labels\ntrain clip 1,"""Siren, ambulance"""\n')
+    assert load_annotations("annotations", layout=OWN).train.labels.sum() == 1
+
+
+def test_a_missing_table_goes_by_the_names_of_those_that_are_there(own: Path) -> None:
+    Path("watched/dense_visual.csv").unlink()
+    with pytest.raises(
+        InputError, match=r"watched: missing dense_visual\.csv; expected train\.csv, val\.csv, "
+    ):
+        load_annotations("watched", layout=OWN)
+
+
 def test_a_class_that_is_unknown_is_named_with_the_classes_there_are(own: Path) -> None:
     with pytest.raises(InputError, match="never visible 'Speech': no such class; expected one of Dog, Siren"):
         import_store("annotations", "features", "own.h5", layout=OWN, never_visible="Speech")

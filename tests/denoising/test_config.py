@@ -57,5 +57,5 @@ def test_at_least_one_video_of_a_batch_is_new(batch_size, overlap, expected):
 
 
 def test_a_subset_that_cannot_fill_a_batch():
-    with pytest.raises(InputError, match="less than the batch_size"):
+    with pytest.raises(InputError, match="less than the batch_size.*a batch_size of "):
         ProcessConfig(batch_size=50).subset_size(100)

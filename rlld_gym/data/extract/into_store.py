@@ -98,7 +98,14 @@ def extract_into_store(
     folder = working_folder(target)
     _require_new(target)
     grid, folders = options.grid, store_folders(options.streams)
-    layout = DataLayout(classes, grid.num_segments, grid.frames_per_segment, "{name}.npy", dense)
+    layout = DataLayout(
+        classes,
+        grid.num_segments,
+        grid.frames_per_segment,
+        "{name}.npy",
+        dense,
+        segments_option="--seconds, --segment-length",
+    )
     _, selection = annotated_videos(
         annotations, layout, dtype=dtype, strict=strict, limit=limit, never_visible=never_visible
     )

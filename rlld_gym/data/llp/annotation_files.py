@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 from rlld_gym.data.classes import CLASSES
-from rlld_gym.data.label_names import split_names
+from rlld_gym.data.label_names import join_names, split_names
 from rlld_gym.data.llp.layout import LLP, DataLayout
-from rlld_gym.data.llp.text_table import read_table, refuse, shorten
+from rlld_gym.data.llp.text_table import is_comma_separated, read_table, read_text, refuse, shorten
 from rlld_gym.data.video_names import is_video_name
 from rlld_gym.errors import InputError
 
@@ -65,11 +65,17 @@ def annotation_paths(folder: Path) -> dict[str, Path]:
     }
     events = [paths[modality] for modality in DENSE_FILES]
     needed = WEAK_FILES if not any(events) else official
-    missing = [official[role] for role in needed if paths[role] is None]
+    missing = [role for role in needed if paths[role] is None]
     if missing:
+        found = {path.name for path in paths.values() if path is not None}
+        expected = (
+            f"the five annotation files of the LLP authors' repository: {', '.join(official.values())}; or, for other "
+            f"data, {', '.join(PLAIN_FILES.values())}"
+        )
+        if found and found <= set(PLAIN_FILES.values()):
+            official, expected = PLAIN_FILES, ", ".join(PLAIN_FILES.values())
         raise InputError(
-            f"{folder}: missing {', '.join(missing)}; expected the five annotation files of the LLP authors' "
-            f"repository: {', '.join(official.values())}; or, for other data, {', '.join(PLAIN_FILES.values())}. "
+            f"{folder}: missing {', '.join(official[role] for role in missing)}; expected {expected}. "
             "Where there are no dense labels, both files of events may be absent"
         )
     return {role: path for role, path in paths.items() if path is not None}
@@ -79,11 +85,13 @@ def read_weak(path: Path, layout: DataLayout = LLP) -> list[WeakRow]:
     """Read a file of video-level labels (columns filename, event_labels; labels joined by commas).
 
     Raises:
-        InputError: not UTF-8, wrong header or number of columns, no rows, a malformed filename or an unknown
-            class.
+        InputError: not UTF-8, wrong header or number of columns, no rows, a malformed filename, a video without a
+            label or an unknown class.
     """
     rows = read_table(path, _WEAK_COLUMNS, "video")
     _refuse_bad_names(path, ((line, fields[0]) for line, fields in rows), layout)
+    empty = ((line, repr(filename)) for line, (filename, labels) in rows if not labels.strip(", "))
+    refuse(path, empty, "no label", "a class at least: leave the video out")
     named = [(line, filename, _class_names(labels, layout)) for line, (filename, labels) in rows]
     _refuse_unknown_classes(path, ((line, name) for line, _, names in named for name in names), layout)
     return [
@@ -111,7 +119,7 @@ def read_dense(path: Path, layout: DataLayout = LLP) -> list[DenseRow]:
             if not (text.isascii() and text.isdigit() and int(text) <= layout.num_segments)
         ),
         "bad onset or offset",
-        f"integers in 0..{layout.num_segments}, the number of segments (--segments)",
+        f"integers in 0..{layout.num_segments}, the number of segments ({layout.segments_option})",
     )
     named = [(line, fields, _one_class(fields[3], layout)) for line, fields in rows]
     _refuse_unknown_classes(path, ((line, name) for line, _, name in named), layout)
@@ -191,10 +199,18 @@ def _refuse_unknown_classes(path: Path, names: Iterable[tuple[int, str]], layout
         expected = "LLP's 25 class names, joined by commas without blanks; name others with --classes FILE"
     else:
         expected = (
-            f"the {len(layout.classes)} class names {shorten(layout.names(range(len(layout.classes))))}, joined by "
-            "commas without blanks; a name that holds a comma stands in double quotes"
+            f"the {len(layout.classes)} class names {shorten(join_names(layout.classes))}, joined by commas without "
+            f"blanks; a name that holds a comma stands in double quotes{_doubled_quotes(path, layout)}"
         )
     refuse(path, described, "unknown class", expected)
+
+
+def _doubled_quotes(path: Path, layout: DataLayout) -> str:
+    """Return how a comma-separated table quotes the quotes of a name; empty where there is nothing to show."""
+    name = next((name for name in layout.classes if "," in name), None)
+    if name is None or not is_comma_separated(read_text(path)):
+        return ""
+    return f", which a CSV doubles: {join_names([join_names([name])])}"
 
 
 def _with_suggestions(names: Iterable[tuple[int, str]], layout: DataLayout) -> Iterator[tuple[int, str]]:

@@ -25,6 +25,7 @@ class DataLayout:
             the whole name. With ``{id}`` names must be LLP's: an id, then _START_END.
         dense: "all": a validation or test video without a row in the event files has no event; "listed": nobody
             annotated it, and it is left out.
+        segments_option: option of the command that decides ``num_segments``, for messages.
 
     Raises:
         InputError: fewer than 1 segment or frame, no class, or a pattern with neither or both fields.
@@ -35,6 +36,7 @@ class DataLayout:
     frames_per_segment: int = 8
     feature_file: str = "{id}.npy"
     dense: DenseVideos = "all"
+    segments_option: str = field(default="--segments", repr=False, compare=False)
     class_index: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ def read_table(path: Path, columns: tuple[str, ...], subject: str) -> list[tuple
         InputError: not UTF-8, wrong header or number of columns, or no rows.
     """
     text = read_text(path)
-    commas = "\t" not in text.split("\n", 1)[0] and "," in text.split("\n", 1)[0]
+    commas = is_comma_separated(text)
     dialect: dict[str, Any] = {"strict": True} if commas else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     reader = csv.reader(StringIO(text, newline=None), **dialect)
     try:
@@ -45,6 +45,12 @@ def read_table(path: Path, columns: tuple[str, ...], subject: str) -> list[tuple
     wrong = ((number, f"{len(fields)}") for number, fields in data if len(fields) != len(columns))
     refuse(path, wrong, "wrong number of columns", expected)
     return data
+
+
+def is_comma_separated(text: str) -> bool:
+    """Return whether the columns of a table are separated by commas, with quoting: its header has no tab."""
+    header = text.split("\n", 1)[0]
+    return "\t" not in header and "," in header
 
 
 def read_text(path: Path) -> str:

@@ -202,6 +202,8 @@ def test_evaluate_scores_parser_and_policy(
     assert "on the val split of twin-tiny" in capsys.readouterr().out
 
     policy = str(run / "policy.safetensors")
+    assert main(["evaluate", "--checkpoint", policy, "--split", "val"]) == 0
+    assert "learned from" not in capsys.readouterr().out, "the preset paper shows it no dense label"
     assert main(["evaluate", "--checkpoint", policy, "--split", "train", "--out", str(out)]) == 0
     removal = json.loads(out.read_text())["removal"]
     for modality, row in result["removal"].items():

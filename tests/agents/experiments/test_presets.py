@@ -40,6 +40,21 @@ def test_imitation_finds_noise(run: Path) -> None:
     assert removal["precision"] > 0.7
 
 
+def test_scores_on_videos_that_the_policy_learned_from_are_said_to_be(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def printed(checkpoint: Path, *words: str) -> str:
+        capsys.readouterr()
+        assert main(["evaluate", "--checkpoint", str(checkpoint), *words]) == 0
+        return capsys.readouterr().out
+
+    learned = "learned from the dense labels of these videos: results.md of its run estimates"
+    assert learned in printed(run, "--split", "val")
+    assert learned in printed(run / "policy.safetensors", "--split", "val")
+    assert "learned from" not in printed(run, "--split", "test")
+    assert "learned from" not in printed(run, "--split", "val", "--seed", "1"), "other videos"
+
+
 def test_a_row_is_logged_for_every_round(run: Path) -> None:
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     config = JointConfig()

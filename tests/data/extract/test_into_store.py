@@ -113,8 +113,16 @@ def test_a_store_that_is_there_stays(here: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("files", "words", "message"),
     [
-        ({"val.csv": None}, "", "annotations: missing AVVP_val_pd.csv"),
+        ({"val.csv": None}, "", "annotations: missing val.csv; expected train.csv, val.csv,"),
         ({"val.csv": ["filename,event_labels", "harbour 2,Dgo"]}, "", "'Dgo'"),
+        (
+            {
+                f"dense_{modality}.csv": ["filename,onset,offset,event_labels", "harbour 2,0,20,Dog"]
+                for modality in ("audio", "visual")
+            },
+            "",
+            "the number of segments (--seconds, --segment-length)",
+        ),
         ({"classes.txt": ["Dog", "Car"]}, "--classes annotations/classes.txt", "'Speech'"),
         (
             {"train.csv": [*ROWS["train.csv"], "nowhere,Dog", "no place,Dog"]},
