@@ -111,6 +111,16 @@ METHODS: Final[dict[str, Method]] = {
 }
 """Every method by the name that commands and tables use."""
 
+_FROM_WEAK_LABELS: Final = ("controls", "jomold", "modality_aware", "co_teaching", "jocor", "cleanlab")
+"""Modules whose methods learn from weak labels alone."""
+
+WITHOUT_DENSE: Final = tuple(
+    name
+    for name, method in METHODS.items()
+    if method.home.partition(":")[0].removeprefix(f"{_HERE}.") in _FROM_WEAK_LABELS
+    and not name.startswith("oracle")
+)
+"""Methods that need no dense labels."""
 
 _AGENT = f"{_HERE}.agents.denoiser:AgentDenoiser"
 
@@ -140,9 +150,10 @@ def find(name: str) -> Method:
         return known
     if is_plugin(name, "rlld.denoisers"):
         return PluginMethod(name)
+    others = [method for method in [*METHODS, *AGENTS] if method not in WITHOUT_DENSE]
     raise InputError(
-        f"unknown method {name!r}; choose from {', '.join([*METHODS, *AGENTS])}, or name one of your own as "
-        "module:Class"
+        f"unknown method {name!r}; choose from {', '.join(WITHOUT_DENSE)}, which need no dense labels, or from "
+        f"{', '.join(others)}, which do, or name one of your own as module:Class"
     )
 
 

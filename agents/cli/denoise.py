@@ -41,6 +41,7 @@ class Denoise:
     Writes denoised_labels.csv (columns filename, audio_labels, visual_labels) and, for other code bases,
     AVVP_train_audio.csv and AVVP_train_visual.csv in the layout of LLP's AVVP_train.csv, removed_rows.tsv, the
     list of removals in the form of MA's code, and noise_ratios.npz, each class's share in the form of JoMoLD's.
+    removal_per_class.csv has the counts of each class, to compare methods by.
     """
 
     out: Path
@@ -80,6 +81,7 @@ class Denoise:
         from rlld_agents.experiments.experiment import LABELS_NAME
         from rlld_agents.labels.about import about_path
         from rlld_agents.labels.exports import EXPORT_NAMES
+        from rlld_agents.reports.results import PER_CLASS_NAME
         from rlld_agents.runs.lock import only_writer
 
         if (self.checkpoint is None) == (self.with_ is None):
@@ -90,7 +92,7 @@ class Denoise:
             raise InputError(f"--out {self.out}: is a file; name a folder")
         with only_writer(self.out) as after_a_killed_one:
             written = (LABELS_NAME, *EXPORT_NAMES)
-            names = (*written, *(about_path(name).name for name in written))
+            names = (*written, *(about_path(name).name for name in written), PER_CLASS_NAME)
             there = [name for name in names if (self.out / name).exists()]
             if there and not after_a_killed_one:
                 raise InputError(
@@ -111,7 +113,8 @@ class Denoise:
         from rlld_agents.labels.exports import write_exports
         from rlld_agents.labels.files import write_labels
         from rlld_agents.labels.removal import removal_quality
-        from rlld_agents.reports.results import epoch_note, removal_table
+        from rlld_agents.reports.results import PER_CLASS_NAME, epoch_note, removal_csv, removal_table
+        from rlld_gym.files import write_text
 
         outcome = self._by_policy() if self.with_ is None else self._by_method(self.with_)
         store, audio, visual, scores = outcome[:4]
@@ -120,6 +123,8 @@ class Denoise:
         write_labels(paths[0], train.filenames, store.classes, audio, visual, origin=origin)
         paths += write_exports(self.out, origin, (audio, visual), pickle_for_ma=self.pickle_for_ma)
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
+        paths.append(self.out / PER_CLASS_NAME)
+        write_text(paths[-1], removal_csv(quality, store.classes))
         print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
         if outcome.trained and (note := epoch_note(store.split("val"))):
             print(f"{note}.\n")

@@ -24,14 +24,15 @@ class Evaluate:
     """Score a trained parser (ten F-scores) or a trained policy (quality of its removals) on a data set."""
 
     checkpoint: Path
-    """A run folder (both are scored), a task.safetensors or a policy.safetensors."""
+    """A run folder (both are scored), a task.safetensors, a policy.safetensors, or the parser-seedN.safetensors of
+    train-parser."""
     system: str | None = None
     """The checkpoint is a file that the public code of this system wrote; its recipe: valor, cpsp, mgn, ..."""
     data: str | None = None
     """Data set: twin-tiny, twin-small, twin-full or a store's path; None: that of the checkpoint's run."""
     split: Literal["val", "test", "train"] = "test"
-    """Videos to score on; train has no dense labels in LLP. A policy of the presets imitation and joint learned from
-    the dense labels of val: its removals there say nothing."""
+    """Videos to score on; train has no dense labels in LLP. A policy of the presets imitation and joint learned
+    from the dense labels of val: its removals there say nothing."""
     threshold: float | None = None
     """A policy removes labels whose removal probability is above this; None: that of its run, else 0.5."""
     empty_rule: Literal["video", "modality"] | None = None
@@ -61,8 +62,12 @@ class Evaluate:
             names = (task_file.NAME, policy.POLICY_NAME)
             files = [self.checkpoint / name for name in names if (self.checkpoint / name).is_file()]
             if not files:
+                parsers = sorted(path.name for path in self.checkpoint.glob("parser-seed*.safetensors"))
+                advice = (
+                    f"; name the file of a parser, such as {self.checkpoint / parsers[0]}" if parsers else ""
+                )
                 raise InputError(
-                    f"--checkpoint {self.checkpoint}: the folder holds neither {' nor '.join(names)}"
+                    f"--checkpoint {self.checkpoint}: the folder holds neither {' nor '.join(names)}{advice}"
                 )
         scores: dict[str, Any] = {}
         for file in files:

@@ -237,7 +237,7 @@ class Experiment:
         if self.setting.undertrained:
             tables += f"\n\n{self.setting.undertrained}."
         write_text(self.folder / "results.md", f"{tables}\n\n{results.made_with(self.command)}")
-        write_text(self.folder / "removal_per_class.csv", results.removal_csv(quality, self.store.classes))
+        write_text(self.folder / results.PER_CLASS_NAME, results.removal_csv(quality, self.store.classes))
         print(tables)
         self._say(f"{total:.0f} seconds in all; files and figures are in {self.folder}")
         return result

@@ -84,7 +84,8 @@ def seconds_of(config: ExperimentConfig, setting: Setting, parsers: int, speed: 
 def in_words(seconds: float) -> str:
     """Return a duration in words, such as "about 3 minutes"."""
     if seconds < 90:
-        return f"about {max(1, round(seconds))} seconds"
+        number = max(1, round(seconds))
+        return f"about {number} second{'s' * (number > 1)}"
     if seconds < 5400:
         return f"about {round(seconds / 60)} minutes"
     return f"about {seconds / 3600:.1f} hours"

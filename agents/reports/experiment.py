@@ -87,6 +87,8 @@ def result_tables(
             "removals by policies that did not learn from the video",
             results.estimate_table(estimate, rule),
         ]
+        if warned := results.near_chance(estimate, rule):
+            parts.append(warned)
     if store.header.rule_note:
         parts.append(store.header.rule_note)
     deviations = results.deviation_table(tested, rule)

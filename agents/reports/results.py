@@ -20,6 +20,12 @@ SCORE_HEADS = tuple(
 )
 """Headings of the ten scores in a table without levels above them."""
 
+NEAR_CHANCE: Final = 0.6
+"""Estimated AUC below which removals are little better than drawn at random."""
+
+PER_CLASS_NAME: Final = "removal_per_class.csv"
+"""File with the counts of `removal_csv`."""
+
 _COMMAND_WIDTH: Final = 112
 """Letters of a line of a command, without what stands before and after it."""
 
@@ -91,6 +97,22 @@ def estimate_table(estimate: Mapping[str, Any], never_visible: str | None = SPEE
             shares = [_percent(values[f"{key}{ending}"]) for key in ("noise", "rate", "precision", "recall")]
             rows.append([text, str(values[f"labels{ending}"]), *shares, _area(values[f"auc{ending}"])])
     return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
+
+
+def near_chance(estimate: Mapping[str, Any], never_visible: str | None = SPEECH_NAME) -> str:
+    """Return what must be said below `estimate_table` where the AUC of a row is hardly above 0.5; else empty."""
+    rows = [
+        (f"{modality}{text}", estimate[modality].get(f"auc{ending}"))
+        for modality in ("audio", "visual")
+        for ending, text in (("", ""), ("_without_speech", f" without {never_visible}"))
+    ]
+    low = [f"{name} {area:.2f}" for name, area in rows if area is not None and area < NEAR_CHANCE]
+    if not low:
+        return ""
+    return (
+        f"Warning: the AUC is near chance, 0.5, or below ({', '.join(low)}): do not use these labels; see "
+        "docs/datasets/own.md."
+    )
 
 
 def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:

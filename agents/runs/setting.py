@@ -13,6 +13,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.options import or_none, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
+from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.recipes import Recipe, get_recipe
 
 
@@ -61,7 +62,7 @@ class Setting:
         return {name: value for name, value in self.__dict__.items() if name not in opened}
 
     def check(self) -> None:
-        """Raise InputError where device, data set or recipe cannot be used; reads the data set."""
+        """Raise InputError where device, data set or recipe cannot be used, or not together; reads the data set."""
         or_none(require_width)("--hidden-size", self._given_hidden_size)
         _ = self.device, self.recipe
         if not self.store.split("train").labels.any():
@@ -69,6 +70,9 @@ class Setting:
                 f"--data {self.data}: no training video of {self.store.name} has a label: there is nothing to "
                 "learn from and nothing to remove; check how the data set was made"
             )
+        objective = make_objective(self.recipe)
+        if objective.needs_teachers:
+            objective.check(self.tensors["train"])
 
     @cached_property
     def device(self) -> torch.device:

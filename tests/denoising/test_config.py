@@ -57,5 +57,5 @@ def test_at_least_one_video_of_a_batch_is_new(batch_size, overlap, expected):
 
 
 def test_a_subset_that_cannot_fill_a_batch():
-    with pytest.raises(InputError, match="less than the batch_size.*a batch_size of "):
+    with pytest.raises(InputError, match=r"is 33, less than the batch_size of 50; .*a batch_size of 32$"):
         ProcessConfig(batch_size=50).subset_size(100)

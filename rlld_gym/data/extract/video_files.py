@@ -26,10 +26,10 @@ def video_paths(folder: Path) -> list[Path]:
     try:
         paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.is_dir())
     except OSError as error:
-        raise InputError(f"videos {folder}: {explain(error)}; expected a folder of videos") from error
+        raise InputError(f"videos {str(folder)!r}: {explain(error)}; expected a folder of videos") from error
     if not paths:
         raise InputError(
-            f"videos {folder}: no video in it; expected files ending in {' '.join(sorted(ENDINGS))}"
+            f"videos {str(folder)!r}: no video in it; expected files ending in {' '.join(sorted(ENDINGS))}"
         )
     return paths
 
@@ -128,7 +128,7 @@ def _said(folder: Path, split: str, missing: Sequence[str], number: int) -> str:
     also = f" or {_id_of(first)}" if _id_of(first) else ""
     leave_out = "" if len(missing) == number else ", or leave them out with --skip-missing"
     return (
-        f"videos {folder}: {len(missing)} of the {number} videos of split {split!r} are not there, the first: "
-        f"{first}; expected a file named {first}{also}, with an ending such as .mp4; nothing was written; restore "
+        f"videos {str(folder)!r}: {len(missing)} of the {number} videos of split {split!r} are not there, the "
+        f"first: {first}; expected a file named {first}{also}, with an ending such as .mp4; nothing was written; restore "
         f"them{leave_out}"
     )

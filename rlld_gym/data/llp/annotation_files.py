@@ -69,8 +69,8 @@ def annotation_paths(folder: Path) -> dict[str, Path]:
     if missing:
         found = {path.name for path in paths.values() if path is not None}
         expected = (
-            f"the five annotation files of the LLP authors' repository: {', '.join(official.values())}; or, for other "
-            f"data, {', '.join(PLAIN_FILES.values())}"
+            f"the five annotation files of the LLP authors' repository: {', '.join(official.values())}; or, for "
+            f"other data, {', '.join(PLAIN_FILES.values())}"
         )
         if found and found <= set(PLAIN_FILES.values()):
             official, expected = PLAIN_FILES, ", ".join(PLAIN_FILES.values())
@@ -199,8 +199,8 @@ def _refuse_unknown_classes(path: Path, names: Iterable[tuple[int, str]], layout
         expected = "LLP's 25 class names, joined by commas without blanks; name others with --classes FILE"
     else:
         expected = (
-            f"the {len(layout.classes)} class names {shorten(join_names(layout.classes))}, joined by commas without "
-            f"blanks; a name that holds a comma stands in double quotes{_doubled_quotes(path, layout)}"
+            f"the {len(layout.classes)} class names {shorten(join_names(layout.classes))}, joined by commas "
+            f"without blanks; a name that holds a comma stands in double quotes{_doubled_quotes(path, layout)}"
         )
     refuse(path, described, "unknown class", expected)
 

@@ -63,7 +63,7 @@ class FeatureFilesError(InputError):
             f"{count} {kind}" for kind, count in Counter(p.kind for p in problems).most_common()
         )
         super().__init__(
-            f"features {features}: {len(problems)} of {total} files cannot be used ({kinds}), the first: "
+            f"features {str(features)!r}: {len(problems)} of {total} files cannot be used ({kinds}), the first: "
             f"{problems[0]}; {advice}"
         )
 

@@ -1,6 +1,5 @@
 """How a data set's files are laid out: classes, time grid, names of files. The defaults are LLP's."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -66,10 +65,6 @@ class DataLayout:
         """Return the npy file of a video in one of the feature folders."""
         field_name = "{id}" if self.named_by_id else "{name}"
         return folder / self.feature_file.replace(field_name, self.video(filename))
-
-    def names(self, indices: Sequence[int]) -> str:
-        """Return the names of some classes, joined by commas, for messages."""
-        return ",".join(self.classes[index] for index in indices)
 
 
 LLP: Final = DataLayout()

@@ -189,13 +189,13 @@ def check_folders(root: Path, folders: Mapping[str, str]) -> None:
     """Raise InputError where the feature folder or one of its stream folders does not exist."""
     if not root.is_dir():
         raise InputError(
-            f"features {root}: no such folder; expected the folders {', '.join(folders.values())}"
+            f"features {str(root)!r}: no such folder; expected the folders {', '.join(folders.values())}"
         )
     for stream, folder in folders.items():
         if not (root / folder).is_dir():
             advice = "; for features without a 3D stream use --no-3d" if stream == "visual_3d" else ""
             raise InputError(
-                f"features {root}: no folder {folder!r} with the {stream.replace('_', ' ')} features; "
+                f"features {str(root)!r}: no folder {folder!r} with the {stream.replace('_', ' ')} features; "
                 f"expected a file in {folder}/ for every video{advice}"
             )
 

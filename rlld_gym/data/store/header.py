@@ -66,8 +66,8 @@ class StoreHeader:
                 "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
         return (
-            f'The rule among the controls is about the class "{self.never_visible}"; files and options say '
-            '"speech" all the same.'
+            f'The row "no visual {self.never_visible}" is the rule that this class is never visible; files and '
+            'options, and rows of agents, call it "no-visual-speech" all the same.'
         )
 
     @property
@@ -83,8 +83,8 @@ class StoreHeader:
         file = next((name for name in tables if name in sources.get("annotations", {})), tables[0])
         first = "" if sources.get("limit") is None else "first "
         return (
-            f"rows count the {kept} videos of the store, not the {first}{kept + left_out} of {file}: code that reads "
-            f"them must leave the same {left_out} without features out"
+            f"rows count the {kept} videos of the store, not the {first}{kept + left_out} of {file}: code that "
+            f"reads them must leave the same {left_out} without features out"
         )
 
     @property

@@ -84,7 +84,7 @@ class Objective(ABC):
             raise InputError(
                 f"recipe {self.recipe.name!r}: objective {objective_name(self.recipe)!r} needs segment-level "
                 "teachers of the training videos, and the data set has none: import it with --teacher, or choose "
-                "another recipe"
+                "another --system or --recipe"
             )
 
     def context(

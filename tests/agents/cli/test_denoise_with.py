@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rlld_agents.baselines import make
+from rlld_agents.baselines.registry import WITHOUT_DENSE
 from rlld_agents.cli import main
 from rlld_agents.cli.denoise import Denoise
 from rlld_agents.experiments.study.config import BenchmarkConfig
@@ -66,6 +67,11 @@ def test_parsers_learn_from_either_file(tmp_path: Path, capsys: pytest.CaptureFi
     assert tests[0] == tests[1]
     assert set(tests[0][0]) == set(SCORE_NAMES)
     assert tests[0][0] != tests[0][1]
+
+    file = tmp_path / "removed_rows.tsv" / "parser-seed0.safetensors"
+    assert main(["evaluate", "--data", "twin-tiny", "--checkpoint", str(file.parent)]) == 2
+    assert f"name the file of a parser, such as {file}" in capsys.readouterr().err
+    assert main(["evaluate", "--data", "twin-tiny", "--checkpoint", str(file)]) == 0
 
     store = open_data("twin-tiny")
     network, info = load_task_network(tmp_path / "removed_rows.tsv" / "parser-seed1.safetensors", "cpu")
@@ -200,6 +206,23 @@ def test_only_methods_that_train_parsers_speak_of_their_epochs(
     words = ["--data", str(tmp_path / "bare.h5"), "--epochs", "1", "--out", str(tmp_path / "out")]
     assert main(["denoise", "--with", method, *words]) == 0
     assert ("parsers are those of the last epoch" in capsys.readouterr().out) == trains
+
+
+@pytest.mark.parametrize("method", [name for name in WITHOUT_DENSE if "+" not in name and name != "cleanlab"])
+def test_methods_that_are_said_to_need_no_dense_labels_need_none(method: str, tmp_path: Path) -> None:
+    without_dense_labels("val", "test").save(tmp_path / "bare.h5")
+    words = ["--data", str(tmp_path / "bare.h5"), "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert main(["denoise", "--with", method, *words]) == 0
+
+
+def test_a_system_with_teachers_is_refused_before_anything_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    without_dense_labels().save(tmp_path / "bare.h5")
+    words = ["--data", str(tmp_path / "bare.h5"), "--system", "valor", "--out", str(tmp_path / "out")]
+    assert main(["train-parser", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("or choose another --system or --recipe")
 
 
 @pytest.mark.parametrize("method", ["paper", "scratch+label", "reinforce", "ppo-rates", "joint"])

@@ -220,10 +220,13 @@ def test_denoise_writes_the_run_s_labels_and_the_pair(run: Path, tmp_path: Path)
         "AVVP_train_audio.csv",
         "AVVP_train_visual.csv",
         "noise_ratios.npz",
+        "removal_per_class.csv",
         "removed_rows.tsv",
         "denoised_labels.csv.about.json",
         "removed_rows.tsv.about.json",
     }
+    counts = (tmp_path / "labels" / "removal_per_class.csv").read_text()
+    assert counts == (run / "removal_per_class.csv").read_text()
     options = ["--data", "twin-tiny", "--seed", "1", "--threshold", "0.2"]
     assert main(["denoise", "--checkpoint", str(run), *options, "--out", str(tmp_path / "other")]) == 0
     other = data.twin("tiny", seed=1)

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from rlld_agents.reports.results import made_with
+from rlld_agents.reports.results import made_with, near_chance
 from tests.agents.cli_runs import command_in
 
 LONG = [
@@ -29,6 +29,13 @@ def test_a_command_is_broken_into_lines_that_a_shell_joins_again(words: list[str
         ["bash", "-c", "printf '%s\\n' " + block], check=True, capture_output=True, text=True
     ).stdout
     assert said.splitlines() == words
+
+
+def test_an_auc_near_chance_is_a_reason_to_warn() -> None:
+    estimate = {"audio": {"auc": None}, "visual": {"auc": 0.61, "auc_without_speech": 0.6}}
+    assert near_chance(estimate, "Wind") == ""
+    estimate["visual"] = {"auc": 0.31, "auc_without_speech": 0.254}
+    assert "(visual 0.31, visual without Wind 0.25): do not use these labels" in near_chance(estimate, "Wind")
 
 
 def test_an_option_and_its_value_stand_on_one_line() -> None:
