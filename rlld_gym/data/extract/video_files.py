@@ -129,6 +129,6 @@ def _said(folder: Path, split: str, missing: Sequence[str], number: int) -> str:
     leave_out = "" if len(missing) == number else ", or leave them out with --skip-missing"
     return (
         f"videos {str(folder)!r}: {len(missing)} of the {number} videos of split {split!r} are not there, the "
-        f"first: {first}; expected a file named {first}{also}, with an ending such as .mp4; nothing was written; restore "
-        f"them{leave_out}"
+        f"first: {first}; expected a file named {first}{also}, with an ending such as .mp4; nothing was written; "
+        f"restore them{leave_out}"
     )
