@@ -66,8 +66,8 @@ class StoreHeader:
                 "and hardly ever seen ('rlld data import --never-visible NAME')."
             )
         return (
-            f'The row "no visual {self.never_visible}" is the rule that this class is never visible; files and '
-            'options, and rows of agents, call it "no-visual-speech" all the same.'
+            f'The rule among the controls takes "{self.never_visible}" for never visible: the row "no visual '
+            f'{self.never_visible}", which files, options and comparisons of agents call "no-visual-speech".'
         )
 
     @property
@@ -84,7 +84,7 @@ class StoreHeader:
         first = "" if sources.get("limit") is None else "first "
         return (
             f"rows count the {kept} videos of the store, not the {first}{kept + left_out} of {file}: code that "
-            f"reads them must leave the same {left_out} without features out"
+            "reads them must leave out what the import left out, which it listed in STORE.skipped.txt"
         )
 
     @property

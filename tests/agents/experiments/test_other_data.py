@@ -32,7 +32,7 @@ def test_the_quick_forms_run_and_say_which_class_the_rule_is_about(
     assert main([command, "--data", data, *SHORT, *methods, "--seeds", "1", "--out", str(out)]) == 0
     assert not (tmp_path / "log").exists(), "Stable-Baselines3 leaves no empty folders of logs"
     printed = capsys.readouterr().out
-    assert 'The row "no visual Wind" is the rule that this class is never visible' in printed
+    assert 'takes "Wind" for never visible: the row "no visual Wind"' in printed
     (table,) = out.glob("*.csv")
     with table.open(newline="") as file:
         found = list(csv.DictReader(file))
