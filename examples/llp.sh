@@ -5,7 +5,7 @@
 #
 # ANNOTATIONS and FEATURES are the folders of docs/datasets/llp.md; OUT is made, or gone on with. TEACHERS=DIR in the
 # environment names the segment labels of CLIP and CLAP, which VALOR needs; LIMIT=N takes the first N training videos;
-# ROWS="rlld rlld+cl" makes these rows only, SYSTEMS="cpsp" only these parsers.
+# ROWS="rlld rlld+cl" makes these rows only, SYSTEMS="cpsp" only these parsers, LABELS="weak rlld" only on these labels.
 set -euo pipefail
 usage="usage: examples/llp.sh ANNOTATIONS FEATURES OUT [OPTIONS OF rlld benchmark]"
 annotations=${1:?$usage} features=${2:?$usage} out=${3:?$usage}
@@ -38,6 +38,6 @@ systems=(${SYSTEMS:-han cpsp ${TEACHERS:+valor valor-rlld}})
 if [ -f "$out/systems/config.json" ]; then
     rlld benchmark --resume "$out/systems" "$@"
 else
-    rlld benchmark --preset systems --data "$store" --systems "${systems[@]}" --label-sets weak rlld joint "$@" \
-        --out "$out/systems"
+    rlld benchmark --preset systems --data "$store" --systems "${systems[@]}" \
+        --label-sets ${LABELS:-weak rlld joint} "$@" --out "$out/systems"
 fi

@@ -136,20 +136,18 @@ def require_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise InputError(f"{name} is {value!r}; expected one of {', '.join(choices)}")
 
 
-def require_count(name: str, value: Any, lowest: int = 1) -> None:
-    """Raise InputError where an option is no integer of at least ``lowest``."""
+def require_count(name: str, value: Any, lowest: int = 1, highest: int | None = None) -> None:
+    """Raise InputError where an option is no integer of at least ``lowest`` (and at most ``highest``)."""
     value = plain(value)
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}")
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < lowest or (highest is not None and value > highest):
+        limit = "" if highest is None else f" and at most {highest}"
+        raise InputError(f"{name} is {value!r}; expected an integer of at least {lowest}{limit}")
 
 
 def require_width(name: str, value: Any) -> None:
     """Raise InputError where an option is no width of a network, 1 to 2 ** 20."""
-    value = plain(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST_WIDTH:
-        raise InputError(
-            f"{name} is {value!r}; expected an integer of at least 1 and at most {LARGEST_WIDTH}"
-        )
+    require_count(name, value, highest=LARGEST_WIDTH)
 
 
 def require_seed(name: str, value: Any) -> None:

@@ -75,8 +75,7 @@ class TensorFormat:
         """
         metadata = read_metadata(path, self.file_name)
         self._format.check(metadata, path)
-        sealed = bool({_ABOUT, _WEIGHTS} & metadata.keys())  # older files are not
-        if sealed and metadata.pop(_ABOUT, None) != checksum_of(metadata):
+        if _is_sealed(metadata) and metadata.pop(_ABOUT, None) != checksum_of(metadata):
             raise _changed(path, f"what it says about the {self.noun}")
         return metadata
 
@@ -93,8 +92,7 @@ class TensorFormat:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
         except (SafetensorError, OSError, ValueError) as error:
             raise _unreadable(path, error) from error
-        sealed = bool({_ABOUT, _WEIGHTS} & metadata.keys())
-        if sealed and metadata.get(_WEIGHTS) != _weights_checksum(tensors):
+        if _is_sealed(metadata) and metadata.get(_WEIGHTS) != _weights_checksum(tensors):
             raise _changed(path, f"the weights of the {self.noun}")
         return tensors
 
@@ -170,6 +168,11 @@ def _changed(path: str | os.PathLike[str], what: str) -> InputError:
         f"{path}: {what} was changed after the file was written (its checksum differs, or is lost): the file is "
         "damaged; restore it, or train anew"
     )
+
+
+def _is_sealed(metadata: Mapping[str, str]) -> bool:
+    """Return whether a file has checksums, which those of old versions have not; one that was lost still counts."""
+    return bool({_ABOUT, _WEIGHTS} & metadata.keys())
 
 
 def _weights_checksum(tensors: Mapping[str, Tensor]) -> str:

@@ -16,13 +16,14 @@ LIBRARIES = {
     "skrl": "skrl",
 }
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
+LONG = ("_ppo", "cleanrl_rates", "compare_own_agent")
+"""Ends of names: of those whose functions tests/libraries tests, or that others of their kind stand for."""
 
 
-# Their functions are what tests/libraries tests; the examples of removal rates learn the real task.
 @pytest.mark.parametrize(
     "script",
     [
-        pytest.param(script, marks=[pytest.mark.long] if script.stem.endswith("_ppo") else [])
+        pytest.param(script, marks=[pytest.mark.long] if script.stem.endswith(LONG) else [])
         for script in EXAMPLES
     ],
     ids=lambda script: script.stem,

@@ -24,7 +24,14 @@ def test_tables_grow_row_by_row_and_nothing_is_done_twice(tmp_path: Path) -> Non
     words = ["--scale", "tiny", "--annotations", str(annotations), "--limit", VIDEOS, "--out", str(features)]
     assert main(["data", "twin", "--layout", "llp", *words]) == 0
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "LIMIT": VIDEOS, "SYSTEMS": "cpsp", "ROWS": "label_smoothing"}
+    environment = {
+        **os.environ,
+        "PATH": path,
+        "LIMIT": VIDEOS,
+        "SYSTEMS": "cpsp",
+        "ROWS": "label_smoothing",
+        "LABELS": "weak",
+    }
     command = [str(SCRIPT), str(annotations), str(features), str(out), *SHORT, "--episode-length", "2"]
     run(command, environment)
     first = (out / "denoisers" / "cells" / "label_smoothing-seed0.json").stat().st_mtime_ns

@@ -46,6 +46,7 @@ def test_the_notebook_is_the_page() -> None:
     assert (DOCS / "tutorial.ipynb").read_text(encoding="utf-8") == module["tutorial"]()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("here")
 def test_the_notebook_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat")

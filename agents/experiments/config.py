@@ -112,7 +112,7 @@ class ExperimentConfig(SettingOptions):
         if self.preset is not None:
             return self
         kept = dense_videos if self.dense_videos is None else min(self.dense_videos, dense_videos)
-        playable = self.environment.batch_size <= self.environment.subset * train_videos
+        playable = self.environment.batch_size <= self.environment.num_drawn(train_videos)
         return replace(self, preset="joint" if playable and 0 < kept < REWARDS_HELP_BELOW else "imitation")
 
     def check_used(self) -> None:

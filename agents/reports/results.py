@@ -89,30 +89,32 @@ def removal_table(quality: RemovalQuality) -> str:
 def estimate_table(estimate: Mapping[str, Any], never_visible: str | None = SPEECH_NAME) -> str:
     """Return an estimate of removal quality (of a `RemovalEstimate`), with and without the class of the rule."""
     rows = []
-    for modality in ("audio", "visual"):
-        for ending, text in (("", modality), ("_without_speech", f"{modality} without {never_visible}")):
-            values = estimate[modality]
-            if f"labels{ending}" not in values:
-                continue
-            shares = [_percent(values[f"{key}{ending}"]) for key in ("noise", "rate", "precision", "recall")]
-            rows.append([text, str(values[f"labels{ending}"]), *shares, _area(values[f"auc{ending}"])])
+    for name, values, ending in _estimated(estimate, never_visible):
+        shares = [_percent(values[f"{key}{ending}"]) for key in ("noise", "rate", "precision", "recall")]
+        rows.append([name, str(values[f"labels{ending}"]), *shares, _area(values[f"auc{ending}"])])
     return markdown(["labels", "number", "truly noisy", "removed", "precision", "recall", "AUC"], rows)
 
 
 def near_chance(estimate: Mapping[str, Any], never_visible: str | None = SPEECH_NAME) -> str:
     """Return what must be said below `estimate_table` where the AUC of a row is hardly above 0.5; else empty."""
-    rows = [
-        (f"{modality}{text}", estimate[modality].get(f"auc{ending}"))
-        for modality in ("audio", "visual")
-        for ending, text in (("", ""), ("_without_speech", f" without {never_visible}"))
-    ]
-    low = [f"{name} {area:.2f}" for name, area in rows if area is not None and area < NEAR_CHANCE]
+    areas = [(name, values[f"auc{ending}"]) for name, values, ending in _estimated(estimate, never_visible)]
+    low = [f"{name} {area:.2f}" for name, area in areas if area is not None and area < NEAR_CHANCE]
     if not low:
         return ""
     return (
         f"Warning: the AUC is near chance, 0.5, or below ({', '.join(low)}): do not use these labels; see "
         "docs/datasets/own.md."
     )
+
+
+def _estimated(
+    estimate: Mapping[str, Any], never_visible: str | None
+) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    """Yield the rows of an estimate: their names, the modality's values and the ending of their keys."""
+    for modality in ("audio", "visual"):
+        for ending, text in (("", ""), ("_without_speech", f" without {never_visible}")):
+            if f"labels{ending}" in estimate[modality]:
+                yield f"{modality}{text}", estimate[modality], ending
 
 
 def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:

@@ -111,6 +111,10 @@ class ProcessOptions:
         "with the original ones",
     )
 
+    def num_drawn(self, num_videos: int) -> int:
+        """Return how many of ``num_videos`` training videos an episode draws from; they may not fill a batch."""
+        return math.floor(self.subset * num_videos + 1e-9)
+
     def __post_init__(self) -> None:
         """Check every option."""
         check_options(self)
@@ -170,7 +174,7 @@ class ProcessConfig(ProcessOptions):
         Raises:
             InputError: they would not fill a batch.
         """
-        size = math.floor(self.subset * num_videos + 1e-9)
+        size = self.num_drawn(num_videos)
         if size < self.batch_size:
             fits = (
                 f" or the batch smaller, for example a batch_size of {2 ** int(math.log2(size))}"

@@ -26,6 +26,7 @@ QUICK = {
     "reward_order": "--data twin-tiny --seeds 0 --episode-length 2 --hidden-size 8 --out {out}/table",
     "rollout_memory": f"{TINY} --num-videos 8 --steps 2",
     "stacked_runs": f"{TINY} --batch-size 16 --counts 1 2 --steps 2 --turns 1",
+    "system_grid": "--data twin-tiny --systems ave --batch-sizes 128 --rates .01 --epochs 1 --out {out}",
     "training_speed": f"{TINY} --batch-size 16 --steps 1 --turns 1 --videos 4",
     "twin_calibration": "--scale tiny --seeds 0 --epochs 1 --hidden-size 8 --out {out}/records.json",
     "twin_variants": "--scale tiny",

@@ -135,6 +135,7 @@ def test_a_folder_that_cannot_be_written_to_is_only_a_warning(folder, monkeypatc
     assert torch.equal(weights(found), weights(starting_parser(few(), RECIPE, 8, 1)))
 
 
+@pytest.mark.long
 def test_processes_that_race_end_with_one_file_and_one_parser(tmp_path):
     code = (
         "from rlld_gym.data.catalog import shared_tensors\n"

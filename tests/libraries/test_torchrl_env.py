@@ -139,6 +139,7 @@ def make_planted() -> JointEnv:
     return planted(episode_length=3)
 
 
+@pytest.mark.long
 def test_runs_in_processes() -> None:
     env = ParallelEnv(2, make_planted, mp_start_method="spawn")
     single = make_planted()

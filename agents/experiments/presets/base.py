@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 from rlld_agents.labels.revised import RevisedLabels
 from rlld_agents.policies.base import RemovalPolicy
+from rlld_agents.runs.setting import Setting
+from rlld_gym.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,3 +42,12 @@ class Preset(Protocol):
 
     def learn(self, folder: Path, progress: bool) -> Learned:
         """Train, or go on where an interrupted run stopped; the policy is also in the folder afterwards."""
+
+
+def require_dense_labels(preset: str, setting: Setting, use: str) -> None:
+    """Raise InputError where no validation video has dense labels; ``use`` completes "no dense labels"."""
+    if setting.dense_videos == 0:
+        raise InputError(
+            f"--preset {preset}: the validation videos of {setting.store.name} have no dense labels{use}; "
+            "'rlld denoise --with jomold' needs none"
+        )

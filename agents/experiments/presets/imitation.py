@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.presets.base import Learned
+from rlld_agents.experiments.presets.base import Learned, require_dense_labels
 from rlld_agents.imitation.fine_tuning import credit_after_rounds
 from rlld_agents.imitation.joint import (
     FineTune,
@@ -37,12 +37,8 @@ class ImitationPreset:
         self.config = config
         self.setting = setting
         self.loop = JointConfig(rounds=config.rounds)
-        if setting.store.split("val").dense_audio is None:
-            raise InputError(
-                f"--preset {config.preset}: the validation videos of {setting.store.name} have no dense labels to "
-                "learn from; 'rlld denoise --with jomold' needs none"
-            )
-        found = len(setting.store.split("val"))
+        require_dense_labels(str(config.preset), setting, " to learn from")
+        found = setting.dense_videos
         if found < FEWEST_VALIDATION:
             raise InputError(
                 f"--preset {config.preset}: {setting.store.name} has {found} validation video; imitation needs at "

@@ -4,11 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.presets.base import Learned
+from rlld_agents.experiments.presets.base import Learned, require_dense_labels
 from rlld_agents.reinforce.paper import make_reinforce, published_start
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
 from rlld_agents.runs.setting import Setting
-from rlld_gym.errors import InputError
 
 
 class PaperPreset:
@@ -17,11 +16,7 @@ class PaperPreset:
     stage = "reinforce"
 
     def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
-        if setting.store.split("val").dense_audio is None:
-            raise InputError(
-                f"--preset paper: the validation videos of {setting.store.name} have no dense labels, and their "
-                "F-score is a part of the reward; 'rlld denoise --with jomold' needs none"
-            )
+        require_dense_labels("paper", setting, ", and their F-score is a part of the reward")
         self.config = config
         self.policy, self.agent = make_reinforce(
             published_start({**setting.environment_arguments(), **dataclasses.asdict(config.environment)}),

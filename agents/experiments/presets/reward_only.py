@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
-from rlld_agents.experiments.presets.base import Learned
+from rlld_agents.experiments.presets.base import Learned, require_dense_labels
 from rlld_agents.labels.control_returns import control_returns
 from rlld_agents.reinforce.reward_only import make_reward_only, paid_arguments, reward_only_config
 from rlld_agents.runs.checkpoint import CHECKPOINT_NAME
 from rlld_agents.runs.folder import CONTROLS_NAME
 from rlld_agents.runs.setting import Setting
-from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 
 
@@ -31,11 +30,7 @@ class RewardOnlyPreset:
     stage = "reinforce"
 
     def __init__(self, config: ExperimentConfig, setting: Setting) -> None:
-        if setting.store.split("val").dense_audio is None:
-            raise InputError(
-                f"--preset rlld: the validation videos of {setting.store.name} have no dense labels, and their "
-                "F-score is the reward; 'rlld denoise --with jomold' needs none"
-            )
+        require_dense_labels("rlld", setting, ", and their F-score is the reward")
         self.environment = environment = {
             **setting.environment_arguments(),
             **dataclasses.asdict(config.environment),

@@ -30,7 +30,7 @@ from rlld_gym.data.names import class_name_problem, video_name_problem
 from rlld_gym.data.split import FEATURE_DTYPES, TEACHER_DTYPE, TEACHERS, Split
 from rlld_gym.data.store.header import StoreHeader
 from rlld_gym.data.store.memory_map import map_datasets
-from rlld_gym.data.store.opening import REMAKE, open_store_file, writable_file
+from rlld_gym.data.store.opening import REMAKE, explained_writing, open_store_file, writable_file
 from rlld_gym.data.store.seal import (
     SEAL,
     VERIFIED_BYTES,
@@ -45,7 +45,6 @@ from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
 from rlld_gym.file_formats import FileFormat
 from rlld_gym.files import atomic_path
-from rlld_gym.os_errors import explain
 
 FORMAT: Final = FileFormat("rlld-feature-store", 1, "a feature store", REMAKE, version_key="format_version")
 SHARD_FORMAT: Final = replace(FORMAT, name="rlld-feature-shard", what="a shard of a feature store")
@@ -166,18 +165,12 @@ def write_store(path: str | os.PathLike[str], header: StoreHeader, splits: Mappi
         InputError: the file cannot be written (disk full, no permission).
     """
     filenames = [filename for name in SPLITS for filename in splits[name].filenames]
-    try:
-        with atomic_path(path) as temporary:
-            with writable_file(temporary) as file:
-                create_datasets(file, header, filenames, teachers=splits["train"].teacher_audio is not None)
-                fill_datasets(file, splits, header.counts)
-                write_attributes(file, header)
-            append_structure(temporary, FEATURES)
-    except (OSError, RuntimeError) as error:  # HDF5's, where a file cannot even be closed
-        explained = explain(error)
-        if explained is None and not isinstance(error, OSError):
-            raise
-        raise InputError(f"feature store {path}: cannot be written: {explained or error}") from error
+    with explained_writing(f"feature store {path}"), atomic_path(path) as temporary:
+        with writable_file(temporary) as file:
+            create_datasets(file, header, filenames, teachers=splits["train"].teacher_audio is not None)
+            fill_datasets(file, splits, header.counts)
+            write_attributes(file, header)
+        append_structure(temporary, FEATURES)
 
 
 def read_header(path: str | os.PathLike[str]) -> StoreHeader:

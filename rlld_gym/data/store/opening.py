@@ -45,6 +45,18 @@ def open_store_file(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"feature store {path}: truncated or damaged ({detail}); {REMAKE}") from error
 
 
+@contextmanager
+def explained_writing(what: str) -> Iterator[None]:
+    """Let errors of writing, also HDF5's of closing a file, become InputErrors that begin with ``what``."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        explained = explain(error)
+        if explained is None and not isinstance(error, OSError):
+            raise
+        raise InputError(f"{what}: cannot be written: {explained or error}") from error
+
+
 def _opened(path: Path, mode: str, **options: Any) -> h5py.File:
     """Open a file, without a lock where the file system has none: files are never rewritten, readers need none."""
     try:

@@ -21,6 +21,7 @@ def start() -> Denoised:
     return ImitationAlone(warm_start=QUICK).denoise(whole_context())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["imitation+label", "imitation+video", "imitation+scalar", "scratch+label"])
 def test_rewards_change_what_the_warm_start_removes_and_nothing_else(name):
     here = whole_context()

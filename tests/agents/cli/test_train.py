@@ -123,6 +123,7 @@ def test_data_without_truth_have_no_oracle_and_no_precision(tmp_path: Path) -> N
     assert "Standard deviation over the parsers" in (folder / "results.md").read_text()
 
 
+@pytest.mark.long
 def test_options_of_credit_reach_environment_and_agent(tmp_path: Path) -> None:
     words = "--reward credit --advantage label --baseline optimal --update-every 1 --kl-coefficient 0.2"
     more = "--warm-up-steps 1 --gradient-diagnostics --label-sets denoised --credit-videos 64"

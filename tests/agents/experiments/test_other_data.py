@@ -15,7 +15,11 @@ SHORT = ["--quick", "--subset", "1", "--batch-size", "8", "--episode-length", "2
     ("command", "rows"),
     [
         ("benchmark", ["weak", "no_visual_speech", "jomold", "oracle"]),
-        ("compare", ["reinforce", "ppo", "keep-all", "random", "no-visual-speech", "oracle"]),
+        pytest.param(
+            "compare",
+            ["reinforce", "ppo", "keep-all", "random", "no-visual-speech", "oracle"],
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_the_quick_forms_run_and_say_which_class_the_rule_is_about(

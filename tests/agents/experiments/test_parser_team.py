@@ -60,6 +60,7 @@ def assert_equal_runs(folder: Path, other: Path) -> None:
             np.testing.assert_array_equal(values, weights[1][key])
 
 
+@pytest.mark.long
 def test_an_interrupted_run_with_two_processes_resumes_to_the_result_of_one(
     alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def test_the_table_adds_processes_up_and_leaves_waiting_out() -> None:
     assert sum(shares[:-1]) == pytest.approx(shares[-1], abs=0.5) == 100.0
 
 
+@pytest.mark.long
 def test_a_profiled_run_of_the_paper_s_preset_is_the_same_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

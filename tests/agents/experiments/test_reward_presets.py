@@ -22,7 +22,7 @@ def command(preset: str, folder: Path, *options: str) -> list[str]:
     return ["train", "--quick", "--preset", preset, *OPTIONS, *EPISODES, *options, "--out", str(folder)]
 
 
-@pytest.fixture(scope="module", params=["rlld", "joint"])
+@pytest.fixture(scope="module", params=["rlld", pytest.param("joint", marks=pytest.mark.long)])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """Return a preset and the folder of a run with it."""
     folder = tmp_path_factory.mktemp(request.param) / "run"

@@ -28,7 +28,8 @@ def use_rows(monkeypatch: pytest.MonkeyPatch, rows: dict[str, Row]) -> None:
     monkeypatch.setattr(config_module, "known_rows", lambda first=None: {**ROWS, **rows})
 
 
-@pytest.mark.parametrize("command", ["benchmark", pytest.param("compare", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("command", ["benchmark", "compare"])
 def test_both_commands_take_rows_of_all_kinds(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,7 @@ def test_environments_with_any_parser_pass_gymnasiums_checker(system: str) -> No
     check_env(env.unwrapped, skip_render_check=True)
 
 
+@pytest.mark.long
 def test_policy_environment_and_final_parser_have_the_task_network(tmp_path: Path) -> None:
     system = "cpsp"
     words = [

@@ -85,6 +85,7 @@ def share_after_60_episodes(**options: Any) -> float:
     return greedy_share(agent, PlantedNoiseEnv(episode_length=3))
 
 
+@pytest.mark.long
 def test_credit_is_learned_from_much_faster_than_a_return() -> None:
     """Share of the best reward after 60 episodes of three steps of four videos."""
     shares = {

@@ -29,6 +29,7 @@ def learned_shift(rollout_workers: int) -> tuple[torch.Tensor, list[dict[str, fl
     return policy.shift.detach().clone(), rows
 
 
+@pytest.mark.long
 def test_processes_play_what_this_one_would() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

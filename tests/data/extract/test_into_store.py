@@ -68,6 +68,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 def test_one_command_makes_the_store_that_two_make(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(WORDS) == 0
     printed = capsys.readouterr()
@@ -258,6 +259,7 @@ def kill(where: str) -> None:
     assert done.returncode == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_a_kill_at_any_time_leaves_what_goes_on(here: Path) -> None:
     """And never half a store; the videos that are done are not done again, their remarks are not lost."""
     kill("extraction")

@@ -21,13 +21,12 @@ from rlld_gym.data.store.file import (
     write_attributes,
 )
 from rlld_gym.data.store.header import StoreHeader
-from rlld_gym.data.store.opening import writable_file
+from rlld_gym.data.store.opening import explained_writing, writable_file
 from rlld_gym.data.store.shards.index import MOST_VIDEOS, ShardEntry, ShardIndex
 from rlld_gym.data.store.space import require_space
 from rlld_gym.data.store.structure import append_structure
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_folder
-from rlld_gym.os_errors import explain
 
 _ROWS: Final = tuple(field.name for field in dataclasses.fields(Split) if field.name != "name")
 
@@ -66,26 +65,20 @@ def write_shards(
     has_teachers = splits["train"].teacher_audio is not None
     whole = {key: hashlib.sha256() for key in (*DATASETS, *(TEACHERS if has_teachers else ()))}
     shards = []
-    try:
-        with atomic_folder(target) as temporary:
-            for number, start in enumerate(range(0, total, videos_per_shard)):
-                pieces = _between(splits, start, min(start + videos_per_shard, total))
-                header = _shard_header(store.header, pieces, number)
-                shards.append(
-                    _write_shard(temporary, header, pieces, number=number, name_bytes=name_bytes, whole=whole)
-                )
-                if progress is not None:
-                    progress(sum(header.counts.values()))
-            checksums = {key: digest.hexdigest() for key, digest in whole.items()}
-            _check_source(store, checksums)
-            attributes = {**store.attributes, "checksums": checksums, "finite": True}
-            index = ShardIndex(dataclasses.replace(store.header, attributes=attributes), tuple(shards))
-            index.write(temporary)
-    except (OSError, RuntimeError) as error:  # HDF5's, where a file cannot even be closed
-        explained = explain(error)
-        if explained is None and not isinstance(error, OSError):
-            raise
-        raise InputError(f"sharded store {folder}: cannot be written: {explained or error}") from error
+    with explained_writing(f"sharded store {folder}"), atomic_folder(target) as temporary:
+        for number, start in enumerate(range(0, total, videos_per_shard)):
+            pieces = _between(splits, start, min(start + videos_per_shard, total))
+            header = _shard_header(store.header, pieces, number)
+            shards.append(
+                _write_shard(temporary, header, pieces, number=number, name_bytes=name_bytes, whole=whole)
+            )
+            if progress is not None:
+                progress(sum(header.counts.values()))
+        checksums = {key: digest.hexdigest() for key, digest in whole.items()}
+        _check_source(store, checksums)
+        attributes = {**store.attributes, "checksums": checksums, "finite": True}
+        index = ShardIndex(dataclasses.replace(store.header, attributes=attributes), tuple(shards))
+        index.write(temporary)
     return index
 
 
