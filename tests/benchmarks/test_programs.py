@@ -34,7 +34,10 @@ QUICK = {
 }
 """Options with which a program takes seconds."""
 
-LONG = {"credit_variance", "recipe_grid", "rates_learning", "rollout_memory"}
+LONG = {
+    "credit_variance", "metrics_speed", "recipe_grid", "rates_learning", "reinforce_learning", "rollout_memory",
+    "system_grid",
+}  # fmt: skip
 """Those of them that start processes or learn."""
 
 SLOW = (

@@ -32,10 +32,10 @@ def data() -> StoreTensors:
     return open_data("twin-tiny").to("cpu")
 
 
-DEEP = ("mm_pyramid", "mm_cse", "mgn")
+DEEP = ("mm_pyramid", "mm_cse", "mgn", "dhhn", "cvcms")
 """Systems of so many operations that a device on which each is looked at takes seconds."""
 
-ALIKE = ("valor", "valor_plus", "valor-rlld", "dhhn-retrain", "avsdn")
+ALIKE = ("valor", "valor_plus", "valor_plus_plus", "valor-rlld", "dhhn-retrain", "avsdn", "cpsp")
 """Systems whose operations are those of others."""
 
 

@@ -92,6 +92,7 @@ def test_learns_the_joint_environment(algorithm: Any, steps: int, options: dict[
     assert greedy_share(model, joint()) >= 0.9
 
 
+@pytest.mark.long
 def test_maskable_ppo_learns_what_ppo_learns() -> None:
     # Masks of absent labels from the environment are those that the unmaskable policy sees in its observation.
     model, first, last = train(MaskablePPO, per_video(), 3072, 0, **PPO_OPTIONS)
@@ -102,6 +103,7 @@ def test_maskable_ppo_learns_what_ppo_learns() -> None:
     assert last == pytest.approx(unmasked_last, abs=0.05)
 
 
+@pytest.mark.long
 def test_trpo_learns() -> None:
     model, first, last = train(SinglePassTRPO, per_video(), 3072, 0, **TRPO_OPTIONS)
     assert first < 0.8

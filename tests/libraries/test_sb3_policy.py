@@ -58,7 +58,7 @@ def make_model(algorithm: Any, envs: Any, options: dict[str, Any] | None = None,
     return algorithm(policy, envs, seed=0, device="cpu", policy_kwargs=SMALL | (options or {}), **arguments)
 
 
-@pytest.mark.parametrize("view", ["per_video", "joint"])
+@pytest.mark.parametrize("view", ["per_video", pytest.param("joint", marks=pytest.mark.long)])
 @pytest.mark.parametrize(
     ("algorithm", "arguments"), ALGORITHMS, ids=lambda value: getattr(value, "__name__", "")
 )

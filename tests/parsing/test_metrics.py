@@ -71,6 +71,7 @@ def test_every_pair_of_rows_of_six_segments():
     assert_equals_the_definition([predicted, empty, true, empty])
 
 
+@pytest.mark.long
 def test_longest_videos():
     full, empty = np.ones((1, MAX_SEGMENTS, 2), bool), np.zeros((1, MAX_SEGMENTS, 2), bool)
     half = full.copy()

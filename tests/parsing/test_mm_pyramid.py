@@ -28,6 +28,7 @@ def test_parity_notices_an_open_mask():
         assert_golden(network(*standard_inputs()).segment, "mm_pyramid_segment", 2e-4)
 
 
+@pytest.mark.long
 def test_parity_notices_streams_of_their_own():
     network = golden_network("mm_pyramid", swapped=False)
     with pytest.raises(AssertionError):

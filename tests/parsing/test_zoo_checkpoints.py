@@ -23,8 +23,14 @@ TRAINED_PARAMETERS = {
 }
 """Parameters of the public networks that receive a gradient, counted there by a backward pass."""
 
+SYSTEMS = [
+    pytest.param(system, marks=[pytest.mark.long] if system == "mm_pyramid" else [])
+    for system in TRAINED_PARAMETERS
+]
+"""As parameters of tests; the largest takes seconds."""
 
-@pytest.mark.parametrize("system", TRAINED_PARAMETERS)
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_a_checkpoint_fills_a_network_of_the_public_size(system):
     network = load_public_checkpoint(system, zoo_state(system))
     assert not network.training
@@ -40,7 +46,7 @@ def test_the_default_sizes_are_the_published_ones(system):
     assert sum(parameter.numel() for parameter in network.parameters()) == TRAINED_PARAMETERS[system]
 
 
-@pytest.mark.parametrize("system", TRAINED_PARAMETERS)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_unknown_and_missing_entries_are_named(system):
     state = zoo_state(system)
     with pytest.raises(InputError, match=rf"\({system}\): unknown entries fc_extra\.bias"):

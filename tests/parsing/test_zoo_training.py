@@ -18,7 +18,8 @@ from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.stacked_training import train_parsers
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 
-SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", "mm_pyramid", "cvcms", "dhhn")
+DEEP = pytest.param("mm_pyramid", marks=pytest.mark.long)
+SYSTEMS = ("valor", "valor_plus", "valor_plus_plus", "cpsp", "mgn", DEEP, "cvcms", "dhhn")
 SYSTEMS += ("cmpae", "lsld", "mm_cse", "ave", "avsdn")
 WIDTH = 16
 
@@ -109,7 +110,7 @@ def test_a_policy_borrows_it(data, system):
     logits.sum().backward()
 
 
-@pytest.mark.parametrize("system", ["cpsp", "mgn", "mm_pyramid", "avsdn", "dhhn"])
+@pytest.mark.parametrize("system", ["cpsp", "mgn", DEEP, "avsdn", "dhhn"])
 def test_parsers_trained_together_are_those_trained_alone(data, system):
     labels = data["train"].labels
     recipe = short(system).replace(epochs=1)

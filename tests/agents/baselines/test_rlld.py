@@ -24,6 +24,7 @@ def test_the_agent_keeps_its_promises(name: str) -> None:
     assert (denoised.network is not None) == name.endswith("+cl")
 
 
+@pytest.mark.long
 def test_ablations_change_what_is_learned() -> None:
     options = ({}, {"initialized_labels": False}, {"soft_inter_reward": False})
     scores = []

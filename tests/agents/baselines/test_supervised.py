@@ -83,6 +83,7 @@ def test_labels_above_the_threshold_go_unless_nothing_would_be_left() -> None:
     assert removed[0] > removed[1] > removed[2]
 
 
+@pytest.mark.long
 def test_it_finds_visual_noise_and_cross_validation_foretells_how_well() -> None:
     """Better than the rule "no visual Speech" (AUC .79 by construction of the twin)."""
     store, data = open_data("twin-tiny"), shared_tensors("twin-tiny", "cpu")

@@ -81,6 +81,7 @@ def test_labels_and_counts_agree(run: Path) -> None:
     assert [int(row["visual_noisy"]) for row in rows] == (train.labels & ~truth[1]).sum(0).tolist()
 
 
+@pytest.mark.long
 def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path) -> None:
     words = json.loads((run / "config.json").read_text())["command"].split()
     assert main([*words[1:-1], str(tmp_path / "again")]) == 0
@@ -93,6 +94,7 @@ def test_the_command_in_the_config_makes_the_run_anew(run: Path, tmp_path: Path)
     assert scores[0] == scores[1]
 
 
+@pytest.mark.long
 def test_a_policy_that_removes_nothing_is_a_warning_in_the_tables(tmp_path: Path) -> None:
     run = small_run(tmp_path / "run", "--threshold", "0.999", "--pickle-for-ma")
     assert (run / "need_to_change.pkl").is_file()
@@ -148,6 +150,7 @@ def test_a_folder_with_a_run_is_not_overwritten(
     assert "not empty" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_resume_trains_what_is_missing_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

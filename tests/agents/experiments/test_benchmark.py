@@ -78,6 +78,7 @@ def test_labels_of_every_run_are_kept(folder: Path) -> None:
     assert (labels[1] == (truth[1] & (train.labels > 0))).all()
 
 
+@pytest.mark.long
 def test_resuming_runs_what_is_missing_and_can_add_rows(folder: Path) -> None:
     kept, lost = folder / "cells" / "weak-seed0.json", folder / "cells" / "jomold-seed1.json"
     before, score = kept.stat().st_mtime_ns, json.loads(lost.read_text())["test"]
@@ -127,6 +128,7 @@ def test_the_rule_scores_what_train_parser_scores_on_its_labels(
         assert f"{result['test'][key]:.1f}" in row
 
 
+@pytest.mark.long
 def test_ablations_are_rows_of_rlld_without_a_part(tmp_path: Path) -> None:
     config = BenchmarkConfig(
         data="twin-tiny", preset="ablation", hidden_size=8, parser_epochs=1, rlld_episodes=1

@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TRIED_ALREADY = ("rlld-frozen", "rlld+cl", "joint+cl", "imitation+rounds+cl")
 """Rows that differ in the final parser only."""
 
-LONG = ("joint", "imitation+rounds")
+LONG = ("joint", "imitation+rounds", "supervised", "jomold-as-published")
 """Rows whose parts are tried by others, in turns."""
 
 

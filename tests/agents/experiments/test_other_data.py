@@ -11,15 +11,12 @@ from tests.data.own_data import own_options
 SHORT = ["--quick", "--subset", "1", "--batch-size", "8", "--episode-length", "2", "--parser-epochs", "1"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "rows"),
     [
         ("benchmark", ["weak", "no_visual_speech", "jomold", "oracle"]),
-        pytest.param(
-            "compare",
-            ["reinforce", "ppo", "keep-all", "random", "no-visual-speech", "oracle"],
-            marks=pytest.mark.long,
-        ),
+        ("compare", ["reinforce", "ppo", "keep-all", "random", "no-visual-speech", "oracle"]),
     ],
 )
 def test_the_quick_forms_run_and_say_which_class_the_rule_is_about(

@@ -42,6 +42,7 @@ def with_other_truth(chosen: Tensor) -> SplitTensors:
     return dataclasses.replace(VALIDATION, dense_visual=dense)
 
 
+@pytest.mark.long
 def test_the_estimate_is_what_policies_do_on_videos_that_were_held_out() -> None:
     """Hold videos out by hand, denoise them as training videos are, and judge with their truth."""
     warm = warm_start(started, VALIDATION, PLAIN, seed=3)

@@ -89,7 +89,7 @@ def test_stopping_early_keeps_the_schedule() -> None:
     assert not torch.equal(weights(longer), weights(shorter))
 
 
-@pytest.mark.parametrize("network", ["han", RECURRENT])
+@pytest.mark.parametrize("network", ["han", pytest.param(RECURRENT, marks=pytest.mark.long)])
 def test_the_policy_has_no_dropout_afterwards(network: str) -> None:
     policy = started(network)
     imitate(policy, DATA["val"], QUICK)

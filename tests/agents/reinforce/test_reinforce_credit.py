@@ -149,6 +149,7 @@ class NoCredit(CreditEnv):
         return *rest, {**info, "label_credit": 0 * info["label_credit"]}
 
 
+@pytest.mark.long
 def test_divergence_pulls_back_to_the_reference() -> None:
     env = NoCredit()
     policy, reference = make_policy(env, initial_removal=0.8), make_policy(env, seed=1)
@@ -164,6 +165,7 @@ def test_divergence_pulls_back_to_the_reference() -> None:
     )
 
 
+@pytest.mark.long
 def test_the_stronger_the_pull_the_nearer_the_policy_stays_to_its_start() -> None:
     options = {"episodes": 30, "advantage": "label", "baseline": "optimal", "learning_rate": 5e-3}
     ends = [
@@ -189,6 +191,7 @@ def test_diagnostics_change_nothing_but_the_log(advantage: Any) -> None:
     assert rows == more
 
 
+@pytest.mark.long
 def test_diagnostics_see_what_a_baseline_does() -> None:
     def mean_cosine(**options: Any) -> float:
         config = ReinforceConfig(episodes=8, learning_rate=1e-5, gradient_diagnostics=True, **options)

@@ -32,6 +32,7 @@ def test_smoothing_is_a_weighted_mean_of_the_past() -> None:
     np.testing.assert_allclose(smoothed(np.full(5, 2.0)), 2.0)
 
 
+@pytest.mark.long
 def test_convergence_of_one_run_and_of_several(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     plot_convergence(
@@ -71,7 +72,7 @@ def test_removal_map_with_a_class_that_has_no_label(tmp_path: Path, known: bool)
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize("number", [1, 4, 7, 100])
+@pytest.mark.parametrize("number", [1, 4, 7, pytest.param(100, marks=pytest.mark.long)])
 def test_no_text_of_the_removal_map_is_cut_off(tmp_path: Path, number: int, known: bool) -> None:
     labels = np.random.default_rng(3).random((50, number)) < 0.5
     quality = removal_quality(labels, labels, labels, (labels, labels) if known else None)

@@ -204,6 +204,7 @@ def test_videos_named_by_ids(tmp_path: Path) -> None:
     assert [report.store.split(split).filenames[0] for split in names] == list(names.values())
 
 
+@pytest.mark.long
 def test_videos_that_fail(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Leave no store, unless it is to do without them; what is done is not done again."""
     Path("videos/long one.mp4").write_bytes(b"not a video at all")
@@ -220,6 +221,7 @@ def test_videos_that_fail(here: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert FeatureStore.open("out/own.h5").split("train").filenames == ("dog park",)
 
 
+@pytest.mark.long
 def test_a_limit_extracts_no_more_than_it_imports(here: Path) -> None:
     report = extract_into_store("videos", "annotations", "own.h5", OPTIONS, limit=1)
     assert (report.extraction.made, report.unannotated) == (3, 2)
@@ -276,6 +278,7 @@ def test_a_kill_at_any_time_leaves_what_goes_on(here: Path) -> None:
         extract_into_store("videos", "annotations", "own.h5", OPTIONS)
 
 
+@pytest.mark.long
 def test_other_options_do_not_go_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
