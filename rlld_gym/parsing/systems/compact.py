@@ -1,8 +1,9 @@
 """Recipes of the published systems for narrow features and few steps, as "compact" is HAN's.
 
 Published rates and lengths are for width 512 and features of deep networks. On narrow data every system gets the
-schedule of "compact": batches of 128, a linear rise and fall of the rate, clipped gradients, no label smoothing,
-which hurts narrow networks. What makes the system stays its own: network, objective, weights of the loss, target of
+schedule of "compact": a linear rise and fall of the rate, clipped gradients, no label smoothing, which hurts narrow
+networks. Batch size and rate were chosen for each on the validation split, from one grid for all
+(benchmarks/system_grid.py, `twin-small`, weak labels): the deeper a system, the more it gains from smaller batches. What makes the system stays its own: network, objective, weights of the loss, target of
 the video, gate, thresholds and selection. Deep systems, which are slow on a CPU, have fewer layers here.
 """
 
@@ -17,12 +18,14 @@ PREFIX: Final = "compact-"
 
 COMPACT_EPOCHS: Final = 4
 
-_USUAL_RATE: Final = 1.2e-2
-_RATES: Final[Mapping[str, float]] = {
-    **dict.fromkeys(("ave", "avsdn"), 2e-2),
-    **dict.fromkeys(("mgn", "mm_pyramid", "cvcms", "dhhn", "mm_cse", "valor_plus", "valor_plus_plus"), 6e-3),
+_CHOSEN: Final[Mapping[str, tuple[int, float]]] = {
+    **dict.fromkeys(("cpsp", "cpsp-released", "mm_cse", "valor", "valor-rlld"), (32, 4e-3)),
+    **dict.fromkeys(("dhhn", "dhhn-retrain", "lsld", "mgn"), (32, 1e-2)),
+    **dict.fromkeys(("valor_plus", "valor_plus_plus"), (32, 4e-3)),
+    **dict.fromkeys(("cvcms", "mm_pyramid", "ave", "avsdn"), (32, 1e-2)),
+    "cmpae": (128, 2.5e-2),
 }
-"""Highest rates that differ from the usual one, by recipe: recurrent systems learn slowly, deep ones leap."""
+"""Videos in a batch and highest rate, by recipe."""
 
 _SMALLER: Final[Mapping[str, Mapping[str, Any]]] = {
     "valor_plus": {"num_layers": 2},
@@ -43,7 +46,6 @@ _SCHEDULE: Final[Mapping[str, Any]] = {
     "decay": "linear",
     "online_learning_rate": 4e-3,
     "epochs": COMPACT_EPOCHS,
-    "batch_size": 128,
     "audio_confidence": 1.0,
     "visual_confidence": 1.0,
 }
@@ -51,9 +53,11 @@ _SCHEDULE: Final[Mapping[str, Any]] = {
 
 def _compact(recipe: Recipe) -> Recipe:
     """Return a published recipe with the schedule of "compact"."""
+    batch_size, learning_rate = _CHOSEN[recipe.name]
     return recipe.replace(
         name=PREFIX + recipe.name,
-        learning_rate=_RATES.get(recipe.name, _USUAL_RATE),
+        batch_size=batch_size,
+        learning_rate=learning_rate,
         network_options={**recipe.network_options, **_SMALLER.get(recipe.name, {})},
         **_SCHEDULE,
     )
