@@ -3,8 +3,9 @@
 Published rates and lengths are for width 512 and features of deep networks. On narrow data every system gets the
 schedule of "compact": a linear rise and fall of the rate, clipped gradients, no label smoothing, which hurts narrow
 networks. Batch size and rate were chosen for each on the validation split, from one grid for all
-(benchmarks/system_grid.py, `twin-small`, weak labels): the deeper a system, the more it gains from smaller batches. What makes the system stays its own: network, objective, weights of the loss, target of
-the video, gate, thresholds and selection. Deep systems, which are slow on a CPU, have fewer layers here.
+(benchmarks/system_grid.py, `twin-small`, weak labels): the deeper a system, the more it gains from smaller batches.
+What makes the system stays its own: network, objective, weights of the loss, target of the video, gate, thresholds
+and selection. Deep systems, which are slow on a CPU, have fewer layers here.
 """
 
 from collections.abc import Mapping
