@@ -14,7 +14,7 @@ import argparse
 import csv
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Final
@@ -78,8 +78,14 @@ def trained(point: Point, data: str) -> Point:
     train_parser(setting.tensors, labels, labels, recipe, hidden_size=width, seed=point.seed, watch=watch)
     seconds = round(time.process_time() - started, 1)
     best = max(scores, key=lambda epoch: epoch["segment_type"])
-    kept = {name: round(best[name], 2) for name in ("segment_type", "segment_audio", "segment_visual")}
-    return Point(*point.tried, **kept, best_epoch=scores.index(best) + 1, seconds=seconds)  # type: ignore[arg-type]
+    return replace(
+        point,
+        segment_type=round(best["segment_type"], 2),
+        segment_audio=round(best["segment_audio"], 2),
+        segment_visual=round(best["segment_visual"], 2),
+        best_epoch=scores.index(best) + 1,
+        seconds=seconds,
+    )
 
 
 def read(path: Path) -> list[Point]:

@@ -139,6 +139,7 @@ def test_distribution_is_that_of_all_bits() -> None:
     assert distribution.stddev.shape == (2, 1)
 
 
+@pytest.mark.long
 def test_runs_in_processes() -> None:
     def make() -> Any:
         return gym.make("rlld_gym:rlld/PlantedNoise-v0", episode_length=2)

@@ -82,6 +82,7 @@ def test_broken_videos_are_named_and_do_not_stop_the_others(tmp_path: Path) -> N
     assert not list((tmp_path / "out").rglob("*.partial"))
 
 
+@pytest.mark.long
 def test_what_was_interrupted_goes_on(tmp_path: Path) -> None:
     """Also with other videos beside it; finished files are left alone, failures are tried again."""
     videos = make_videos(tmp_path / "videos")
