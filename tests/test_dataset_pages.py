@@ -27,7 +27,14 @@ SHAPES = {
 """Store that a page makes -> segments, classes, feature sizes."""
 
 
-@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("*.md") if path.stem != "README"))
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(path.stem, marks=[pytest.mark.long] if path.stem == "ave" else [])
+        for path in sorted(PAGES.glob("*.md"))
+        if path.stem != "README"
+    ],
+)
 @pytest.mark.filterwarnings("ignore:.*have no event in either file")
 def test_a_page_runs_from_beginning_to_end(
     page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

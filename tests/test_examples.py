@@ -16,7 +16,7 @@ LIBRARIES = {
     "skrl": "skrl",
 }
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
-LONG = ("_ppo", "cleanrl_rates", "compare_own_agent", "own_policy")
+LONG = ("_ppo", "cleanrl_rates", "rllib_rates", "compare_own_agent", "own_policy")
 """Ends of names: of those whose functions tests/libraries tests, or that others of their kind stand for."""
 
 

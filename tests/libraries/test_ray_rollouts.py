@@ -30,7 +30,7 @@ class DiesOnce(Player):
         return super().play(job)
 
 
-@pytest.mark.parametrize("player", [Player, DiesOnce])
+@pytest.mark.parametrize("player", [pytest.param(Player, marks=pytest.mark.long), DiesOnce])
 def test_ray_plays_what_this_process_would(
     player: type[Player], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,7 +83,11 @@ def test_learns_planted_noise(env_id: str, options: dict[str, Any]) -> None:
             VIDEOS,
             {"num_envs": 8, "steps": 64, "observation": "indices", "policy": {"data": "twin-tiny", **SMALL}},
         ),
-        (JOINT, {"num_envs": 1, "steps": 8, "batch_size": 8, "policy": SMALL}),
+        pytest.param(
+            JOINT,
+            {"num_envs": 1, "steps": 8, "batch_size": 8, "policy": SMALL},
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["per_video", "joint"],
 )

@@ -28,6 +28,7 @@ def test_removal_rates(options: dict[str, Any], capsys: pytest.CaptureFixture[st
     assert "12 episodes: mean return" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_a_bit_for_each_label(options: dict[str, Any]) -> None:
     example = runpy.run_path(str(EXAMPLES / "rllib_ppo.py"))
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)

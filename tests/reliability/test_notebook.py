@@ -52,6 +52,7 @@ def test_no_output_has_more_than_a_line(shown):
     assert all(len(text) < 100 for _, text in shown)
 
 
+@pytest.mark.long
 def test_nothing_is_shown_where_that_is_asked_for(monkeypatch):
     monkeypatch.setenv("TQDM_DISABLE", "1")
     assert outputs(

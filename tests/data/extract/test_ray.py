@@ -22,6 +22,7 @@ needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="needs ray")
 
 
 @needs_ray
+@pytest.mark.long
 def test_ray_makes_the_same(tmp_path: Path) -> None:
     pytest.importorskip("ray.data", exc_type=ImportError)
     videos = make_videos(tmp_path / "videos")
@@ -75,6 +76,7 @@ def test_ray_and_an_actor_that_is_killed(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @needs_ray
+@pytest.mark.long
 def test_what_an_actor_of_ray_refuses(tmp_path: Path) -> None:
     """Is told as this process would, not as Ray's traces."""
     pytest.importorskip("ray.data", exc_type=ImportError)
