@@ -54,6 +54,7 @@ RECIPES: Final[dict[str, Recipe]] = {
         _RLLD.replace(name="rlld+bf16", precision="bfloat16"),
         _COMPACT,
         _COMPACT.replace(name="compact-tiny", epochs=20, warm_up=7.5),
+        _COMPACT.replace(name="compact-han", batch_size=32, learning_rate=1e-2),
         *SYSTEM_RECIPES,
         *COMPACT_SYSTEMS,
     )
@@ -64,7 +65,8 @@ RECIPES: Final[dict[str, Recipe]] = {
 of labels. "rlld": the same network and schedule without label smoothing and contrastive loss (RLLD, arXiv
 2412.19563); "rlld+cl": with the contrastive loss, "rlld+bf16": trained in bfloat16. "compact": "rlld" for networks
 of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
-segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos. Those of other systems:
+segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos; "compact-han": "compact"
+with the batches and the rate that suit HAN among the other systems, in half of the epochs. Those of other systems:
 see ``rlld_gym.parsing.systems.published``, and ``systems.compact`` for "compact-" and the name of each of them.
 """
 
@@ -110,4 +112,4 @@ def system_recipe(system: str, recommended: str) -> Recipe:
     if recommended not in (_COMPACT.name, "compact-tiny"):
         return RECIPES[system]
     epochs = round(COMPACT_EPOCHS * RECIPES[recommended].epochs / _COMPACT.epochs)
-    return (_COMPACT if system == "han" else RECIPES[PREFIX + system]).shortened(epochs)
+    return RECIPES[PREFIX + system].shortened(epochs)

@@ -21,9 +21,8 @@ COMPACT_EPOCHS: Final = 4
 
 _CHOSEN: Final[Mapping[str, tuple[int, float]]] = {
     **dict.fromkeys(("cpsp", "cpsp-released", "mm_cse", "valor", "valor-rlld"), (32, 4e-3)),
-    **dict.fromkeys(("dhhn", "dhhn-retrain", "lsld", "mgn"), (32, 1e-2)),
-    **dict.fromkeys(("valor_plus", "valor_plus_plus"), (32, 4e-3)),
-    **dict.fromkeys(("cvcms", "mm_pyramid", "ave", "avsdn"), (32, 1e-2)),
+    **dict.fromkeys(("ave", "avsdn", "cvcms", "dhhn", "dhhn-retrain", "lsld", "mgn"), (32, 1e-2)),
+    **dict.fromkeys(("mm_pyramid", "valor_plus", "valor_plus_plus"), (32, 1e-2)),
     "cmpae": (128, 2.5e-2),
 }
 """Videos in a batch and highest rate, by recipe."""
