@@ -3,7 +3,7 @@
 In a program of its own, with `fail_at_write.c` loaded before everything else, all calls of the system that change
 files count, those of C libraries as well:
 
-    python -m tests.reliability.interrupted [train benchmark import denoise] [--modes kill full denied] [--every N]
+    python -m tests.reliability.interrupted [train benchmark import denoise] [--modes kill full denied] [--every N] [--first N]
 
 `trials` is the same with Python's own calls only; it needs no compiler, and runs in the tests.
 """
@@ -178,6 +178,7 @@ def _main() -> int:
     parser.add_argument(
         "--every", type=int, default=1, help="try only every so many calls, from a random one on"
     )
+    parser.add_argument("--first", type=int, default=1, help="leave out the calls before this one")
     options = parser.parse_args()
     if "fail_at_write" not in os.environ.get("LD_PRELOAD", ""):
         return _again_with_library()
@@ -192,21 +193,23 @@ def _main() -> int:
         for work in options.works:
             for mode in options.modes:
                 start, done, total = time.monotonic(), 0, 0
-                chosen = partial(_some, options.every)
+                chosen = partial(_some, options.every, options.first)
                 for number, total, fault in trials(WORKS[work], mode, folder, folder, arm_library, chosen):
                     done += 1
                     if fault:
                         faults += 1
                         print(f"{work}, {mode} at call {number} of {total}: {fault}", flush=True)
+                    if done % 20 == 0:
+                        print(f"{work}, {mode}: up to call {number} of {total}", flush=True)
                 seconds = time.monotonic() - start
                 print(f"{work}, {mode}: {done} trials, {total} calls, {seconds:.0f} s", flush=True)
     print(f"{faults} faults")
     return min(faults, 1)
 
 
-def _some(every: int, numbers: range) -> range:
-    """Return every so many of the numbers, from a seeded random one on."""
-    return numbers[random.Random(0).randrange(every) :: every]
+def _some(every: int, first: int, numbers: range) -> range:
+    """Return every so many of the numbers from the first on, beginning with a seeded random one."""
+    return numbers[first - 1 :][random.Random(0).randrange(every) :: every]
 
 
 def _again_with_library() -> int:
