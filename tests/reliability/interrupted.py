@@ -3,7 +3,8 @@
 In a program of its own, with `fail_at_write.c` loaded before everything else, all calls of the system that change
 files count, those of C libraries as well:
 
-    python -m tests.reliability.interrupted [train benchmark import denoise] [--modes kill full denied] [--every N] [--first N]
+    python -m tests.reliability.interrupted [train benchmark import denoise] [--modes kill full denied]
+        [--every N] [--first N]
 
 `trials` is the same with Python's own calls only; it needs no compiler, and runs in the tests.
 """
