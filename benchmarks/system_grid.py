@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from rlld_agents.baselines.systems import SYSTEMS
-from rlld_agents.experiments.study.system_cell import COMMON
+from rlld_agents.experiments.study.config import StudyConfig
+from rlld_agents.experiments.study.system_cell import COMMON, SystemCell
 from rlld_agents.reports.results import markdown
 from rlld_agents.runs.setting import Setting
 from rlld_gym.files import write_text
@@ -63,10 +64,9 @@ def points(options: argparse.Namespace, epochs: Mapping[str, int]) -> Iterator[P
 
 def trained(point: Point, data: str) -> Point:
     """Train a parser on the weak labels at a point; processor seconds include validation."""
-    setting = Setting(data)
-    recommended = setting.store.header.recommended
-    recipe = system_recipe(point.system, recommended.recipe).shortened(point.epochs)
-    recipe = recipe.replace(batch_size=point.batch_size, learning_rate=point.learning_rate)
+    study = StudyConfig(data=data, parser_epochs=point.epochs)
+    setting = SystemCell(study, point.system, point.seed).setting(point.system)
+    recipe = setting.recipe.replace(batch_size=point.batch_size, learning_rate=point.learning_rate)
     scores: list[Mapping[str, float]] = []
 
     def watch(network: TaskNetwork) -> None:
@@ -74,7 +74,7 @@ def trained(point: Point, data: str) -> Point:
         scores.append(found.as_dict())
 
     labels = setting.tensors["train"].labels
-    width, started = SYSTEMS[point.system].width(recommended.hidden_size), time.process_time()
+    started, width = time.process_time(), setting.hidden_size
     train_parser(setting.tensors, labels, labels, recipe, hidden_size=width, seed=point.seed, watch=watch)
     seconds = round(time.process_time() - started, 1)
     best = max(scores, key=lambda epoch: epoch["segment_type"])

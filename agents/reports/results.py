@@ -113,7 +113,7 @@ def _estimated(
     """Yield the rows of an estimate: their names, the modality's values and the ending of their keys."""
     for modality in ("audio", "visual"):
         for ending, text in (("", ""), ("_without_speech", f" without {never_visible}")):
-            if f"labels{ending}" in estimate[modality]:
+            if f"auc{ending}" in estimate[modality]:
                 yield f"{modality}{text}", estimate[modality], ending
 
 

@@ -38,7 +38,7 @@ LONG = {
     "credit_variance", "metrics_speed", "recipe_grid", "rates_learning", "reinforce_learning", "rollout_memory",
     "system_grid",
 }  # fmt: skip
-"""Those of them that start processes or learn."""
+"""Those of them that start processes, learn, or take more than a few seconds."""
 
 SLOW = (
     "compiled_step",

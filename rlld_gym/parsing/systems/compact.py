@@ -19,13 +19,12 @@ PREFIX: Final = "compact-"
 
 COMPACT_EPOCHS: Final = 4
 
+_USUAL: Final = (32, 1e-2)
 _CHOSEN: Final[Mapping[str, tuple[int, float]]] = {
     **dict.fromkeys(("cpsp", "cpsp-released", "mm_cse", "valor", "valor-rlld"), (32, 4e-3)),
-    **dict.fromkeys(("ave", "avsdn", "cvcms", "dhhn", "dhhn-retrain", "lsld", "mgn"), (32, 1e-2)),
-    **dict.fromkeys(("mm_pyramid", "valor_plus", "valor_plus_plus"), (32, 1e-2)),
     "cmpae": (128, 2.5e-2),
 }
-"""Videos in a batch and highest rate, by recipe."""
+"""Videos in a batch and highest rate that differ from the usual ones, by recipe."""
 
 _SMALLER: Final[Mapping[str, Mapping[str, Any]]] = {
     "valor_plus": {"num_layers": 2},
@@ -53,7 +52,7 @@ _SCHEDULE: Final[Mapping[str, Any]] = {
 
 def _compact(recipe: Recipe) -> Recipe:
     """Return a published recipe with the schedule of "compact"."""
-    batch_size, learning_rate = _CHOSEN[recipe.name]
+    batch_size, learning_rate = _CHOSEN.get(recipe.name, _USUAL)
     return recipe.replace(
         name=PREFIX + recipe.name,
         batch_size=batch_size,

@@ -32,13 +32,9 @@ def test_a_command_is_broken_into_lines_that_a_shell_joins_again(words: list[str
 
 
 def test_an_auc_near_chance_is_a_reason_to_warn() -> None:
-    labels = {"labels": 9, "labels_without_speech": 7}
-    estimate = {
-        "audio": {"labels": 9, "auc": None},
-        "visual": {**labels, "auc": 0.61, "auc_without_speech": 0.6},
-    }
+    estimate = {"audio": {"auc": None}, "visual": {"auc": 0.61, "auc_without_speech": 0.6}}
     assert near_chance(estimate, "Wind") == ""
-    estimate["visual"] = {**labels, "auc": 0.31, "auc_without_speech": 0.254}
+    estimate["visual"] = {"auc": 0.31, "auc_without_speech": 0.254}
     assert "(visual 0.31, visual without Wind 0.25): do not use these labels" in near_chance(estimate, "Wind")
 
 
