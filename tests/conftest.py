@@ -10,11 +10,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-if "RLLD_CACHE" not in os.environ:
-    os.environ["RLLD_CACHE"] = tempfile.mkdtemp(prefix="rlld-tests-")
-    atexit.register(shutil.rmtree, os.environ["RLLD_CACHE"], ignore_errors=True)
+if "SB3_LOGDIR" not in os.environ:
+    folder = tempfile.mkdtemp(prefix="rlld-tests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ.setdefault("RLLD_CACHE", folder)
     # Where Stable-Baselines3 would leave a folder of its own for each model that learns.
-    os.environ.setdefault("SB3_LOGDIR", os.path.join(os.environ["RLLD_CACHE"], "sb3"))
+    os.environ["SB3_LOGDIR"] = os.path.join(folder, "sb3")
 
 os.environ.setdefault("RAY_ADDRESS", "local")  # a cluster of their own, whatever else runs here
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -16,7 +16,12 @@ LIBRARIES = {
     "skrl": "skrl",
 }
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
-LONG = ("_ppo", "cleanrl_rates", "rllib_rates", "compare_own_agent", "own_policy")
+LONG = (
+    "_ppo",
+    "compare_own_agent",
+    "own_policy",
+    *(f"{name}_rates" for name in (*LIBRARIES, "cleanrl") if name != "sb3"),
+)
 """Ends of names: of those whose functions tests/libraries tests, or that others of their kind stand for."""
 
 

@@ -1,6 +1,7 @@
 """Small environments and rollouts in them."""
 
 import gymnasium as gym
+import pytest
 
 from rlld_gym.data.twins.scales import TWIN_SCALES
 
@@ -19,6 +20,19 @@ VARIANTS = [
     {"reward": "credit", "credit_videos": 16, "credit_loss": "video_bce"},
     {"reward": "paper+credit", "credit_videos": 9999, "task_lifespan": "run", "overlap_labels": "revised"},
 ]
+
+MODES = ["NextStep", "SameStep", "Disabled"]
+MODES_AND_VARIANTS = [
+    pytest.param(
+        mode,
+        variant,
+        marks=[pytest.mark.long] if number and number % 3 != place else [],
+        id=f"{mode}-{variant}",
+    )
+    for number, variant in enumerate(VARIANTS)
+    for place, mode in enumerate(MODES)
+]
+"""Every way to reset with every variant; those that are not long: all with the defaults, then one in turn."""
 
 
 def make(**arguments):

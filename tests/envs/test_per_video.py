@@ -8,15 +8,14 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from rlld_gym.parsing.metrics import SCORE_NAMES
-from tests.envs.rollouts import TINY, VARIANTS, make
-from tests.envs.video_rollouts import MODES, episode, make_videos, masked_actions
+from tests.envs.rollouts import MODES, MODES_AND_VARIANTS, TINY, VARIANTS, make
+from tests.envs.video_rollouts import episode, make_videos, masked_actions
 
 STEP_REWARDS = ["inter_reward", "terminal_reward", "reward_audio", "reward_visual"]
 COUNTS = ["n_removed_audio", "n_removed_visual", "n_reverted"]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("arguments", VARIANTS)
+@pytest.mark.parametrize(("mode", "arguments"), MODES_AND_VARIANTS)
 def test_it_is_the_joint_process(arguments, mode):
     """Over two and a half episodes; observations, rewards, infos, ends and, at the end, the task network agree."""
     joint, videos = make(**arguments).unwrapped, make_videos(autoreset_mode=mode, **arguments)

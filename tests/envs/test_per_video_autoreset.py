@@ -12,8 +12,8 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.wrappers.vector import NormalizeReward, RecordEpisodeStatistics
 
 from rlld_gym.envs.per_video import PerVideoVectorEnv
-from tests.envs.rollouts import make
-from tests.envs.video_rollouts import MODES, episode, make_videos, masked_actions, run
+from tests.envs.rollouts import MODES, make
+from tests.envs.video_rollouts import episode, make_videos, masked_actions, run
 
 
 def test_same_step_hands_out_the_end_and_the_beginning():

@@ -17,10 +17,9 @@ from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.envs.stacked import StackedVectorEnv
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.stacked import NetworkStack
-from tests.envs.rollouts import ID, SMALL, VARIANTS, make
+from tests.envs.rollouts import ID, MODES, MODES_AND_VARIANTS, SMALL, make
 
 STACKED_ID = "rlld_gym:rlld/LabelDenoisingStacked-v0"
-MODES = ["NextStep", "SameStep", "Disabled"]
 NUM_ENVS = 3
 CLOSE = {"rtol": 1e-3, "atol": 2e-2}
 """Scores jump where rounding carries a probability over the threshold."""
@@ -66,8 +65,7 @@ def assert_close(found, expected):
         np.testing.assert_allclose(found, expected, **CLOSE)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize(("mode", "variant"), MODES_AND_VARIANTS)
 def test_all_that_is_handed_out_is_that_of_separate_environments(mode, variant):
     stacked, separate = make_stacked(mode, **variant), make_separate(mode, **variant)
     found, expected = (play(envs, 8, mode, seed=[5, 3, 5]) for envs in (stacked, separate))

@@ -6,8 +6,6 @@ from gymnasium.vector import AutoresetMode
 from rlld_gym.envs.per_video import PerVideoVectorEnv
 from tests.envs.rollouts import SMALL
 
-MODES = ["NextStep", "SameStep", "Disabled"]
-
 
 def make_videos(**arguments) -> PerVideoVectorEnv:
     arguments = {**SMALL, **arguments}

@@ -18,12 +18,17 @@ OPTIONS = [
 OWN = "tests.agents.experiments.own_agents"
 
 
+def compare(out: Path, *agents: str) -> int:
+    return main(
+        ["compare", *OPTIONS, "--agents", "reinforce", *agents, "--backend", "ray", "--out", str(out)]
+    )
+
+
 def test_ray_tune_runs_the_cells_and_reports_failures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    agents = ["--agents", "reinforce", "--agent", f"{OWN}:Broken", "--controls", "keep-all"]
-    assert main(["compare", *OPTIONS, *agents, "--backend", "ray", "--out", str(out)]) == 1
+    assert compare(out, "--agent", f"{OWN}:Broken", "--controls", "keep-all") == 1
     shown = capsys.readouterr()
     assert f"{OWN}:Broken, seed 0 failed: ZeroDivisionError: no idea" in shown.err
     assert "| reinforce" in shown.out
@@ -35,5 +40,10 @@ def test_ray_tune_runs_the_cells_and_reports_failures(
     assert beside["curve"] == [pytest.approx(row, abs=1e-4) for row in alone["curve"]]
     assert beside["test"] == pytest.approx(alone["test"], abs=1e-4)
 
+
+@pytest.mark.long
+def test_a_comparison_on_ray_goes_on_with_another_agent(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert compare(out, "--controls", "keep-all") == 0
     assert main(["compare", "--resume", str(out), "--agent", f"{OWN}:RemoveFirst"]) == 0
     assert (out / "cells" / f"{OWN}.RemoveFirst-seed0.json").exists()

@@ -54,16 +54,20 @@ class KilledOnce(Actor):
 
 
 @needs_ray
-def test_ray_and_an_actor_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On two nodes: nothing is lost, nothing is there or reported twice."""
+@pytest.mark.parametrize("nodes", [1, pytest.param(2, marks=pytest.mark.long)])
+def test_ray_and_an_actor_that_is_killed(nodes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost, nothing is there or reported twice."""
     pytest.importorskip("ray.data", exc_type=ImportError)
     from ray.cluster_utils import Cluster  # noqa: PLC0415 (an optional library)
 
     videos = make_videos(tmp_path / "videos")
     extract(videos, tmp_path / "here", OPTIONS)
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 3 - nodes, "include_dashboard": False}
+    )
     try:
-        cluster.add_node(num_cpus=1)
+        for _ in range(nodes - 1):
+            cluster.add_node(num_cpus=1)
         monkeypatch.setenv("RAY_ADDRESS", cluster.address)
         monkeypatch.setattr(ray_backend, "Actor", KilledOnce)
         report = extract(videos, tmp_path / "out", OPTIONS, at_a_time=1, workers=2, backend="ray")
