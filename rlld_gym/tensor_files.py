@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from rlld_gym.data.fingerprint import DataFingerprint
@@ -65,7 +65,8 @@ class TensorFormat:
         metadata[_WEIGHTS] = _weights_checksum(state)
         metadata[_ABOUT] = checksum_of(metadata)
         with atomic_path(path) as temporary:
-            save_file(state, temporary, metadata)
+            # Not save_file, which writes a file of its own: it would stay where the process is killed.
+            temporary.write_bytes(save(state, metadata))
 
     def read_about(self, path: str | os.PathLike[str]) -> dict[str, str]:
         """Return a file's metadata, without reading the weights.

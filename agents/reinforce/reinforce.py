@@ -175,8 +175,7 @@ class Reinforce:
                 raise
         if self.exploration is not None:
             self.exploration.settle()  # a checkpoint keeps the last parameters
-            if folder is not None and isinstance(self.policy, RemovalPolicy):
-                save_policy(self.policy, folder / POLICY_NAME)
+        self._save_policy(folder)  # also where a run ended between its last checkpoint and this
         return rows
 
     @property
@@ -392,8 +391,10 @@ class Reinforce:
 
     def _save(self, folder: Path | None, state: dict[str, Any] | None) -> None:
         """Write the checkpoint, and the policy alone for whoever only wants to use it."""
-        if folder is None or state is None:
-            return
-        save_checkpoint(folder / CHECKPOINT_NAME, state)
-        if isinstance(self.policy, RemovalPolicy):  # other modules are in the checkpoint only
-            save_policy(self.policy, folder / POLICY_NAME, weights=state["policy"])
+        if folder is not None and state is not None:
+            save_checkpoint(folder / CHECKPOINT_NAME, state)
+            self._save_policy(folder, state["policy"])
+
+    def _save_policy(self, folder: Path | None, weights: dict[str, Tensor] | None = None) -> None:
+        if folder is not None and isinstance(self.policy, RemovalPolicy):  # others: in the checkpoint only
+            save_policy(self.policy, folder / POLICY_NAME, weights=weights)

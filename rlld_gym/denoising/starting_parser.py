@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import platformdirs
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
@@ -165,9 +165,8 @@ def _store(path: Path, network: TaskNetwork) -> None:
     """Write the weights of a network; a folder that cannot be written to is no more than a warning."""
     try:
         with atomic_path(path) as temporary:
-            save_file(
-                {name: value.cpu().contiguous() for name, value in network.state_dict().items()}, temporary
-            )
+            weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+            temporary.write_bytes(save(weights))
     except OSError as error:
         warnings.warn(
             f"the starting parser could not be kept in {path.parent} ({error.strerror or error}): it will be "

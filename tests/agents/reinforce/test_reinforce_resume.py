@@ -41,6 +41,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, options: dict
     check_resumed_run_equals_uninterrupted(make_agent, dataclasses.replace(QUICK, **options), tmp_path)
 
 
+def test_a_run_killed_after_its_last_checkpoint_leaves_its_last_policy_all_the_same(tmp_path: Path) -> None:
+    make_agent(dataclasses.replace(QUICK, episodes=QUICK.episodes // 2)).learn(tmp_path, tensorboard=False)
+    earlier = (tmp_path / "policy.safetensors").read_bytes()
+    make_agent(QUICK).learn(tmp_path, resume=True, tensorboard=False)
+    (tmp_path / "policy.safetensors").write_bytes(earlier)
+    resumed = make_agent(QUICK)
+    assert resumed.learn(tmp_path, resume=True, tensorboard=False) == []
+    loaded = load_policy(tmp_path)
+    assert torch.equal(nn.utils.parameters_to_vector(loaded.parameters()).detach(), weights(resumed))
+
+
 def make_network_agent(config: ReinforceConfig) -> Reinforce:
     env = PlantedNoiseEnv()
     audio, visual = (env.observation_space[name].shape[-1] for name in ("audio", "visual"))
