@@ -3,7 +3,7 @@
 In a program of its own, with `fail_at_write.c` loaded before everything else, all calls of the system that change
 files count, those of C libraries as well:
 
-    python -m tests.reliability.interrupted [train benchmark import denoise] [--modes kill full denied]
+    python -m tests.reliability.interrupted [train-paper train-rlld benchmark ...] [--modes kill full denied]
         [--every N] [--first N]
 
 `trials` is the same with Python's own calls only; it needs no compiler, and runs in the tests.
@@ -174,7 +174,7 @@ def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("works", nargs="*", default=list(WORKS))
+    parser.add_argument("works", nargs="*", default=list(WORKS), help=", ".join(WORKS))
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=list(MODES))
     parser.add_argument(
         "--every", type=int, default=1, help="try only every so many calls, from a random one on"
@@ -190,6 +190,7 @@ def _main() -> int:
     faults = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        os.environ["RLLD_CACHE"] = str(folder / "cache")
         make_inputs(folder)
         for work in options.works:
             for mode in options.modes:

@@ -53,11 +53,25 @@ class Work:
         return self.start(inputs, folder)
 
 
-def _train(inputs: Path, folder: Path) -> list[str]:
-    agent = ["--preset", "paper", "--episodes", "2", "--checkpoint-every", "1", "--episode-length", "2"]
-    labels = ["--batch-size", "2", "--label-sets", "weak", "denoised", "--workers", "1", "--no-report"]
-    data = ["--data", str(inputs / "store.h5"), "--out", str(folder / "out")]
-    return ["train", *agent, *labels, *PARSERS, *data]
+AGENT = ["--episode-length", "2", "--batch-size", "2", "--checkpoint-every", "1"]
+PRESETS = {
+    "paper": ["--episodes", "2", *AGENT],
+    "rlld": ["--episodes", "16", *AGENT],
+    "imitation": [],
+    "joint": ["--episodes", "8", *AGENT],
+}
+"""What each preset of `rlld train` is told, beside what all are."""
+
+
+def _train(preset: str) -> Work:
+    """Return a run of a preset."""
+
+    def start(inputs: Path, folder: Path) -> list[str]:
+        labels = ["--label-sets", "weak", "denoised", "--workers", "1", "--no-report"]
+        data = ["--data", str(inputs / "store.h5"), "--out", str(folder / "out")]
+        return ["train", "--preset", preset, *PRESETS[preset], *labels, *PARSERS, *data]
+
+    return Work(f"train-{preset}", start, lambda folder: ["train", "--resume", str(folder / "out")])
 
 
 def _benchmark(inputs: Path, folder: Path) -> list[str]:
@@ -68,7 +82,7 @@ def _benchmark(inputs: Path, folder: Path) -> list[str]:
 WORKS = {
     work.name: work
     for work in (
-        Work("train", _train, lambda folder: ["train", "--resume", str(folder / "out")]),
+        *(_train(preset) for preset in PRESETS),
         Work("benchmark", _benchmark, lambda folder: ["benchmark", "--resume", str(folder / "out")]),
         Work(
             "import",
