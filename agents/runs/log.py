@@ -1,6 +1,7 @@
 """What a run logs: one row per episode, as JSON lines and CSV, and for TensorBoard where it is installed."""
 
 import csv
+import importlib
 import importlib.util
 import io
 import json
@@ -18,7 +19,7 @@ from rlld_gym.files import write_text
 from rlld_gym.os_errors import one_line
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard.writer import SummaryWriter
+    from rlld_agents.runs import event_file
 
 Row = Mapping[str, float]
 
@@ -45,13 +46,12 @@ class RunLog:
         self._columns: list[str] = []
         write_text(self._jsonl_path, "".join(json.dumps(row) + "\n" for row in kept))
         self._rewrite_csv(kept)
-        self._events: SummaryWriter | None = None
+        self._events: event_file.EventFile | None = None
         if tensorboard and importlib.util.find_spec("tensorboard") is not None:
             next_step = int(kept[-1]["time/total_timesteps"]) + 1 if kept else 0
             with self._events_or_warning():
-                from torch.utils.tensorboard import writer  # noqa: PLC0415 (optional and slow to import)
-
-                self._events = writer.SummaryWriter(str(self.folder), purge_step=next_step)
+                writer = importlib.import_module("rlld_agents.runs.event_file")  # an optional package
+                self._events = writer.EventFile(self.folder, next_step)
 
     def write(self, row: Row) -> None:
         """Append one row and flush it to disk.
@@ -68,9 +68,7 @@ class RunLog:
             self._rewrite_csv(read_rows(self._jsonl_path))
         if self._events is not None:
             with self._events_or_warning():
-                for name, value in row.items():
-                    self._events.add_scalar(name, value, int(row["time/total_timesteps"]))
-                self._events.flush()
+                self._events.add(row, int(row["time/total_timesteps"]))
 
     def close(self) -> None:
         """Close the TensorBoard file, if there is one."""

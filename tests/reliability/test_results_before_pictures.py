@@ -53,7 +53,7 @@ def test_results_are_written_where_pictures_and_events_fail(
     monkeypatch.setattr(figures, "save_figure", fail)
     events = find_spec("tensorboard") is not None
     if events:
-        monkeypatch.setattr("torch.utils.tensorboard.writer.SummaryWriter", fail)
+        monkeypatch.setattr("rlld_agents.runs.event_file.EventFile", fail)
     toy_store(change=hide).save(tmp_path / "s.h5")
     run = tmp_path / "run"
     assert main(["train", "--data", str(tmp_path / "s.h5"), *RUN, "--out", str(run)]) == 0
@@ -70,11 +70,30 @@ def test_events_that_fail_later_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     pytest.importorskip("tensorboard")
     with RunLog(tmp_path) as log:
         assert log._events is not None
-        monkeypatch.setattr(log._events, "add_scalar", lambda *_: os.stat("/nowhere"))
+        monkeypatch.setattr(log._events, "add", lambda *_: os.stat("/nowhere"))
         with pytest.warns(UserWarning, match="no more TensorBoard events"):
             log.write({"episode": 1, "time/total_timesteps": 1})
         log.write({"episode": 2, "time/total_timesteps": 2})
     assert len(read_rows(tmp_path / "metrics.jsonl")) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no limit on the size of files here")
+def test_events_on_a_full_disk_end_with_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    code = (
+        "import resource, signal, sys, warnings; from pathlib import Path\n"
+        "from rlld_agents.runs.event_file import EventFile\n"
+        "from rlld_agents.runs.log import RunLog\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "with RunLog(sys.argv[1]) as log:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
+        "    log.write({'episode': 1, 'time/total_timesteps': 1, **{f'a/{i}': 1.0 for i in range(5)}})\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert ended.stderr.count("no more TensorBoard events (OSError: [Errno 27] File too large") == 1
+    assert "Traceback" not in ended.stderr
 
 
 def test_matplotlib_is_imported_whatever_backend_is_named(tmp_path: Path) -> None:
