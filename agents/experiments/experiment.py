@@ -153,7 +153,8 @@ class Experiment:
         if (self.config.final or learned.final) == "online" and jobs:
             plan = OnlinePlan(revised, learned.evidence_weight, rule.empty_rule)
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
-            run_parser_job(jobs[0], self.setting, self.folder)
+            with ProgressBar(self.setting.recipe.epochs, "epoch", "labels", shown=self.progress) as bar:
+                run_parser_job(jobs[0], self.setting, self.folder, lambda done, _: bar.update_to(done))
             revised = decided_labels(jobs[0], self.folder)
         train, kept, origin = self.store.split("train"), revised.label_set, LabelOrigin.of(self.store)
         path = self.folder / LABELS_NAME
