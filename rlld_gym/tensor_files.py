@@ -64,9 +64,7 @@ class TensorFormat:
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         metadata[_WEIGHTS] = _weights_checksum(state)
         metadata[_ABOUT] = checksum_of(metadata)
-        with atomic_path(path) as temporary:
-            # Not save_file, which writes a file of its own: it would stay where the process is killed.
-            temporary.write_bytes(save(state, metadata))
+        write_tensors(path, state, metadata)
 
     def read_about(self, path: str | os.PathLike[str]) -> dict[str, str]:
         """Return a file's metadata, without reading the weights.
@@ -103,6 +101,24 @@ class TensorFormat:
         return InputError(
             f"{path}: weights and sizes of the {self.noun} do not agree ({detail}); the file is damaged"
         )
+
+
+def write_tensors(
+    path: str | os.PathLike[str], tensors: dict[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file, atomically.
+
+    Args:
+        path: the file.
+        tensors: contiguous, on the CPU.
+        metadata: of the file.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        # Not save_file, which writes a file of its own: it would stay where the process is killed.
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def data_of(metadata: Mapping[str, str], path: str | os.PathLike[str]) -> DataFingerprint | None:

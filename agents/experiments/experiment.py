@@ -153,8 +153,10 @@ class Experiment:
         if (self.config.final or learned.final) == "online" and jobs:
             plan = OnlinePlan(revised, learned.evidence_weight, rule.empty_rule)
             jobs = [dataclasses.replace(job, online=plan) for job in jobs]
-            with ProgressBar(self.setting.recipe.epochs, "epoch", "labels", shown=self.progress) as bar:
+            epochs = self.setting.recipe.epochs
+            with ProgressBar(epochs, "epoch", "labels", shown=self.progress) as bar:
                 run_parser_job(jobs[0], self.setting, self.folder, lambda done, _: bar.update_to(done))
+                bar.update_to(epochs)  # also where the run had trained it before
             revised = decided_labels(jobs[0], self.folder)
         train, kept, origin = self.store.split("train"), revised.label_set, LabelOrigin.of(self.store)
         path = self.folder / LABELS_NAME

@@ -18,16 +18,16 @@ from weakref import WeakKeyDictionary
 import platformdirs
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
-from rlld_gym.files import atomic_path
 from rlld_gym.os_errors import one_line
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
 from rlld_gym.parsing.training import feature_sizes, make_task_network, train_parser
 from rlld_gym.progress import ProgressBar
+from rlld_gym.tensor_files import write_tensors
 from rlld_gym.torch_settings import own_torch_settings
 from rlld_gym.turns import in_turn
 
@@ -164,9 +164,7 @@ def _check_shapes(weights: dict[str, Tensor], network: TaskNetwork) -> None:
 def _store(path: Path, network: TaskNetwork) -> None:
     """Write the weights of a network; a folder that cannot be written to is no more than a warning."""
     try:
-        with atomic_path(path) as temporary:
-            weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-            temporary.write_bytes(save(weights))
+        write_tensors(path, {name: value.cpu().contiguous() for name, value in network.state_dict().items()})
     except OSError as error:
         warnings.warn(
             f"the starting parser could not be kept in {path.parent} ({error.strerror or error}): it will be "

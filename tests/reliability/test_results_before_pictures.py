@@ -81,8 +81,7 @@ def test_events_that_fail_later_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_events_on_a_full_disk_end_with_one_line(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     code = (
-        "import resource, signal, sys, warnings; from pathlib import Path\n"
-        "from rlld_agents.runs.event_file import EventFile\n"
+        "import resource, signal, sys\n"
         "from rlld_agents.runs.log import RunLog\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "with RunLog(sys.argv[1]) as log:\n"
