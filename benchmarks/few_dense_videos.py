@@ -3,7 +3,8 @@
     rlld benchmark --dense-videos 100 --methods rlld imitation imitation+recombined joint --out runs/dense-100
     python -m benchmarks.few_dense_videos 100=runs/dense-100 649=runs/all,runs/joint --out docs/results/few_dense
 
-Folders of one number, joined by commas, are read together; where several hold a row's seed, the last one counts.
+Folders of one number, joined by commas, are read together, and so is the CSV file of an earlier call
+(649=docs/results/few_dense.csv,runs/joint); where several hold a row's seed, the last one counts.
 """
 
 import argparse
@@ -30,15 +31,32 @@ Cells = dict[str, dict[int, dict[str, Any]]]
 """Of one number of videos: row -> seed -> what the cell found."""
 
 
-def read_cells(folders: list[Path]) -> Cells:
-    """Return the rows that folders of studies hold."""
+def read_cells(count: int, places: list[Path]) -> Cells:
+    """Return the rows that folders of studies, and CSV files of this program, hold of a number of videos."""
     found: Cells = {}
-    for folder in folders:
+    for folder in places:
         for row in ROWS:
+            if folder.suffix == ".csv":
+                found.setdefault(row, {}).update(_read_csv(folder, count, row))
             for path in sorted(folder.glob(f"cells/{row}-seed*.json")):
                 cell = read_json(path, "a cell")
                 found.setdefault(row, {})[cell["seed"]] = cell
     return found
+
+
+def _read_csv(path: Path, count: int, row: str) -> dict[int, dict[str, Any]]:
+    """Return what `write_csv` wrote of a row at a number of videos, by seed."""
+    with open(path, newline="", encoding="utf-8") as file:
+        lines = [
+            line for line in csv.DictReader(file) if (line["dense_videos"], line["row"]) == (str(count), row)
+        ]
+    return {
+        int(line["seed"]): {
+            "test": {key: float(line[key]) for key in SCORES},
+            "removal": {"visual": {key: float(line[f"visual_{key}"]) for key in ("precision", "recall")}},
+        }
+        for line in lines
+    }
 
 
 def table(points: dict[int, Cells]) -> str:
@@ -95,7 +113,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="CSV and picture, without their endings")
     options = parser.parse_args()
     pairs = [study.split("=", 1) for study in options.studies]
-    points = {int(count): read_cells([Path(name) for name in names.split(",")]) for count, names in pairs}
+    points = {
+        int(count): read_cells(int(count), [Path(name) for name in names.split(",")])
+        for count, names in pairs
+    }
     print(table(points))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     write_csv(points, options.out.with_suffix(".csv"))

@@ -37,6 +37,10 @@ ON_POLICY: Mapping[str, Mapping[str, Any]] = {
 """What differs from the library's defaults, beside a rollout of one episode (A2C: a quarter) and gamma = 0: a place
 in the batch shows another video in every step."""
 
+PRICED_CREDIT: Mapping[str, Any] = {"reward": "paper+credit", "inter_scale": 3.0}
+"""What the per-video agents are paid: credit of the labels they remove, and inter-reward, which they lose by it.
+Without that price all labels go whose credit is above 0 on average, outside Speech more right than wrong ones."""
+
 
 class PolicyAgent:
     """Acts with a `RemovalPolicy`; how it learns is a subclass's matter.
@@ -127,8 +131,8 @@ class ParameterAgent(PolicyAgent):
 class StableBaselinesAgent(PolicyAgent):
     """An on-policy algorithm on the per-video environment, with index observations, paid by credit.
 
-    Where the task's reward is the paper's, it is replaced by credit, which says of every label of a video whether
-    removing it helps; one validation score for all videos teaches none of them anything within the budget.
+    Where the task's reward is the paper's, it is replaced by `PRICED_CREDIT`: credit says of every label of a video
+    whether removing it helps; one validation score for all videos teaches none of them anything within the budget.
 
     Args:
         task: what to learn on.
@@ -144,7 +148,7 @@ class StableBaselinesAgent(PolicyAgent):
         self.num_videos = int(environment.pop("batch_size"))
         self.length = int(environment["episode_length"])
         if environment.get("reward", "paper") == "paper":
-            environment["reward"] = "credit"
+            environment |= PRICED_CREDIT
         self.env = PerVideoVecEnv(
             self.num_videos,
             observation="indices",
