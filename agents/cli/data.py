@@ -249,7 +249,7 @@ def store_table(path: Path, header: StoreHeader) -> str:
     Returns:
         What it is, then a table of its splits.
     """
-    from rlld_gym.data.store.file import read_labels
+    from rlld_gym.data.store.reading import read_labels
     from rlld_gym.data.store.shards.index import read_index
     from rlld_gym.data.store.shards.reading import read_shard_splits
 

@@ -12,7 +12,7 @@ import pytest
 
 from rlld_gym.data.store.check import check_store
 from rlld_gym.data.store.feature_store import FeatureStore
-from rlld_gym.data.store.file import DATASETS
+from rlld_gym.data.store.layout import DATASETS
 from rlld_gym.data.store.seal import dataset_checksum
 from rlld_gym.errors import InputError
 from tests.data.stores import small_store

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from rlld_gym.data.llp.npy_scan import FileProblem
 from rlld_gym.data.split import TEACHERS
-from rlld_gym.data.store.file import FEATURES, create_datasets, write_attributes
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.layout import FEATURES
 from rlld_gym.data.store.opening import writable_file
 from rlld_gym.data.store.structure import append_structure
+from rlld_gym.data.store.writing import create_datasets, write_attributes
 from rlld_gym.errors import InputError
 from rlld_gym.files import write_json
 from rlld_gym.os_errors import error_number, explain

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 from rlld_gym.data.store import problems
-from rlld_gym.data.store.file import read_header, split_rows
+from rlld_gym.data.store.layout import split_rows
 from rlld_gym.data.store.opening import open_store_file
+from rlld_gym.data.store.reading import read_header
 from rlld_gym.data.store.shards.check import check_shards
 from rlld_gym.errors import InputError
 

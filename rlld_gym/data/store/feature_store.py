@@ -81,7 +81,7 @@ class FeatureStore:
                 datasets have unexpected dtypes or shapes, or a split is empty; or the index of a folder is
                 damaged, or a shard is missing or another one.
         """
-        from rlld_gym.data.store.file import read_header  # noqa: PLC0415 (h5py only where a file is read)
+        from rlld_gym.data.store.reading import read_header  # noqa: PLC0415 (h5py only where a file is read)
         from rlld_gym.data.store.shards.index import read_index  # noqa: PLC0415
 
         store = cls.__new__(cls)
@@ -151,7 +151,7 @@ class FeatureStore:
 
         A store of several files becomes one of one file, block by block.
         """
-        from rlld_gym.data.store.file import write_store  # noqa: PLC0415
+        from rlld_gym.data.store.writing import write_store  # noqa: PLC0415
 
         write_store(path, self.header, self._loaded())
 
@@ -169,7 +169,7 @@ class FeatureStore:
     @timed_part("data")
     def _loaded(self) -> Mapping[str, Split]:
         if self._splits is None:
-            from rlld_gym.data.store.file import read_splits  # noqa: PLC0415
+            from rlld_gym.data.store.reading import read_splits  # noqa: PLC0415
             from rlld_gym.data.store.shards.reading import read_shard_splits  # noqa: PLC0415
 
             assert self.path is not None

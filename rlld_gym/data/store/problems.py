@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlld_gym.data.split import TEACHERS
-from rlld_gym.data.store.file import FLAGS, datasets_in, split_rows
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.layout import FLAGS, datasets_in, split_rows
 from rlld_gym.data.store.seal import dataset_checksum, row_blocks
 from rlld_gym.data.video_names import is_video_name
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rlld_gym.data.store.file import split_rows
+from rlld_gym.data.store.layout import split_rows
 from rlld_gym.data.store.problems import (
     checksum_problems,
     label_problems,

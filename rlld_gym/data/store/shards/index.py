@@ -1,7 +1,7 @@
 """The index of a store in several files: what the store is, and which shards it has in which order.
 
 A folder holds ``index.json`` and the shards, ``shard-00000.h5`` and so on. A shard is laid out as a store file is
-(see ``rlld_gym.data.store.file``), with videos of one, two or all three splits. One behind another, the shards'
+(see ``rlld_gym.data.store.layout``), with videos of one, two or all three splits. One behind another, the shards'
 datasets are those of the store in one file: the checksums, and so the fingerprint, are the same.
 """
 

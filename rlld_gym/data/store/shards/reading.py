@@ -14,12 +14,14 @@ from rlld_gym.data.fingerprint import joint_checksum
 from rlld_gym.data.names import video_name_problem
 from rlld_gym.data.sharded_array import ShardedArray
 from rlld_gym.data.split import TEACHERS, Split
-from rlld_gym.data.store.file import FEATURES, SHARD_FORMAT, cut_splits, datasets_in, header_in
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.layout import FEATURES, SHARD_FORMAT, datasets_in
 from rlld_gym.data.store.memory_map import map_datasets
 from rlld_gym.data.store.opening import open_store_file
+from rlld_gym.data.store.reading import cut_splits
 from rlld_gym.data.store.seal import VERIFIED_BYTES, verify_arrays
 from rlld_gym.data.store.shards.index import CHANGED_INDEX, RESHARD, ShardEntry, ShardIndex, read_index
+from rlld_gym.data.store.stored_header import header_in
 from rlld_gym.errors import InputError
 
 _MEANING = ("classes", "dtype", "audio_size", "visual_2d_size", "visual_3d_size", "num_segments")

@@ -11,20 +11,13 @@ from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.fingerprint import joint_checksum
 from rlld_gym.data.split import TEACHERS, Split
 from rlld_gym.data.store.feature_store import FeatureStore
-from rlld_gym.data.store.file import (
-    DATASETS,
-    FEATURES,
-    SHARD_FORMAT,
-    create_datasets,
-    fill_datasets,
-    split_rows,
-    write_attributes,
-)
 from rlld_gym.data.store.header import StoreHeader
+from rlld_gym.data.store.layout import DATASETS, FEATURES, SHARD_FORMAT, split_rows
 from rlld_gym.data.store.opening import explained_writing, writable_file
 from rlld_gym.data.store.shards.index import MOST_VIDEOS, ShardEntry, ShardIndex
 from rlld_gym.data.store.space import require_space
 from rlld_gym.data.store.structure import append_structure
+from rlld_gym.data.store.writing import create_datasets, fill_datasets, write_attributes
 from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_folder
 
