@@ -1,11 +1,13 @@
 """Writing files so that no reader ever sees half of one, and JSON that knows whether it was changed."""
 
+import csv
 import hashlib
+import io
 import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -86,6 +88,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` to ``path`` as UTF-8, atomically; names of files that are no UTF-8 keep their bytes."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def csv_lines(rows: Iterable[Sequence[object]]) -> str:
+    """Return rows as CSV, each ended by a line feed; a field with a line end of any kind in it is quoted."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")  # what it ends lines with, and only that, it also quotes
+    lines = []
+    for row in rows:
+        writer.writerow(row)
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+        text.seek(0)
+        text.truncate()
+    return "".join(lines)
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:

@@ -98,19 +98,24 @@ def one_line(error: BaseException, most: int = 200) -> str:
     return " ".join(f"{error}".split())[:most] or type(error).__name__
 
 
-def require_readable(path: str | os.PathLike[str], what: str) -> None:
+def require_readable(path: str | os.PathLike[str], what: str, remedy: str = "") -> None:
     """Raise InputError unless a file can be opened and read.
 
     Args:
         path: the file.
         what: should be there, for the message.
+        remedy: how to get one, said where there is none; a file that the system refuses may be a good one.
     """
+    expected = f"expected {what}" + (f"; {remedy}" if remedy else "")
     try:
         if Path(path).is_dir():
-            raise InputError(f"{path}: a folder; expected {what}")
+            raise InputError(f"{path}: a folder; {expected}")
         if Path(path).is_fifo():  # reading would wait, and what was read is gone
-            raise InputError(f"{path}: a pipe, which is read only once; write it to a file; expected {what}")
+            raise InputError(f"{path}: a pipe, which is read only once; write it to a file; {expected}")
         with open(path, "rb") as file:
             file.read(1)
     except OSError as error:
-        raise InputError(f"{path}: {explain(error)}; expected {what}") from error
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        raise InputError(
+            f"{path}: {explain(error)}; {expected if missing else f'expected {what}'}"
+        ) from error

@@ -78,6 +78,15 @@ class TensorFormat:
             raise _changed(path, f"what it says about the {self.noun}")
         return metadata
 
+    def content_checksum(self, path: str | os.PathLike[str]) -> str:
+        """Return what identifies the weights in a file, whatever else it says of them.
+
+        Raises:
+            InputError: as `read_about`.
+        """
+        stored = self.read_about(path).get(_WEIGHTS)
+        return _weights_checksum(self.read_tensors(path)) if stored is None else stored
+
     def read_tensors(self, path: str | os.PathLike[str]) -> dict[str, Tensor]:
         """Return a file's weights, on the CPU.
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from rlld_agents.cli.stderr import forgiving_stderr
+from rlld_agents.cli.stdout import lasting_stdout
 from rlld_agents.runs.signals import Terminated, orderly_end
 from rlld_gym.errors import InputError
 from rlld_gym.os_errors import explain, is_out_of_memory, one_line
@@ -86,9 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Read when torch loads OpenMP. Threads that spin while they wait make a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        with warnings.catch_warnings(), forgiving_stderr(), orderly_end():
+        with warnings.catch_warnings(), forgiving_stderr(), orderly_end(), lasting_stdout() as stdout:
             warnings.showwarning = _show_warning
-            return _run(arguments)
+            status = _run(arguments)
+        return status if stdout is None or stdout.error is None else _lost(stdout.error)
     except InputError as error:
         _tell(f"rlld: error: {error}")
         return INPUT_ERROR
@@ -98,10 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = "asked to end" if terminated else "interrupted"
         _tell(f"\nrlld: {what}; go on with: {hint}")
         return TERMINATED if terminated else INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, as in "rlld ... | head"
-        if sys.stderr is not None:
-            sys.stderr.close()
-        return 1
     except (OSError, MemoryError, RuntimeError) as error:
         explained = _explained(error)
         if explained is None:
@@ -110,6 +108,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INPUT_ERROR
     except SystemExit as end:  # help, version and usage errors
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+
+
+def _lost(error: OSError) -> int:
+    """Say why what was printed is lost, unless its reader has gone, as in "rlld ... | head"; return the status."""
+    if isinstance(error, BrokenPipeError):
+        return 1
+    _tell(f"rlld: error: standard output: {explain(error)}; what was printed is lost, files are written")
+    return INPUT_ERROR
 
 
 def _explained(error: Exception) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import tyro
 
 from rlld_gym.errors import InputError
+from rlld_gym.os_errors import explain
 from rlld_gym.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -125,6 +126,43 @@ def epochs_bar(name: str, total: int | None = None) -> Iterator[Callable[[int, i
             bar.update(1)
 
         yield advance
+
+
+def require_replaceable(option: str, path: Path, is_one: Callable[[Path], bool], what: str) -> None:
+    """Refuse to write over a file of another kind, which may be an input, or a part of a run.
+
+    Args:
+        option: that names the file.
+        path: the file; where there is none, or an empty one, nothing is refused.
+        is_one: whether a file is of the kind that is to be written.
+        what: the kind is, for the message.
+
+    Raises:
+        InputError: the file is of another kind, or cannot be read.
+    """
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    try:
+        replaceable = is_one(path)
+    except OSError as error:
+        raise InputError(f"{option} {path}: {explain(error)}") from error
+    if not replaceable:
+        raise InputError(
+            f"{option} {path}: is there already and is not {what}; choose another name, or delete it"
+        )
+
+
+def begins_with(path: Path, start: bytes) -> bool:
+    """Return whether a file begins with these bytes."""
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
+def is_hdf5(path: Path) -> bool:
+    """Return whether a file is HDF5, as a store is."""
+    from rlld_gym.data.store.structure import SIGNATURE
+
+    return begins_with(path, SIGNATURE)
 
 
 def run_folder_of(checkpoint: Path) -> Path | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from rlld_agents.cli.common import begins_with, is_hdf5, require_replaceable
 from rlld_agents.cli.store_options import StoreOptions, problem_lines
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
 from rlld_gym.data.store.recommended import faster_on_cpu
@@ -68,6 +69,7 @@ class Import:
         from rlld_gym.data.llp.npy_layout import FeatureFolders
 
         labels = self.labels
+        require_replaceable("--out", self.out, is_hdf5, "a store")
         layout = DataLayout(
             classes=labels.class_names(),
             num_segments=self.segments,
@@ -76,6 +78,9 @@ class Import:
             dense=labels.dense,
         )
         if self.defects is not None:
+            require_replaceable(
+                "--defects", self.defects, lambda path: begins_with(path, b"defect "), "such a list"
+            )
             write_text(self.defects, load_annotations(self.annotations, labels.strict, layout).report())
         visual_3d = None if self.no_3d else self.visual_3d_folder
         try:
@@ -211,6 +216,7 @@ class Twin:
                 )
         if self.out.is_dir():
             raise InputError(f"--out {self.out}: is a folder; name the file to write")
+        require_replaceable("--out", self.out, is_hdf5, "a store")
         store = twin(self.scale or "small", self.seed, self.variant)
         store.save(self.out)
         print(store_table(self.out, FeatureStore.open(self.out).header))

@@ -34,6 +34,13 @@ class _Outcome(NamedTuple):
     trained: bool = False
 
 
+class _Written(NamedTuple):
+    """What is said of files that have been written."""
+
+    text: str
+    warning: str | None
+
+
 @dataclass(frozen=True)
 class Denoise:
     """Let a trained policy, or another method, revise the labels of the training videos; write them as files.
@@ -99,15 +106,18 @@ class Denoise:
                     f"--out {self.out}: holds {there[0]} already; choose another --out, or delete that file"
                 )
             try:
-                self._denoise()
+                done = self._denoise()
             except BaseException:  # some of the files would be taken for all
                 for name in names:
                     (self.out / name).unlink(missing_ok=True)
                 raise
+        print(done.text)
+        if done.warning is not None:
+            warnings.warn(done.warning, stacklevel=2)
         return 0
 
-    def _denoise(self) -> None:
-        """Write the files and print how many labels were removed."""
+    def _denoise(self) -> _Written:
+        """Write the files; return what is to be said of them."""
         from rlld_agents.experiments.experiment import LABELS_NAME
         from rlld_agents.labels.about import LabelOrigin
         from rlld_agents.labels.exports import write_exports
@@ -125,12 +135,11 @@ class Denoise:
         quality = removal_quality(train.labels, audio, visual, train.truth(), scores)
         paths.append(self.out / PER_CLASS_NAME)
         write_text(paths[-1], removal_csv(quality, store.classes))
-        print(f"Removed from the {len(train)} training videos of {store.name}\n\n{removal_table(quality)}\n")
+        parts = [f"Removed from the {len(train)} training videos of {store.name}", removal_table(quality)]
         if outcome.trained and (note := epoch_note(store.split("val"))):
-            print(f"{note}.\n")
-        print("\n".join(f"wrote {path}" for path in paths))
-        if (warning := outcome.warning(quality)) is not None:
-            warnings.warn(warning, stacklevel=2)
+            parts.append(f"{note}.")
+        parts.append("\n".join(f"wrote {path}" for path in paths))
+        return _Written("\n\n".join(parts), outcome.warning(quality))
 
     def _by_policy(self) -> _Outcome:
         """Return the data set and what a trained policy leaves of its labels."""

@@ -5,9 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rlld_agents.cli.common import data_learned_from, data_of, removal_rule_of, run_folder_of
+from rlld_agents.cli.common import (
+    data_learned_from,
+    data_of,
+    removal_rule_of,
+    require_replaceable,
+    run_folder_of,
+)
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_json
+from rlld_gym.files import read_json, write_json
 from rlld_gym.options import require_seed
 
 if TYPE_CHECKING:
@@ -53,6 +59,8 @@ class Evaluate:
 
         if self.seed is not None:
             require_seed("--seed", self.seed)
+        if self.out is not None:
+            require_replaceable("--out", self.out, _is_scores, "what 'rlld evaluate' wrote")
         if self.system is not None:
             self._write({"scores": self._score_public(self.system)})
             return 0
@@ -194,3 +202,11 @@ class Evaluate:
         if split.truth() is None:
             print(f"{store.name} has no dense labels in this split: precision is unknown", file=sys.stderr)
         return quality.as_dict()
+
+
+def _is_scores(path: Path) -> bool:
+    """Return whether a file is what this command writes."""
+    try:
+        return {"checkpoint", "split"} <= read_json(path, "scores").keys()
+    except InputError:
+        return False

@@ -27,8 +27,13 @@ class Report:
 
     def run(self) -> int:
         """Write the page and say where it is; return the exit status."""
+        from rlld_agents.cli.common import begins_with, require_replaceable
         from rlld_agents.experiments.run_report import write_report
 
+        if self.out is not None:
+            require_replaceable(
+                "--out", self.out, lambda path: begins_with(path, b"<!doctype html"), "a page"
+            )
         path = write_report(self.run_folder, self.out, clips=self.videos, data=self.data, device=self.device)
         print(f"wrote {path}")
         return 0

@@ -41,13 +41,15 @@ class StudyCommand:
     def run(self) -> int:
         """Run or resume the study; return 1 if a cell failed, else 0."""
         from rlld_agents.experiments.study.study import Study
+        from rlld_agents.runs.inputs import compared_places
         from rlld_agents.runs.lock import run_folder
 
         command = self.study.command
         begun_with = None
         if self.resume is not None:
-            begun_with = fingerprint_of(read_config(self.resume, command), self.resume)
-            self.study.check_resumes(self._config_of(self.resume), data_known=begun_with is not None)
+            described = read_config(self.resume, command)
+            begun_with = fingerprint_of(described, self.resume)
+            self.study.check_resumes(self._config_of(self.resume), compared_places(described, begun_with))
         default = Path("runs") / f"{command.split()[-1]}-{Path(self.study.data).stem}"
         with run_folder(command, default, out=self.out, resume=self.resume) as folder:
             return 1 if Study(self.study, folder, begun_with=begun_with).run() else 0

@@ -48,6 +48,7 @@ class Train:
     def run(self) -> int:
         """Run or resume the experiment; return the exit status."""
         from rlld_agents.experiments.experiment import Experiment
+        from rlld_agents.runs.inputs import compared_places
         from rlld_agents.runs.lock import run_folder
         from rlld_agents.runs.processes import available_cores
 
@@ -64,8 +65,9 @@ class Train:
         experiment.check_used()
         begun_with = None
         if self.resume is not None:
-            begun_with = fingerprint_of(read_config(self.resume), self.resume)
-            experiment.check_resumes(_config_of(self.resume), data_known=begun_with is not None)
+            described = read_config(self.resume)
+            begun_with = fingerprint_of(described, self.resume)
+            experiment.check_resumes(_config_of(self.resume), compared_places(described, begun_with))
         with run_folder("rlld train", self.default_folder(), out=self.out, resume=self.resume) as folder:
             Experiment(experiment, folder, cores=available_cores(), begun_with=begun_with).run()
             if self.report:

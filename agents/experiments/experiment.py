@@ -10,6 +10,7 @@ from typing import Any
 
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.forecast import Speed, in_less_time, in_words, seconds_of
+from rlld_agents.experiments.own_networks import NETWORKS_KEY, network_checksums
 from rlld_agents.experiments.parser_team import ParserTeam
 from rlld_agents.experiments.parsers import ParserJob, decided_labels, run_parser_job
 from rlld_agents.experiments.presets import Learned, make_preset
@@ -26,8 +27,9 @@ from rlld_agents.policies.online import OnlinePlan
 from rlld_agents.reports import figures, results
 from rlld_agents.reports.experiment import Scores, draw_figures, result_tables
 from rlld_agents.runs.folder import RESULT_NAME, Stopwatch, write_config
+from rlld_agents.runs.inputs import INPUTS_KEY, input_checksums, require_same_inputs
 from rlld_agents.runs.lock import only_writer
-from rlld_gym.data.dense_videos import with_dense_videos
+from rlld_gym.data.dense_videos import check_dense_videos, with_dense_videos
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.files import write_json, write_sealed_json, write_text
 from rlld_gym.parsing.task_file import NAME as TASK_NAME
@@ -79,6 +81,10 @@ class Experiment:
         self.store = self.setting.store
         self.fingerprint = self.store.fingerprint
         require_same(begun_with, self.fingerprint, f"{folder}: the run")
+        self.inputs = input_checksums(self.setting, self.config.recipe, self.config.environment.task_start)
+        require_same_inputs(folder, self.inputs)
+        if self.config.dense_videos is not None:
+            check_dense_videos(self.store, self.config.dense_videos)
 
     def run(self) -> dict[str, Any]:
         """Run all stages that are not done yet and return what is written to result.json.
@@ -95,7 +101,7 @@ class Experiment:
             preset = make_preset(self.config, self.setting)
             if self.config.dense_videos is not None:
                 # Before the data: a run that is killed here can be resumed.
-                write_config(self.folder, self.config.as_dict(), self.command, {})
+                write_config(self.folder, self.config.as_dict(), self.command, {INPUTS_KEY: self.inputs})
                 self._keep_dense_videos(self.config.dense_videos)
                 preset = make_preset(self.config, self.setting)
         team = ParserTeam(self.setting, self.folder, self.workers, profiled=self.config.profile)
@@ -232,6 +238,7 @@ class Experiment:
             "removal": quality.as_dict(),
             "seconds": {**seconds, "total": total},
             "data": self.fingerprint.as_dict(),
+            NETWORKS_KEY: network_checksums(self.folder),
         }
         if estimate is not None:
             result["removal_estimate"] = estimate
@@ -299,6 +306,7 @@ class Experiment:
             "device": str(self.setting.device),
             "threads": threads,
             "fingerprint": self.fingerprint.as_dict(),
+            INPUTS_KEY: self.inputs,
         }
 
     def _say_forecast(self, fixed: int) -> None:

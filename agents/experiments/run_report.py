@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rlld_agents.experiments.config import ExperimentConfig
 from rlld_agents.experiments.experiment import DATA_NAME, LABELS_NAME
 from rlld_agents.experiments.learning_charts import learning_charts
+from rlld_agents.experiments.own_networks import require_own_networks
 from rlld_agents.experiments.parsers import decided_labels_path, read_decided_labels
 from rlld_agents.labels.files import read_labels
 from rlld_agents.labels.removal import removal_quality
@@ -78,9 +79,7 @@ def write_report(
                 f"{folder}: the run is not finished, {name} is missing; finish it: rlld train --resume {folder}"
             )
     begun_with, own_data = fingerprint_of(described, folder), folder / DATA_NAME
-    of_result = _data_of_result(folder)
-    if begun_with is not None and of_result is not None:
-        require_same(of_result, begun_with, f"{folder / RESULT_NAME}: the run")
+    _check_result(folder, begun_with)
     keeps_own = data is None and own_data.is_file()  # a part of the run's data
     data = str(own_data) if keeps_own else data or config.data
     setting = dataclasses.replace(config, data=data, device=device or config.device).setting()
@@ -124,7 +123,9 @@ def run_page(
         title=f"{store.name}: {config.preset}, seed {config.agent.seed}",
         facts=_facts(folder, config, setting),
         # The command stands among the facts.
-        tables=(folder / "results.md").read_text(encoding="utf-8").partition("\n\nMade with\n\n")[0],
+        tables=(folder / "results.md")
+        .read_text(encoding="utf-8", errors="replace")
+        .partition("\n\nMade with\n\n")[0],
         charts=learning_charts(folder, config.label_sets, config.agent.seed, store.header.never_visible),
         figures=figures,
         quality=removal_quality(train.labels, *left, train.truth(), scores),
@@ -132,11 +133,22 @@ def run_page(
     )
 
 
-def _data_of_result(folder: Path) -> DataFingerprint | None:
-    """Return what identifies the data of a run's result; None where an older version wrote it."""
+def _text(path: Path) -> str:
+    """Return a text for people; a path in it that is no UTF-8 shows replacement characters."""
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _check_result(folder: Path, begun_with: DataFingerprint | None) -> None:
+    """Refuse a result of another command, of other data, or beside networks of another run."""
     path = folder / RESULT_NAME
-    data = read_json(path, "the result of a run").get("data")
-    return None if data is None else DataFingerprint.from_dict(data, str(path))
+    result = read_json(path, "the result of a run")
+    if not isinstance(result.get("seconds"), dict) or "removal" not in result:
+        raise InputError(
+            f"{path}: no result of 'rlld train'; put the run's own back: rlld train --resume {folder}"
+        )
+    if begun_with is not None and "data" in result:  # older versions wrote none
+        require_same(DataFingerprint.from_dict(result["data"], str(path)), begun_with, f"{path}: the run")
+    require_own_networks(folder, result)
 
 
 def clip_addresses(folder: Path, names: tuple[str, ...], page_folder: Path) -> list[str]:

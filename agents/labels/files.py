@@ -17,7 +17,7 @@ import numpy as np
 from rlld_agents.labels.about import Bools, LabelOrigin, about_path, check_about, write_about
 from rlld_gym.data.names import class_name_problem, video_name_problem
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_text
+from rlld_gym.files import csv_lines, write_text
 from rlld_gym.os_errors import explain, require_readable
 
 COLUMNS = ("filename", "audio_labels", "visual_labels")
@@ -150,9 +150,7 @@ def _names(row: Bools, classes: Sequence[str]) -> list[str]:
 
 def _csv_text(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as CSV without the last line end."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(row for row in rows if row)
-    return text.getvalue().removesuffix("\n")
+    return csv_lines(row for row in rows if row).removesuffix("\n")
 
 
 def _check(filenames: Sequence[str], classes: Sequence[str], audio: Bools, visual: Bools) -> None:

@@ -90,6 +90,15 @@ def load_policy(path: str | os.PathLike[str], device: str | torch.device = "cpu"
     return policy.to(device)
 
 
+def content_checksum(path: str | os.PathLike[str]) -> str:
+    """Return what identifies a policy's weights, whatever else its file says.
+
+    Raises:
+        InputError: if the file is missing, damaged, of a newer version, or not a policy.
+    """
+    return FORMAT.content_checksum(path)
+
+
 def _make(kind: str, sizes: dict[str, Any]) -> RemovalPolicy:
     """Return an untrained policy of a make and size; ValueError for an unknown make."""
     if kind == PolicyEnsemble.kind:

@@ -1,7 +1,5 @@
 """results.csv and results.tex, and the statistics that all tables of a benchmark share."""
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from rlld_agents.reports.published import PUBLISHED
 from rlld_agents.reports.results import csv_value
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_gym.data.classes import SPEECH_NAME
+from rlld_gym.files import csv_lines
 from rlld_gym.parsing.metrics import SCORE_COLUMNS, SCORE_NAMES
 
 Results = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -33,8 +32,7 @@ QUALITIES = ("rate", "precision", "recall", "auc")
 
 def csv_text(results: Results, classes: Sequence[str]) -> str:
     """Return one row per cell: scores, removals (per modality, without Speech, per class), cost, what was used."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[Sequence[object]] = []
     qualities = [
         (modality, kind + ending)
         for modality in ("audio", "visual")
@@ -51,9 +49,7 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
     head += [f"{kind}_{modality}" for modality, kind in qualities]
     head += [f"{kind}_{modality}_{name}" for modality, kind in counts for name in classes]
     head += [f"auc_{modality}_{name}" for modality in ("audio", "visual") for name in classes]
-    writer.writerow(
-        [*head, "seconds", "removal_seconds", "peak_memory_mb", "parameters", "validation_labels"]
-    )
+    lines.append([*head, "seconds", "removal_seconds", "peak_memory_mb", "parameters", "validation_labels"])
     for name, rows in results.items():
         for row in rows:
             values: list[Any] = [name, row["seed"]]
@@ -67,8 +63,8 @@ def csv_text(results: Results, classes: Sequence[str]) -> str:
             for modality in ("audio", "visual"):
                 values += row["removal"][modality].get("class_auc") or [None] * len(classes)
             values += [row[key] for key in ("seconds", "removal_seconds", "peak_memory_mb", "parameters")]
-            writer.writerow([csv_value(value) for value in [*values, row["validation_labels"]]])
-    return text.getvalue()
+            lines.append([csv_value(value) for value in [*values, row["validation_labels"]]])
+    return csv_lines(lines)
 
 
 def score_cells(results: Results) -> dict[str, list[tuple[float, float, bool]]]:

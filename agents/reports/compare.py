@@ -1,7 +1,5 @@
 """compare.csv and compare.md: what came out of a comparison, every cell and per agent."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from rlld_agents.baselines.rows import is_control
 from rlld_agents.reports.benchmark import QUALITIES, Results
 from rlld_agents.reports.results import SCORE_HEADS, csv_value, markdown, page
 from rlld_agents.reports.statistics import bootstrap_interval, interquartile_mean
+from rlld_gym.files import csv_lines
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 LAST_EPISODES = 5
@@ -32,19 +31,18 @@ def final_return(result: Mapping[str, Any]) -> float | None:
 
 def csv_text(results: Results) -> str:
     """Return one row per cell: return, removals, their quality, ten test scores, seconds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    lines: list[Sequence[object]] = []
     removal = [(modality, kind) for modality in ("audio", "visual") for kind in QUALITIES]
     head = ["agent", "seed", "steps", "episodes", "final_return", *(f"{kind}_{m}" for m, kind in removal)]
-    writer.writerow([*head, *SCORE_NAMES, "seconds"])
+    lines.append([*head, *SCORE_NAMES, "seconds"])
     for agent, rows in results.items():
         for row in rows:
             curve = row["curve"]
             values: list[Any] = [agent, row["seed"], int(curve[-1]["steps"]) if curve else 0, len(curve)]
             values += [final_return(row), *(_quality(agent, row, m, kind) for m, kind in removal)]
             values += [row["test"][name] if row.get("tested", True) else None for name in SCORE_NAMES]
-            writer.writerow([csv_value(value) for value in [*values, row["seconds"]]])
-    return text.getvalue()
+            lines.append([csv_value(value) for value in [*values, row["seconds"]]])
+    return csv_lines(lines)
 
 
 def table(results: Results) -> str:

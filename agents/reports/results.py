@@ -1,7 +1,5 @@
 """Tables of a run's results, in Markdown that also reads well in a terminal."""
 
-import csv
-import io
 import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,6 +11,7 @@ from rlld_agents.labels.removal import ModalityRemoval, RemovalQuality
 from rlld_agents.reports.figures import in_table_order, label_set_text
 from rlld_gym.data.classes import SPEECH_NAME
 from rlld_gym.data.split import Split
+from rlld_gym.files import csv_lines
 from rlld_gym.parsing.metrics import SCORE_COLUMNS
 
 SCORE_HEADS = tuple(
@@ -119,17 +118,17 @@ def _estimated(
 
 def removal_csv(quality: RemovalQuality, classes: Sequence[str]) -> str:
     """Return the counts per class as CSV text; fields of unknown truth are empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     kinds = ("removed", "noisy", "correct")
-    writer.writerow(["class", "labels", *(f"{m}_{kind}" for m in ("audio", "visual") for kind in kinds)])
+    rows: list[list[str | int]] = [
+        ["class", "labels", *(f"{m}_{kind}" for m in ("audio", "visual") for kind in kinds)]
+    ]
     for index, name in enumerate(classes):
         row: list[str | int] = [name, int(quality.audio.labels[index])]
         for modality in (quality.audio, quality.visual):
             for counts in (modality.removed, modality.noisy, modality.correct):
                 row.append("" if counts is None else int(counts[index]))
-        writer.writerow(row)
-    return text.getvalue()
+        rows.append(row)
+    return csv_lines(rows)
 
 
 def _removal_row(name: str, modality: ModalityRemoval) -> list[str]:

@@ -1,7 +1,5 @@
 """Tables of published systems on label sets: systems.md and systems.csv."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -14,7 +12,7 @@ from rlld_agents.reports.canvas import draw_or_warn
 from rlld_agents.reports.results import SCORE_HEADS, csv_value, made_with, markdown, mean_with_spread, page
 from rlld_agents.reports.statistics import bootstrap_mean_interval
 from rlld_agents.reports.system_figures import plot_systems
-from rlld_gym.files import write_text
+from rlld_gym.files import csv_lines, write_text
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 GAINS: Final = (
@@ -66,13 +64,12 @@ def by_system(results: Results) -> dict[str, dict[str, Sequence[Mapping[str, Any
 
 def csv_text(results: Results) -> str:
     """Return a line for every run: what was trained, cost, and scores by its own and by the common rule."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*COLUMNS, *SCORE_NAMES, *(f"common_{name}" for name in SCORE_NAMES)])
+    lines: list[Sequence[object]] = []
+    lines.append([*COLUMNS, *SCORE_NAMES, *(f"common_{name}" for name in SCORE_NAMES)])
     for row in (row for rows in results.values() for row in rows):
         scores = [row[rule][name] for rule in ("test", "common") for name in SCORE_NAMES]
-        writer.writerow([csv_value(value) for value in [*(row[name] for name in COLUMNS), *scores]])
-    return text.getvalue()
+        lines.append([csv_value(value) for value in [*(row[name] for name in COLUMNS), *scores]])
+    return csv_lines(lines)
 
 
 def markdown_text(results: Results, title: str) -> str:

@@ -78,14 +78,14 @@ def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> 
     path = Path(folder) / CONFIG_NAME
     if not path.exists():
         raise InputError(
-            f"{folder}: not a run folder, there is no {CONFIG_NAME}; name a folder that 'rlld train', "
-            "'rlld compare' or 'rlld benchmark' wrote"
+            f"{folder}: not a run folder, there is no {CONFIG_NAME}; name a folder that '{command}' wrote"
         )
     config = FORMAT.read_json(path)
     made_with = " ".join(str(config.get("command", "")).split()[:2])
     if made_with != command:
         raise InputError(
-            f"{folder}: is a run of '{made_with}', expected one of '{command}'; use '{made_with} --resume'"
+            f"{folder}: is a run of '{made_with}', expected one of '{command}'; "
+            f"only '{made_with} --resume' goes on with it"
         )
     if not isinstance(config.get("experiment"), dict):
         raise InputError(f"{path}: holds no options of an experiment; the file is damaged")

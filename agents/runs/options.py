@@ -1,6 +1,6 @@
 """Options of a command as data: they go into a run's config.json, into a command line, and come back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
@@ -69,14 +69,14 @@ class Options:
                 words += [f"--{spelled(name)}", *map(str, values)]
         return words
 
-    def check_resumes(self, original: Self, *, data_known: bool = False) -> None:
+    def check_resumes(self, original: Self, places: Iterable[str] = ()) -> None:
         """Raise InputError if an option differs on which depends what was started with the original ones.
 
         Args:
             original: the options.
-            data_known: the data set's fingerprint is known and is going to be compared: its place may differ.
+            places: options that name files whose content is known and going to be compared: they may differ.
         """
-        theirs, free = original.flat(), original.may_change() | (DATA_PLACE if data_known else frozenset())
+        theirs, free = original.flat(), original.may_change() | set(places)
         for name, value in self.flat().items():
             if name not in free and value != theirs[name]:
                 raise InputError(

@@ -93,6 +93,8 @@ def _key(data: str | os.PathLike[str], seed: int) -> _Key:
         raise InputError(
             f"data is {data!r}; expected {KNOWN_TWINS}, or the path of a store file, as a text or a Path"
         ) from error
+    if not name:
+        raise InputError(f"data is an empty text; expected {KNOWN_TWINS}, or the path of a store file")
     if name in TWIN_NAMES:
         return name, seed, 0
     try:

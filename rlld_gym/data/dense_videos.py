@@ -13,6 +13,22 @@ from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.errors import InputError
 
 
+def check_dense_videos(store: FeatureStore, number: int, shift: float = 0.0) -> None:
+    """Raise InputError where `with_dense_videos` cannot keep so many videos, selected like that."""
+    validation = store.split("val")
+    if number < 1:
+        raise InputError(f"dense videos: found {number}, expected at least 1")
+    if number > len(validation):
+        raise InputError(
+            f"dense videos: found {number}, expected at most {len(validation)}, the validation videos of "
+            f"{store.name}"
+        )
+    if shift and validation.truth() is None:
+        raise InputError(
+            f"shift {shift}: the validation videos of {store.name} have no dense labels; use shift 0"
+        )
+
+
 def with_dense_videos(store: FeatureStore, number: int, *, shift: float = 0.0, seed: int = 0) -> FeatureStore:
     """Return a store whose validation split is a random part of another store's.
 
@@ -31,16 +47,9 @@ def with_dense_videos(store: FeatureStore, number: int, *, shift: float = 0.0, s
     Raises:
         InputError: an impossible number, or a shift without dense labels.
     """
+    check_dense_videos(store, number, shift)
     validation = store.split("val")
-    if not 1 <= number <= len(validation):
-        raise InputError(
-            f"dense videos: found {number}, expected 1 to {len(validation)}, the validation videos of {store.name}"
-        )
     truth = validation.truth()
-    if shift and truth is None:
-        raise InputError(
-            f"shift {shift}: the validation videos of {store.name} have no dense labels; use shift 0"
-        )
     generator = np.random.default_rng(seed)
     log_odds = np.zeros(len(validation))
     if shift and truth is not None:

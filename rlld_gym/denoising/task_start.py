@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from rlld_gym.data.fingerprint import warn_of_other_data
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.starting_parser import starting_parser
@@ -93,6 +94,10 @@ def _network_of_file(data: StoreTensors, config: ProcessConfig) -> TaskNetwork:
         network = make_task_network(
             config.recipe, **sizes, hidden_size=config.hidden_size, seed=0, device=data.device
         )
-        network.load_state_dict(load_task_network(config.task_start)[0].state_dict())
+        there, info = load_task_network(config.task_start)
+        if data.fingerprint is not None:
+            what = f"task_start {config.task_start}: the task network"
+            warn_of_other_data(info.data, data.fingerprint, what)
+        network.load_state_dict(there.state_dict())
         known[key] = network.eval()
     return known[key]

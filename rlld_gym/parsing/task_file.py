@@ -107,6 +107,15 @@ def read_info(path: str | os.PathLike[str]) -> TaskNetworkInfo:
         raise FORMAT.disagreement(path, error) from error
 
 
+def content_checksum(path: str | os.PathLike[str]) -> str:
+    """Return what identifies a network's weights, whatever else its file says.
+
+    Raises:
+        InputError: as `read_info`.
+    """
+    return FORMAT.content_checksum(path)
+
+
 def _gate(name: str) -> Gate:
     if name not in get_args(Gate):
         raise ValueError(f"gate {name!r}")

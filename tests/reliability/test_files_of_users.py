@@ -33,7 +33,7 @@ from rlld_gym.os_errors import explain
 from rlld_gym.tensor_files import TensorFormat
 from tests.reliability.toys import rolled, toy_store
 
-NAMES = ("Siren, ambulance", 'a "quoted" one', "two\nlines", "平仮名 $x_1$ %")
+NAMES = ("Siren, ambulance", 'a "quoted" one', "two\nlines", "a\rreturn", "平仮名 $x_1$ %")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_label_files_from_spreadsheets(tmp_path: Path, ending: bytes) -> None:
 def test_any_name_is_written_and_read_back(tmp_path: Path) -> None:
     origin, path = LabelOrigin.of(toy_store(NAMES)), tmp_path / "labels.csv"
     videos = [f'video, "{row}"' for row in range(len(origin.filenames))]
-    kept = origin.weak & (np.arange(4) != 1)
+    kept = origin.weak & (np.arange(len(NAMES)) != 1)
     write_labels(path, videos, NAMES, origin.weak, kept)
     audio, visual = read_labels(path, NAMES, videos, origin.weak)
     np.testing.assert_array_equal(audio, origin.weak)
@@ -297,3 +297,80 @@ def test_a_file_system_without_locks_is_read_without_them(
 def test_empty_texts_are_refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     assert main(["train", *words]) == 2
     assert "found an empty text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "benchmark", "compare"])
+def test_more_dense_videos_than_there_are_leave_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    toy_store().save(tmp_path / "toy.h5")
+    out = tmp_path / "out"
+    assert (
+        main(
+            [
+                command,
+                "--data",
+                str(tmp_path / "toy.h5"),
+                "--batch-size",
+                "8",
+                "--dense-videos",
+                "9",
+                "--out",
+                str(out),
+            ]
+        )
+        == 2
+    )
+    assert "found 9, expected at most 8, the validation videos" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "--checkpoint", "run", "--out", "theirs"],
+        ["report", "run", "--out", "theirs"],
+        ["data", "twin", "--scale", "tiny", "--out", "theirs"],
+        ["data", "import", "--annotations", "a", "--features", "f", "--out", "theirs"],
+        ["data", "import", "--annotations", "a", "--features", "f", "--out", "new.h5", "--defects", "theirs"],
+        [
+            "data",
+            "extract",
+            "--videos",
+            "v",
+            "--annotations",
+            "a",
+            "--weights",
+            "random",
+            "--store",
+            "theirs",
+        ],
+    ],
+    ids=lambda words: " ".join(words[:2] + words[-2:-1]),
+)
+def test_files_of_another_kind_are_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """A store, a network or a result may be the only one there is."""
+    monkeypatch.chdir(tmp_path)
+    content = b"\x93NUMPY" if "store" in words[-2] or words[0] == "data" else b'{"test": {}}'
+    (tmp_path / "theirs").write_bytes(content)
+    assert main(words) == 2
+    assert f"{words[-2]} theirs: is there already and is not" in capsys.readouterr().err
+    assert (tmp_path / "theirs").read_bytes() == content
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs"]
+
+
+def test_a_file_that_may_not_be_read_is_not_to_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    toy_store().save(tmp_path / "toy.h5")
+    monkeypatch.setattr("rlld_gym.os_errors.open", denied, raising=False)
+    with pytest.raises(InputError, match=r"no permission; .*expected a feature store$"):
+        FeatureStore.open(tmp_path / "toy.h5")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"no such file or folder; .*make it again"):
+        FeatureStore.open(tmp_path / "none.h5")

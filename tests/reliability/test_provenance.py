@@ -9,13 +9,13 @@ import pytest
 
 from rlld_agents.cli import main
 from rlld_agents.labels.about import about_path
-from rlld_agents.policies.files import load_policy
+from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.runs.checkpoint import load_checkpoint
 from rlld_gym.data import FeatureStore, open_data
 from rlld_gym.data.fingerprint import DataFingerprint
-from rlld_gym.files import read_json
-from rlld_gym.parsing.task_file import read_info
-from tests.reliability.toys import RUN, rolled, toy_store
+from rlld_gym.files import read_json, write_sealed_json
+from rlld_gym.parsing.task_file import load_task_network, read_info, save_task_network
+from tests.reliability.toys import QUICK, RUN, rolled, toy_store
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +181,8 @@ def test_a_report_is_of_the_data_and_the_files_of_its_run(
     assert "the data set was changed or replaced: the features are others" in capsys.readouterr().err
     for name, difference in (
         ("result.json", f"{mixed / 'result.json'}: the run was begun with other data"),
-        ("policy.safetensors", "policy of toy does not fit toy"),
-        ("task.safetensors", "task network of toy does not fit toy"),
+        ("policy.safetensors", "policy.safetensors: is not the network behind result.json"),
+        ("task.safetensors", "task.safetensors: is not the network behind result.json"),
     ):
         shutil.copytree(place / "run", mixed)
         shutil.copy(other / name, mixed / name)
@@ -192,3 +192,75 @@ def test_a_report_is_of_the_data_and_the_files_of_its_run(
     assert not page.exists()
     shutil.copy(place / "toy.h5", tmp_path / "moved.h5")
     assert main([*command, "--data", str(tmp_path / "moved.h5")]) == 0
+
+
+@pytest.mark.parametrize("name", ["policy", "task"])
+def test_a_report_is_not_made_of_another_runs_network(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """Of the same data and sizes: only the weights are others."""
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    if name == "policy":
+        policy = load_policy(run)
+        next(policy.parameters()).data.add_(1.0)
+        save_policy(policy, run / "policy.safetensors")
+    else:
+        network, info = load_task_network(run / "task.safetensors")
+        next(network.parameters()).data.add_(1.0)
+        save_task_network(run / "task.safetensors", network, info)
+    assert main(["report", str(run)]) == 2
+    assert f"{name}.safetensors: is not the network behind result.json" in capsys.readouterr().err
+
+
+def test_a_report_needs_the_result_of_a_run(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    write_sealed_json(run / "result.json", {"test": {}})
+    assert main(["report", str(run)]) == 2
+    assert "result.json: no result of 'rlld train'" in capsys.readouterr().err
+
+
+def test_a_start_of_other_data_is_said_and_a_replaced_one_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start, run = tmp_path / "start.safetensors", tmp_path / "begun"
+    shutil.copy(place / "run" / "task.safetensors", start)
+    options = [*QUICK, "--label-sets", "denoised", "--workers", "1", "--device", "cpu", "--no-report"]
+    words = [
+        "train",
+        "--data",
+        str(place / "replaced.h5"),
+        *options,
+        "--task-start",
+        str(start),
+        "--out",
+        str(run),
+    ]
+    assert main(words) == 0
+    assert "the task network learned from other data: the features are others" in capsys.readouterr().err
+
+    moved = tmp_path / "moved.safetensors"
+    start.rename(moved)
+    again = ["train", "--resume", str(run), "--no-report"]
+    assert main([*again, "--task-start", str(moved)]) == 0, "the content decides"
+    network, info = load_task_network(moved)
+    next(network.parameters()).data.add_(1.0)
+    save_task_network(moved, network, info)
+    assert main([*again, "--episodes", "2"]) == 2
+    assert "was begun with another --task-start file" in capsys.readouterr().err
+
+
+def test_a_recipe_file_that_was_changed_is_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, study = tmp_path / "mine.json", tmp_path / "study"
+    recipe.write_text('{"epochs": 1, "batch_size": 16}')
+    words = ["--methods", "weak", "--workers", "1", "--device", "cpu"]
+    data = ["--data", str(place / "toy.h5"), "--recipe", str(recipe)]
+    assert main(["benchmark", *data, *words, "--seeds", "1", "--out", str(study)]) == 0
+    recipe.write_text('{"epochs": 1, "batch_size": 8}')
+    assert main(["benchmark", "--resume", str(study), "--seeds", "2"]) == 2
+    assert "was begun with another --recipe file" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What appears in a terminal, in a log file, and where nobody sees it."""
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -15,6 +16,7 @@ import pytest
 from rlld_agents.cli import main
 from rlld_agents.cli.stderr import forgiving_stderr
 from rlld_gym.progress import ProgressBar
+from tests.reliability.toys import toy_store
 
 
 class Terminal(io.StringIO):
@@ -138,3 +140,28 @@ def test_a_stderr_that_takes_nothing_does_not_end_the_work(tty, monkeypatch):
         with forgiving_stderr():
             print("lost", file=sys.stderr, flush=True)
         assert main(["tain"]) == 2
+
+
+class Broken(io.StringIO):
+    """Takes nothing."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def write(self, text):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 2), (errno.EPIPE, 1)])
+def test_files_are_written_though_nobody_can_read_what_is_printed(
+    number, status, tmp_path, monkeypatch, capsys
+):
+    """As with "> /dev/full", and with "| head" whose reader has gone."""
+    toy_store().save(tmp_path / "toy.h5")
+    monkeypatch.setattr(sys, "stdout", Broken(number))
+    words = ["denoise", "--with", "weak", "--data", str(tmp_path / "toy.h5"), "--out", str(tmp_path / "out")]
+    assert main(words) == status
+    assert (tmp_path / "out" / "denoised_labels.csv").is_file()
+    lost = "what was printed is lost, files are written"
+    assert (lost in capsys.readouterr().err) == (number == errno.ENOSPC)

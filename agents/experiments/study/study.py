@@ -22,7 +22,9 @@ from rlld_agents.reports.results import epoch_note
 from rlld_agents.reports.study import write_benchmark, write_comparison
 from rlld_agents.reports.systems import write_systems
 from rlld_agents.runs.folder import write_config
+from rlld_agents.runs.inputs import INPUTS_KEY, input_checksums, require_same_inputs
 from rlld_agents.runs.lock import only_writer
+from rlld_gym.data.dense_videos import check_dense_videos
 from rlld_gym.data.fingerprint import DataFingerprint, require_same
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
@@ -86,6 +88,10 @@ class Study:
                 self.store.header
             )  # refuses what no episode could use
         require_same(begun_with, self.store.fingerprint, f"{folder}: the {config.noun}")
+        self.inputs = input_checksums(setting, config.recipe, config.environment.task_start)
+        require_same_inputs(folder, self.inputs)
+        if config.dense_videos is not None:
+            check_dense_videos(self.store, config.dense_videos, config.dense_shift)
 
     @property
     def command(self) -> str:
@@ -118,7 +124,13 @@ class Study:
     def _run(self) -> list[Cell]:
         check_one_data_set(results_of(self.cells(), self.folder), self.folder, self.store.fingerprint)
         fingerprint = self.store.fingerprint.as_dict()
-        data = {"name": self.store.name, "videos": len(self.store.split("train")), "fingerprint": fingerprint}
+        videos = len(self.store.split("train"))
+        data = {
+            "name": self.store.name,
+            "videos": videos,
+            "fingerprint": fingerprint,
+            INPUTS_KEY: self.inputs,
+        }
         write_config(self.folder, self.config.as_dict(), self.command, data)
         failed: list[Cell] = []
         for wave in (self.label_cells(), self.cells()):

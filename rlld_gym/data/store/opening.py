@@ -23,7 +23,7 @@ def writable_file(path: Path, mode: Literal["w", "r+"] = "w") -> h5py.File:
 @contextmanager
 def open_store_file(path: Path) -> Iterator[h5py.File]:
     """Open a store file for reading; whatever HDF5 cannot read becomes an InputError."""
-    require_readable(path, f"a feature store; {REMAKE}")
+    require_readable(path, "a feature store", REMAKE)
     with path.open("rb") as raw:
         if raw.read(len(SIGNATURE)) != SIGNATURE:
             raise InputError(

@@ -182,8 +182,9 @@ def _check_file(folder: Path, shard: ShardEntry) -> None:
         found = f"{path.stat().st_size} bytes"
         same = path.stat().st_size == shard.size and end_of(path) == shard.end
     except OSError as error:
-        text = "is missing" if isinstance(error, FileNotFoundError) else explain(error)
-        raise InputError(f"sharded store {folder}: shard {shard.file}: {text}; {RESHARD}") from error
+        missing = isinstance(error, FileNotFoundError)
+        text = f"is missing; {RESHARD}" if missing else explain(error)
+        raise InputError(f"sharded store {folder}: shard {shard.file}: {text}") from error
     if not same:
         raise InputError(
             f"sharded store {folder}: shard {shard.file} ({found}, expected {shard.size}): changed, shortened, or "
