@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_folder_holds_all_that_was_promised(run: Path) -> None:
     result = json.loads((run / "result.json").read_text())
-    assert set(result) == {"test", "removal", "seconds", "data", "checksum"}
+    assert set(result) == {"test", "removal", "seconds", "data", "networks", "checksum"}
     assert set(result["test"]) == LABEL_SETS
     for row in result["test"].values():
         assert set(row) == set(SCORE_NAMES)
