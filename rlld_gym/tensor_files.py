@@ -163,6 +163,12 @@ def read_metadata(path: str | os.PathLike[str], expected: str = "file") -> dict[
         raise _unreadable(path, error) from error
 
 
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights in a safetensors file that has been found readable, without reading them."""
+    with opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
     """Open a safetensors file, also one whose path is no UTF-8, which the library refuses: through a link."""

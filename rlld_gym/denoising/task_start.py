@@ -1,5 +1,7 @@
 """Where the task network of an episode starts: pretrained, fresh, or from a file."""
 
+import inspect
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +13,10 @@ from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.starting_parser import starting_parser
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.networks import TaskNetwork, find_network
 from rlld_gym.parsing.task_file import load_task_network, read_info
-from rlld_gym.parsing.training import feature_sizes, make_task_network
+from rlld_gym.parsing.training import feature_sizes, make_task_network, network_options
+from rlld_gym.tensor_files import read_shapes
 from rlld_gym.turns import in_turn
 
 PRETRAINED: Final = "pretrained"
@@ -68,11 +71,35 @@ def check_start(
             f"task_start {path}: a network of other sizes ({text}); use the data set that it was trained on, and "
             "its task_network and hidden_size"
         )
+    options, here = _options(info.network, info.sizes), _options(info.network, network_options(config.recipe))
+    others = {
+        name: value for name, value in options.items() if name not in expected and value != here.get(name)
+    }
+    if others and read_shapes(path) != _shapes(config, sizes):
+        text = "; ".join(f"{name} {value!r}, here {here.get(name)!r}" for name, value in others.items())
+        raise InputError(
+            f"task_start {path}: a {info.network} of other options ({text}); use the recipe that it was trained "
+            "with"
+        )
     if info.data is not None and classes is not None and (found_there := info.data.class_difference(classes)):
         raise InputError(
             f"task_start {path}: a network of {info.data.described} for other classes: {found_there}; use data "
             "with its classes in its order"
         )
+
+
+def _options(network: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a network's constructor, those that are not given by default, as JSON has them."""
+    parameters = inspect.signature(find_network(network)).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    options: dict[str, Any] = json.loads(json.dumps({**defaults, **given}, default=str))
+    return options
+
+
+def _shapes(config: ProcessConfig, sizes: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the weights of the recipe's network."""
+    network = make_task_network(config.recipe, **sizes, hidden_size=config.hidden_size, seed=0)
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def start_fingerprint(config: ProcessConfig) -> str:

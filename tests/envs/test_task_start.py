@@ -12,6 +12,7 @@ from rlld_gym.data.catalog import shared_tensors
 from rlld_gym.denoising.evidence import evidence
 from rlld_gym.denoising.starting_parser import starting_parser
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks import make_network
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.task_file import TaskNetworkInfo, save_task_network
 from rlld_gym.parsing.training import feature_sizes, make_task_network
@@ -84,6 +85,16 @@ def test_a_file_of_other_sizes_is_refused_at_construction(file):
         make(task_start=str(file[0]), hidden_size=16)
     with pytest.raises(InputError, match="visual_2d_size"):
         make(task_start=str(file[0]), data="twin-small")
+
+
+def test_a_file_of_another_depth_is_refused_at_construction(data, tmp_path):
+    given = {**feature_sizes(data["train"]), "hidden_size": 8, "num_layers": 2}
+    path = tmp_path / "task.safetensors"
+    save_task_network(path, make_network("valor", **given), TaskNetworkInfo("valor", given, "global", {}))
+    with pytest.raises(
+        InputError, match=r"a valor of other options \(num_layers 2, here \d\); use the recipe"
+    ):
+        make(task_network="valor", task_start=str(path))
 
 
 def test_a_stored_state_knows_the_content_of_its_start(file, tmp_path):
