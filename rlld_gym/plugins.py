@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import chdir, contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -47,6 +48,25 @@ def load_plugin(text: str, option: str, group: Group | None = None, methods: Ite
     return found
 
 
+@contextmanager
+def within_plugin(place: str) -> Iterator[None]:
+    """Call code from outside: it may not end the program, and the working directory is afterwards what it was.
+
+    Args:
+        place: what the code is, for the message.
+
+    Raises:
+        InputError: it called ``sys.exit``.
+    """
+    try:
+        with chdir(Path.cwd()):
+            yield
+    except SystemExit as error:
+        raise InputError(
+            f"{place}: called sys.exit({error.code!r}); expected it to return, or to raise an exception"
+        ) from error
+
+
 def from_home(home: str) -> Any:
     """Import and return what "module:name" of this project names."""
     module, _, name = home.partition(":")
@@ -77,7 +97,7 @@ def _from_module(text: str, place: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InputError(f"{place}: there is no module {error.name!r} here or installed") from error
-    except Exception as error:  # whatever code from outside does while it is imported
+    except (Exception, SystemExit) as error:  # whatever code from outside does while it is imported
         raise _broken(place, error) from error
     if not hasattr(module, name):
         raise InputError(f"{place}: the module has no {name!r}")
@@ -87,9 +107,9 @@ def _from_module(text: str, place: str) -> Any:
 def _from_entry_point(point: EntryPoint, place: str) -> Any:
     try:
         return point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(f"{place} ({point.value})", error) from error
 
 
-def _broken(place: str, error: Exception) -> InputError:
+def _broken(place: str, error: BaseException) -> InputError:
     return InputError(f"{place}: cannot be imported ({type(error).__name__}: {error})")

@@ -102,6 +102,11 @@ class TensorFormat:
             raise _unreadable(path, error) from error
         if _is_sealed(metadata) and metadata.get(_WEIGHTS) != _weights_checksum(tensors):
             raise _changed(path, f"the weights of the {self.noun}")
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values()):
+            raise InputError(
+                f"{path}: weights of the {self.noun} are NaN or infinite: its training diverged; train it again, "
+                "with a lower learning rate"
+            )
         return tensors
 
     def disagreement(self, path: str | os.PathLike[str], error: Exception) -> InputError:

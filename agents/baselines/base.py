@@ -1,6 +1,8 @@
 """What every label denoiser of the benchmark takes and returns."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -176,6 +178,20 @@ def check_dense(context: Context, method: str) -> None:
         )
 
 
+@contextmanager
+def unchanged_labels(context: Context, name: str) -> Iterator[None]:
+    """Let a method work, and see that it leaves the data set as it is.
+
+    Raises:
+        InputError: the weak labels, which others are judged by and parsers trained on, are not what they were.
+    """
+    labels = context.data["train"].labels
+    before = labels.clone()
+    yield
+    if not before.equal(labels):
+        raise InputError(f"{name}: changed the labels of the data set, which are only to be read; copy them")
+
+
 def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
     """Check what every method promises.
 
@@ -185,7 +201,7 @@ def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
 
     Raises:
         InputError: something else than `Denoised`, labels or scores of another shape or dtype, an added label, a
-            score that is not finite or not 0 at an absent label.
+            score that is not finite or not 0 at an absent label, remarks that tables or JSON cannot hold.
     """
     if not isinstance(denoised, Denoised):
         raise InputError(
@@ -198,6 +214,7 @@ def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
             )
         if (labels & ~weak).any():
             raise InputError(f"{modality} labels: {int((labels & ~weak).sum())} were not among the weak ones")
+    _check_remarks(denoised)
     scores = denoised.removal_score
     if scores is None:
         return
@@ -206,3 +223,19 @@ def check_denoised(denoised: Denoised, weak: NDArray[np.bool_]) -> None:
         raise InputError(f"removal_score: found {scores.dtype} {scores.shape}, expected float32 {expected}")
     if not np.isfinite(scores).all() or scores[np.broadcast_to(~weak[:, None], expected)].any():
         raise InputError("removal_score: must be finite everywhere, and 0 where there is no label")
+
+
+def _check_remarks(denoised: Denoised) -> None:
+    """Check what a method says beside its labels."""
+    said = denoised.validation_labels
+    if not isinstance(said, str) or set(said) & set("|\r\n"):
+        raise InputError(f"validation_labels: found {said!r}, expected a text of one line without |")
+    for name, value, kind in (("details", denoised.details, dict), ("curve", list(denoised.curve), list)):
+        try:
+            if not isinstance(value, kind):
+                raise TypeError(f"a {type(value).__name__}")
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{name}: {error}; expected what JSON can hold, finite numbers and texts"
+            ) from error

@@ -69,6 +69,8 @@ class Import:
         from rlld_gym.data.llp.npy_layout import FeatureFolders
 
         labels = self.labels
+        if self.show < 0:
+            raise InputError(f"--show {self.show}: expected 0 or more files")
         require_replaceable("--out", self.out, is_hdf5, "a store")
         layout = DataLayout(
             classes=labels.class_names(),

@@ -176,11 +176,12 @@ class Denoise:
     def _by_method(self, name: str) -> _Outcome:
         """Return the data set and what a method of the benchmark leaves of its labels."""
         from rlld_agents.baselines import Context, check_denoised
-        from rlld_agents.baselines.base import check_dense
+        from rlld_agents.baselines.base import check_dense, unchanged_labels
         from rlld_agents.baselines.controls import LabelSmoothing, Weak
         from rlld_agents.labels.extremes import extreme_removal
         from rlld_agents.runs.setting import Setting
         from rlld_gym.envs.options import EnvironmentArguments, EnvironmentOptions
+        from rlld_gym.plugins import within_plugin
 
         for option in ("threshold", "empty_rule"):
             if getattr(self, option) is not None:
@@ -218,7 +219,9 @@ class Denoise:
                 trained = True
                 advance(done, total)
 
-            denoised = method.denoise(Context.of(setting, seed, epoch_ended))
+            context = Context.of(setting, seed, epoch_ended)
+            with within_plugin(f"--with {name}"), unchanged_labels(context, f"--with {name}"):
+                denoised = method.denoise(context)
         check_denoised(denoised, setting.store.split("train").labels)
         on_purpose, longer = isinstance(method, Weak | LabelSmoothing), _longer(setting)
         return _Outcome(

@@ -88,6 +88,8 @@ class Extract:
                 f"found {found}; expected --out FEATURES for npy files, or --store FILE --annotations DIR for a "
                 "store"
             )
+        if self.show < 0:
+            raise InputError(f"--show {self.show}: expected 0 or more remarks")
         grid = TimeGrid.of(self.seconds, self.segment_length, self.frames_per_second)
         weights = parse_weights(self.weights, self.streams)
         options = ExtractOptions(grid, self.streams, weights, self.device, self.batch)

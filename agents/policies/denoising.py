@@ -8,6 +8,7 @@ from rlld_agents.labels.revised import RevisedLabels
 from rlld_gym.data import FeatureStore
 from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.denoising.labels import EmptyRule
+from rlld_gym.errors import InputError
 from rlld_gym.profiling import timed_part
 from rlld_gym.torch_settings import own_torch_settings
 
@@ -43,9 +44,11 @@ def denoise(
         The revised labels, in the order of the split's videos.
 
     Raises:
+        InputError: the policy's numbers are not finite.
         ValueError: for a threshold outside (0, 1), an unknown empty rule or a batch size below 1.
     """
     rule = RemovalRule(threshold, empty_rule)
+    batch_size = int(batch_size)
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; expected at least 1")
     device = next(policy.parameters()).device if device is None else torch.device(device)
@@ -59,6 +62,10 @@ def denoise(
         policy.train(was_training)
     # Sigmoid before cat: its last bit depends on where a number stands in its tensor.
     probability = torch.cat([torch.sigmoid(logits) for logits in batches]) * tensors.labels.unsqueeze(1)
+    if not bool(torch.isfinite(probability).all()):
+        raise InputError(
+            "the policy's removal probabilities are not finite: its training diverged; train it again"
+        )
     revision = rule.revise(tensors.labels, probability)
     return RevisedLabels(
         audio=revision.audio.bool().cpu().numpy(),

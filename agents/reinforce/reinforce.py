@@ -350,6 +350,14 @@ class Reinforce:
             InputError: if the state is of a policy of other sizes or of a run with other options
                 (but for those that may change).
         """
+        before = copy.deepcopy(self.state_dict())
+        try:
+            self._restore(state, source)
+        except InputError:
+            self._restore(before, source)
+            raise
+
+    def _restore(self, state: dict[str, Any], source: str) -> None:
         try:
             self.config.check_resumes(state["config"], source)
             check_same_data(self.env, state.get("data"), source)

@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from rlld_agents.runs.checkpoint import load_checkpoint, save_checkpoint
 from rlld_agents.sb3.spaces_json import describe_space, space_from
 from rlld_gym.data.fingerprint import DataFingerprint, require_same_meaning
+from rlld_gym.devices import choose_device
 from rlld_gym.errors import InputError
 from rlld_gym.os_errors import one_line
 
@@ -105,9 +106,11 @@ def load(
         device: where to put the policy.
 
     Raises:
-        InputError: the file is missing, damaged or no such model, or spaces or classes are not the environment's.
+        InputError: the file is missing, damaged or no such model, spaces or classes are not the environment's, or
+            there is no such device.
     """
     path = Path(path)
+    choose_device(str(device))
     state = load_checkpoint(path)
     if state.get("kind") != KIND or state.get("algorithm") not in ALGORITHMS:
         raise InputError(

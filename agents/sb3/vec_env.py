@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvO
 
 from rlld_agents.sb3.action_masks import pairs
 from rlld_gym.envs.per_video import PerVideoVectorEnv
+from rlld_gym.errors import InputError
 
 PER_VIDEO_ID = "rlld_gym:rlld/LabelDenoisingPerVideo-v0"
 
@@ -43,6 +44,8 @@ class PerVideoVecEnv(VecEnv):
     """
 
     def __init__(self, num_envs: int = 128, *, id: str = PER_VIDEO_ID, **arguments: Any) -> None:
+        if "autoreset_mode" in arguments:
+            raise InputError("autoreset_mode: Stable-Baselines3 needs SameStep; leave it out")
         # batch_size says that a single video is meant where num_envs is 1.
         envs: Any = gymnasium.make_vec(
             id, num_envs=num_envs, batch_size=num_envs, autoreset_mode="SameStep", **arguments

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.store.shards.index import INDEX_FILE
@@ -47,6 +47,17 @@ def open_data(data: str | os.PathLike[str], seed: int = 0) -> FeatureStore:
         else:
             _stores[key] = FeatureStore.open(data, memory_map=_memory_map())
     return _stores[key]
+
+
+def absolute_data(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of an environment whose ``data`` means the same in every working directory.
+
+    What is no path, or none that could be, stays as it is, to be refused by whoever reads it.
+    """
+    data = arguments.get("data")
+    if not isinstance(data, str | os.PathLike) or not (name := os.fsdecode(data)) or name in TWIN_NAMES:
+        return arguments
+    return {**arguments, "data": os.path.abspath(name)}
 
 
 @in_turn()

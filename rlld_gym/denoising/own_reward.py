@@ -47,11 +47,18 @@ def per_video(value: Any, like: Tensor, reward: str) -> Tensor:
         (B, 2) float32, without gradients.
 
     Raises:
-        InputError: the value is no tensor of shape (B, 2) or (2,).
+        InputError: the value is no dense real tensor of shape (B, 2) or (2,), or holds NaN or infinity.
     """
     expected = f"expected a tensor {tuple(like.shape)}, for each video and branch, or (2,), for each branch"
     if not isinstance(value, Tensor):
         raise InputError(f"reward {reward}: returned a {type(value).__name__}; {expected}")
     if value.shape not in (like.shape, (2,)):
         raise InputError(f"reward {reward}: returned shape {tuple(value.shape)}; {expected}")
-    return value.detach().to(like.device, torch.float32).expand_as(like)
+    if value.is_complex() or value.layout is not torch.strided or value.is_meta:
+        raise InputError(
+            f"reward {reward}: returned a tensor {value.dtype}, {value.layout}, {value.device}; {expected}"
+        )
+    paid = value.detach().to(like.device, torch.float32).expand_as(like)
+    if not bool(torch.isfinite(paid).all()):
+        raise InputError(f"reward {reward}: returned NaN or infinity; {expected}, of finite numbers")
+    return paid

@@ -20,7 +20,10 @@ from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import Lesson, TaskLearner
 from rlld_gym.denoising.task_start import start_fingerprint, start_network
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks.own import check_own_network, is_own
 from rlld_gym.parsing.objectives import Batch
+from rlld_gym.parsing.training import feature_sizes, make_task_network
+from rlld_gym.plugins import within_plugin
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +117,15 @@ class DenoisingProcess:
         self._num_drawn = config.subset_size(len(data["train"]))
         self._labels_checksum = zlib.crc32(np.packbits(data["train"].labels.bool().cpu().numpy()).tobytes())
         self._start_fingerprint = start_fingerprint(config)
+        if is_own(config.recipe.network):
+            tried = make_task_network(
+                config.recipe,
+                **feature_sizes(data["train"]),
+                hidden_size=config.hidden_size,
+                seed=0,
+                device=data.device,
+            )
+            check_own_network(config.recipe.network, tried, data["train"])
         self._task = TaskLearner(data, config.recipe, config.hidden_size, start_network(data, config))
         self._own_reward = load_reward(config.reward) if is_own_reward(config.reward) else None
         self._generator: np.random.Generator | None = None
@@ -239,7 +251,10 @@ class DenoisingProcess:
             terminated=self.terminated,
         )
         if self._own_reward is not None:
-            value = self._own_reward(result)
+            # A copy of what it could change; the other parts are not handed out.
+            shown = dataclasses.replace(result, scores=None if scores is None else dict(scores))
+            with within_plugin(f"reward {self.config.reward}"):
+                value = self._own_reward(shown)
             paid = per_video(value, result.per_video_reward, self.config.reward)
             result = dataclasses.replace(result, own_reward=paid)
         self._state = self._next_state(revised)

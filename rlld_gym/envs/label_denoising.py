@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import open_data, shared_tensors
+from rlld_gym.data.catalog import absolute_data, open_data, shared_tensors
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.denoising.labels import FREE
 from rlld_gym.denoising.process import DenoisingProcess
@@ -208,7 +208,8 @@ class LabelDenoisingEnv(PlainSpec, gymnasium.Env[Observation, Action], EzPickle)
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}
 
     def __init__(self, data: str | os.PathLike[str] = "twin-small", **options: Any) -> None:
-        arguments = options_from(EnvironmentArguments, type(self).__name__, data=data, **options)
+        options = absolute_data({"data": data, **options})
+        arguments = options_from(EnvironmentArguments, type(self).__name__, **options)
         EzPickle.__init__(self, **vars(arguments))
         self._device = arguments.device
         self._data = arguments.data, arguments.data_seed

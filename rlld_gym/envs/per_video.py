@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from rlld_gym.data.catalog import absolute_data
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.checks import checked_autoreset_mode
@@ -73,6 +74,7 @@ class PerVideoVectorEnv(PlainSpec, VectorEnv[Observation, Actions, NDArray[Any]]
         batch_size: int | None = None,
         **arguments: Any,
     ) -> None:
+        arguments = absolute_data(arguments)
         EzPickle.__init__(self, num_envs, autoreset_mode=autoreset_mode, batch_size=batch_size, **arguments)
         _check_sizes(num_envs, batch_size)
         self.autoreset_mode = checked_autoreset_mode(autoreset_mode)

@@ -9,6 +9,7 @@ from gymnasium import spaces
 from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
+from rlld_gym.data.catalog import absolute_data
 from rlld_gym.denoising.labels import EmptyRule
 from rlld_gym.envs.class_statistics import ClassStatistics, Vector
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
@@ -158,6 +159,7 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
         middle_shares: tuple[float, float] = MIDDLE_SHARES,
         **arguments: Any,
     ) -> None:
+        data = absolute_data({"data": data})["data"]
         EzPickle.__init__(self, data, decide_every=decide_every, middle_shares=middle_shares, **arguments)
         _check_arguments(arguments)
         videos = LabelDenoisingEnv(data, observation="indices", time_feature=True, **arguments)

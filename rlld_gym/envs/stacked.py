@@ -8,7 +8,7 @@ from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import shared_tensors
+from rlld_gym.data.catalog import absolute_data, shared_tensors
 from rlld_gym.denoising.stacked import LearnerStack, MemberProcess
 from rlld_gym.denoising.task import TaskLearner
 from rlld_gym.devices import resolved_device
@@ -52,6 +52,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
     ) -> None:
         require_count("num_envs", num_envs)
         mode = checks.checked_autoreset_mode(autoreset_mode)
+        arguments = absolute_data(arguments)
         SyncVectorEnv.__init__(
             self, [lambda: _Member(**arguments) for _ in range(num_envs)], autoreset_mode=mode
         )

@@ -131,6 +131,13 @@ class StudyConfig(SettingOptions):
             return plugin_row(name)
         raise InputError(f"--methods {name}: unknown; expected some of {', '.join(known)}, or module:Class")
 
+    @property
+    def has_own_code(self) -> bool:
+        """Whether a row is code from outside, which may change its process."""
+        names = [name for _, name in self.named()]
+        own = any(self.row(name).method == name and is_plugin(name, "rlld.denoisers") for name in names)
+        return own or any(name not in AGENT_ROWS for name in self.agent)
+
     def check_plugins(self) -> None:
         """Raise InputError where an agent or a method of one's own cannot be loaded."""
         for name in self.agent:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rlld_agents.baselines import Context, check_denoised
-from rlld_agents.baselines.base import Denoised
+from rlld_agents.baselines.base import Denoised, unchanged_labels
 from rlld_agents.baselines.rows import Row
 from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.labels.about import LabelOrigin
 from rlld_agents.labels.files import write_labels
 from rlld_agents.runs.processes import Share
 from rlld_agents.runs.setting import Setting
+from rlld_gym.plugins import within_plugin
 
 
 def remove_labels(
@@ -32,7 +33,8 @@ def remove_labels(
     """
     started = time.perf_counter()
     context = Context.of(setting, seed, _rising(progress))
-    denoised = row.denoiser(config).denoise(context)
+    with within_plugin(f"the row {row.method}"), unchanged_labels(context, f"the row {row.method}"):
+        denoised = row.denoiser(config).denoise(context)
     check_denoised(denoised, setting.store.split("train").labels)
     return denoised, time.perf_counter() - started
 

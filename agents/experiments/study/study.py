@@ -140,8 +140,8 @@ class Study:
                 backend=self.config.backend,
                 workers=self.config.workers,
                 progress=self.progress,
-                own_processes=self.config.parser_epochs
-                is None,  # a check with short parsers compares no memory
+                # A check with short parsers compares no memory.
+                own_processes=self.config.parser_epochs is None or self.config.has_own_code,
             )
         self.report()
         return failed

@@ -41,8 +41,9 @@ def run_missing(
         backend: processes of this machine, or Ray Tune.
         workers: cells at a time; None: as many as there are cores.
         progress: show a progress bar on stderr.
-        own_processes: give every cell a process of its own, so that the memory it reports is its own; otherwise a
-            process does one after the other, where it can begin to measure anew.
+        own_processes: give every cell a process of its own, so that the memory it reports, and whatever code from
+            outside changes, is its own; otherwise a process does one after the other, where it can begin to measure
+            anew.
 
     Returns:
         The cells that failed.
@@ -69,9 +70,10 @@ def run_missing(
             run_in_processes(missing, folder, workers, advance, own_processes)
     failed = [cell for cell in missing if not result_path(folder, cell).is_file()]
     for cell in failed:
+        report = error_path(folder, cell)
+        where = f" (see {report})" if report.is_file() else ""
         print(
-            f"rlld: warning: {cell.name}, seed {cell.seed} failed: {failure_of(folder, cell)} "
-            f"(see {error_path(folder, cell)})",
+            f"rlld: warning: {cell.name}, seed {cell.seed} failed: {failure_of(folder, cell)}{where}",
             file=sys.stderr,
         )
     return failed
@@ -96,7 +98,7 @@ def run_in_processes(
         KeyboardInterrupt: after Ctrl-C, when all processes have been stopped.
         Exception: a cell does not pickle, or no process can be started; all processes have been stopped.
     """
-    works = [partial(run_or_explain, cell, folder) for cell in cells]
+    works = [partial(run_or_explain, cell, folder.absolute()) for cell in cells]
     threads = max(1, available_cores() // workers)
     with Processes(works, workers, threads, serve_once=own_processes or not reset_peak_memory()) as processes:
         processes.wait(advance)

@@ -26,6 +26,8 @@ PLAIN_FILES: Final = {
 """Split or modality -> what the same file may be called in other data sets."""
 
 _WEAK_COLUMNS: Final = ("filename", "event_labels")
+_DIGITS: Final = 10
+"""A time has fewer; Python refuses to read some thousands."""
 _DENSE_COLUMNS: Final = ("filename", "onset", "offset", "event_labels")
 
 
@@ -116,7 +118,9 @@ def read_dense(path: Path, layout: DataLayout = LLP) -> list[DenseRow]:
             (line, f"{column} {text!r}")
             for line, fields in rows
             for column, text in zip(_DENSE_COLUMNS[1:3], fields[1:3], strict=True)
-            if not (text.isascii() and text.isdigit() and int(text) <= layout.num_segments)
+            if not (
+                text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) <= layout.num_segments
+            )
         ),
         "bad onset or offset",
         f"integers in 0..{layout.num_segments}, the number of segments ({layout.segments_option})",

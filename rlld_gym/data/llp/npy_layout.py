@@ -5,7 +5,7 @@ A feature folder holds ``vggish/ID.npy`` (10, Da), ``res152/ID.npy`` (80, D2) an
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rlld_gym.data.classes import SPLITS
 from rlld_gym.data.store.feature_store import FeatureStore
 from rlld_gym.data.video_names import ID_LENGTH
+from rlld_gym.errors import InputError
 from rlld_gym.files import atomic_path, write_json
 
 SOURCE_FILE: Final = "source.json"
@@ -50,7 +51,7 @@ def write_npy_layout(
 
     Args:
         store: the features to write; the 3D folder is left out where the store has no 3D features.
-        folder: where the three folders are made. Existing files are replaced.
+        folder: where the three folders are made. Files that this function wrote are replaced.
         frames: T writes the 2D features as they are; a multiple of T writes that many frames, which differ
             from one another but whose means over the frames of a segment are the 2D features up to float32
             rounding.
@@ -61,6 +62,7 @@ def write_npy_layout(
         The number of files written, without the note on their source.
 
     Raises:
+        InputError: the folders hold files that this function did not write.
         ValueError: ``frames`` is not a positive multiple of T.
     """
     segments = store.num_segments
@@ -68,7 +70,10 @@ def write_npy_layout(
         raise ValueError(f"frames is {frames}; expected a positive multiple of {segments}")
     root, number, total = Path(folder), 0, sum(store.header.counts.values())
     folders = FeatureFolders(visual_3d="r2plus1d_18" if store.visual_3d_size else None).streams()
+    _refuse_features_of_others(root, folders)
     generator = np.random.default_rng(seed)
+    about = {key: store.attributes[key] for key in ("hidden_size", "recipe", "sources")}
+    write_json(root / SOURCE_FILE, {"name": store.name, **about})  # first: it says whose the files are
     for name in SPLITS:
         split = store.split(name)
         for row, filename in enumerate(split.filenames):
@@ -84,9 +89,19 @@ def write_npy_layout(
             number += 1
             if progress is not None:
                 progress(number, total)
-    about = {key: store.attributes[key] for key in ("hidden_size", "recipe", "sources")}
-    write_json(root / SOURCE_FILE, {"name": store.name, **about})
     return number * len(folders)
+
+
+def _refuse_features_of_others(root: Path, folders: Mapping[str, str]) -> None:
+    """Raise InputError where files would be replaced that nothing says were made up: a user's own features."""
+    if (root / SOURCE_FILE).is_file():
+        return
+    for name in folders.values():
+        if (root / name).is_dir() and any((root / name).iterdir()):
+            raise InputError(
+                f"{root / name}: holds files already, and there is no {SOURCE_FILE} that says they were made up; "
+                "name another folder"
+            )
 
 
 def _save(path: Path, array: NDArray[Any]) -> None:

@@ -112,6 +112,7 @@ def read_npy_header(path: Path) -> NpyHeader:
         OSError: the file cannot be read.
         ValueError: not an npy file, an unknown version of the format, pickled objects, or a truncated file.
     """
+    _refuse_pipe(path)
     with path.open("rb") as file:
         shape, dtype = _shape_and_dtype(file)
         status = os.fstat(file.fileno())
@@ -182,7 +183,8 @@ def judge(
     if len(shape) == 2 and shape[0] in rows and shape[1] > 0 and size in (None, shape[1]):
         return None
     expected = video.expected_shape(stream, size)
-    return FileProblem(video.video, str(video.paths[stream]), "wrong shape", expected, str(shape))
+    found_shape = f"{shape}, no features" if 0 in shape[1:] else str(shape)
+    return FileProblem(video.video, str(video.paths[stream]), "wrong shape", expected, found_shape)
 
 
 def check_folders(root: Path, folders: Mapping[str, str]) -> None:
@@ -226,6 +228,7 @@ def read_video(
 
 def _read_stream(video: VideoFiles, stream: str, path: Path, size: int) -> NDArray[np.float32] | FileProblem:
     try:
+        _refuse_pipe(path)
         raw = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         return _unreadable(video, stream, error)
@@ -240,6 +243,12 @@ def _read_stream(video: VideoFiles, stream: str, path: Path, size: int) -> NDArr
         found = f"NaN or infinity in {bad} of {pooled.size} values (of segments)"
         return FileProblem(video.video, str(path), "NaN or infinity", "finite values", found)
     return pooled
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Raise ValueError for a pipe or a device, which would wait for ever."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError("a pipe or a device, not a file")
 
 
 def _unreadable(video: VideoFiles, stream: str, error: Exception) -> FileProblem:

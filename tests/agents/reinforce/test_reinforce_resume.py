@@ -93,6 +93,18 @@ def test_a_resumed_run_equals_an_uninterrupted_one_in_label_denoising(tmp_path: 
     )
 
 
+def test_a_refused_resume_changes_nothing(tmp_path: Path) -> None:
+    """The environment's state, which is read last, is of an environment with another option."""
+    config = ReinforceConfig(episodes=2, learning_rate=1e-2, seed=5)
+    make_label_denoising_agent(config, "episode").learn(tmp_path, tensorboard=False)
+    other = make_label_denoising_agent(dataclasses.replace(config, episodes=4), "run")
+    before = weights(other).clone()
+    with pytest.raises(InputError, match="task_lifespan"):
+        other.learn(tmp_path, resume=True, tensorboard=False)
+    assert other.episode == 0
+    assert torch.equal(weights(other), before)
+
+
 @pytest.mark.gpu
 def test_a_resumed_run_equals_an_uninterrupted_one_on_a_gpu(tmp_path: Path) -> None:
     def make(config: ReinforceConfig) -> Reinforce:
