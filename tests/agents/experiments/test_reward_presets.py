@@ -9,9 +9,11 @@ from safetensors.numpy import load_file
 
 from rlld_agents.cli import main
 from rlld_agents.experiments import experiment
+from rlld_agents.experiments.presets.reward_only import warn_if_worse_than_nothing
 from rlld_agents.policies.combined import CombinedPolicy
 from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.files import load_policy
+from rlld_gym.files import write_json
 
 OPTIONS = ("--parser-epochs", "1", "--hidden-size", "8", "--device", "cpu", "--workers", "1")
 EPISODES = ("--episodes", "16", "--episode-length", "3", "--label-sets", "denoised", "weak")
@@ -97,3 +99,16 @@ def test_fewer_dense_videos_and_a_frozen_end(tmp_path: Path) -> None:
     assert (folder / "denoised_labels.csv").read_text() == (
         tmp_path / "a" / "denoised_labels.csv"
     ).read_text()
+
+
+@pytest.mark.parametrize(("earned", "warns"), [(6.2, False), (5.9, True)])
+def test_a_policy_that_earns_less_than_nothing_is_said(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder, earned: float, warns: bool
+) -> None:
+    write_json(tmp_path / "control_returns.json", {"keep all": 6.0, "truth": 6.5})
+    rows = [{"episode": 8, "rollout/ep_rew_mean": 1.0}, {"episode": 16, "rollout/ep_rew_mean": earned}]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    warn_if_worse_than_nothing(tmp_path)
+    assert [str(one.message)[:52] for one in recwarn] == warns * [
+        "the last episodes earned 5.90, keeping all labels 6.00"[:52]
+    ]
