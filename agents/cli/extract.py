@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from rlld_agents.cli.common import is_hdf5, require_replaceable
 from rlld_agents.cli.store_options import StoreOptions, problem_lines
 from rlld_gym.errors import InputError
 
@@ -126,7 +125,6 @@ class Extract:
         if self.annotations is None:
             raise InputError("--store: needs --annotations, the folder of the annotation files")
         labels = self.labels
-        require_replaceable("--store", path, is_hdf5, "a store")
         try:
             report = extract_into_store(
                 self.videos,

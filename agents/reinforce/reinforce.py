@@ -151,7 +151,7 @@ class Reinforce:
                 log = stack.enter_context(RunLog(folder, keep_episodes=self.episode, tensorboard=tensorboard))
             bar = ProgressBar(self.config.episodes, "episode", initial=self.episode, shown=progress)
             stack.enter_context(bar)
-            complete = self._snapshot(folder)
+            complete = None if folder is None else self.state_dict()
             self._play = stack.enter_context(
                 rollouts_of(self.policy, self.env, self.config, self.branch_rewards)
             )
@@ -162,7 +162,7 @@ class Reinforce:
                     rows.append(row)
                     if log is not None:
                         log.write(row)
-                    complete = self._snapshot(folder)
+                    complete = None if folder is None else self.state_dict()
                     bar.update(self.episode - before)
                     bar.note(f"reward {row['rollout/ep_rew_mean']:.3f}")
                     if callback is not None:
@@ -340,17 +340,12 @@ class Reinforce:
         )
 
     def load_state_dict(self, state: dict[str, Any], source: str = "state") -> None:
-        """Restore what ``state_dict`` returned.
-
-        Args:
-            state: the state.
-            source: name of its file, for error messages.
+        """Restore what ``state_dict`` returned; ``source`` names its file in messages.
 
         Raises:
-            InputError: if the state is of a policy of other sizes or of a run with other options
-                (but for those that may change).
+            InputError: if it is of a policy of other sizes or of a run with other options; nothing is changed then.
         """
-        before = copy.deepcopy(self.state_dict())
+        before = self.state_dict()
         try:
             self._restore(state, source)
         except InputError:
@@ -373,8 +368,9 @@ class Reinforce:
         except KeyError as error:
             raise InputError(f"{source}: entry {error} is missing; not a complete checkpoint") from error
         except RuntimeError as error:
+            text = one_line(error)
             raise InputError(
-                f"{source}: does not fit this policy ({one_line(error)}); use the run's own data and sizes"
+                f"{source}: does not fit this policy ({text}); use its own data and sizes"
             ) from error
         unwrapped: Any = self.env.unwrapped
         if state["env"] is not None:
@@ -389,13 +385,7 @@ class Reinforce:
         if resume:
             self.load_state_dict(load_checkpoint(checkpoint), str(checkpoint))
         elif checkpoint.exists():
-            raise InputError(
-                f"{checkpoint}: a run is in this folder already; resume it or choose another one"
-            )
-
-    def _snapshot(self, folder: Path | None) -> dict[str, Any] | None:
-        """Return a copy of the state, from which a run that is interrupted in mid-episode is saved."""
-        return self.state_dict() if folder is not None else None
+            raise InputError(f"{checkpoint}: a run is in this folder already; resume it or choose another")
 
     def _save(self, folder: Path | None, state: dict[str, Any] | None) -> None:
         """Write the checkpoint, and the policy alone for whoever only wants to use it."""

@@ -79,6 +79,8 @@ def plot_intervals(path: Path, results: Results, title: str) -> None:
 def plot_curves(path: Path, results: Results, title: str = "") -> None:
     """Draw what agents do over their environment steps: mean over seeds, band from the worst to the best seed.
 
+    Dotted lines are what controls earn.
+
     Args:
         path: the PNG file.
         results: the cells' results by row; rows without a curve are left out.
@@ -96,6 +98,16 @@ def plot_curves(path: Path, results: Results, title: str = "") -> None:
             axis.plot(steps, values.mean(axis=0), style, color=colour, label=shown(agent), linewidth=1.6)
             axis.fill_between(
                 steps, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
+            )
+        for name, value in _played(results).items() if key == "return" else ():
+            axis.axhline(value, color="0.5", linewidth=0.8, linestyle=":")
+            axis.annotate(
+                shown(name),
+                (1, value),
+                xycoords=("axes fraction", "data"),
+                fontsize=7,
+                ha="right",
+                va="bottom",
             )
         style_axes(axis, text)
         axis.set_xlabel("environment steps")
@@ -170,6 +182,12 @@ def _rates(rows: Sequence[Mapping[str, Any]], modality: str, kind: str) -> NDArr
     labels = np.maximum(np.array(rows[0]["removal"][modality]["labels"], np.float64), 1)
     shares: NDArray[np.float64] = np.mean(counts, axis=0) / labels
     return shares
+
+
+def _played(results: Results) -> dict[str, float]:
+    """Return the mean return of each control that was played in the environment."""
+    played = {name: [row["return"] for row in rows if "return" in row] for name, rows in results.items()}
+    return {name: float(np.mean(values)) for name, values in played.items() if values}
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

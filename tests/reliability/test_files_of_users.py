@@ -339,18 +339,6 @@ def test_more_dense_videos_than_there_are_leave_no_folder(
         ["data", "twin", "--scale", "tiny", "--out", "theirs"],
         ["data", "import", "--annotations", "a", "--features", "f", "--out", "theirs"],
         ["data", "import", "--annotations", "a", "--features", "f", "--out", "new.h5", "--defects", "theirs"],
-        [
-            "data",
-            "extract",
-            "--videos",
-            "v",
-            "--annotations",
-            "a",
-            "--weights",
-            "random",
-            "--store",
-            "theirs",
-        ],
     ],
     ids=lambda words: " ".join(words[:2] + words[-2:-1]),
 )
