@@ -26,10 +26,10 @@ FORMS = """\
 | the bundled `Reinforce`: `rlld train --preset rlld` \
 | labels that are better than those of the rule "no visual Speech" ([by how much](reward_only.md)) \
 | 64 episodes, a minute or two |
-| [per video](per_video.md), bits paid by credit | 50 bits for each video \
+| [per video](per_video.md), bits paid by credit [less a price](decisions.md#the-reward-from-credit) | 50 bits for each video \
 | on-policy agents with Bernoulli heads, `gamma=0` \
-| mostly [Speech or not](decisions.md#the-reward-from-credit): to tune a policy that knows something \
-| [8 episodes](reinforce.md#joint-training) |
+| the rule "no visual Speech" ([five seeds](compare.md#what-came-out)) \
+| 16 to 48 episodes, four seconds each |
 | this one, bits drawn one by one | a bit for each label of a batch \
 | REINFORCE as published, PPO | nothing ([why](reinforce.md)) | hundreds of episodes |
 
