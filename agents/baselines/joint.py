@@ -28,7 +28,7 @@ from rlld_gym.errors import InputError
 class Joint:
     """Imitates the validation videos' dense labels, adds a parser's evidence, lets the reward move the shifts.
 
-    What the reward has moved stays where it earns more (`rlld_agents.reinforce.acceptance`).
+    What the reward has moved imitation to stays where it earns more (`rlld_agents.reinforce.acceptance`).
     """
 
     config: JointConfig = field(default_factory=JointConfig)
@@ -89,7 +89,8 @@ class Joint:
             agent = Reinforce(policy, paid_environment(environment), config)
             before = explored_values(agent)
             rows = agent.learn(callback=episode_progress(context, self.episodes))
-            details["rewards_kept"] = keep_if_better(agent, before)
+            # Evidence alone begins with guessed shares: there is nothing to go back to, as in reward alone.
+            details["rewards_kept"] = policy is not imitated or keep_if_better(agent, before)
             agent.env.close()
             details["curve"] = learning_curve(rows)
         alone = policy is not imitated

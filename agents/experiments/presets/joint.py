@@ -52,10 +52,12 @@ class JointPreset:
         before = explored_values(agent)
         agent.learn(folder, resume=(folder / CHECKPOINT_NAME).exists(), progress=progress)
         write_control_returns(folder, self.environment)
-        estimate["rewards_kept"] = keep_if_better(agent, before)
+        # Evidence alone begins with guessed shares: there is nothing to go back to, as in reward alone.
+        imitated = isinstance(policy, CombinedPolicy)
+        estimate["rewards_kept"] = not imitated or keep_if_better(agent, before)
         write_sealed_json(folder / ESTIMATE_NAME, estimate)
         save_policy(policy, folder / POLICY_NAME)
-        if not isinstance(policy, CombinedPolicy):
+        if not imitated:
             return Learned(policy, estimate, final="online")
         return Learned(policy, estimate, evidence_weight=estimate["evidence_weight"])
 
