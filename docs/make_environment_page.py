@@ -26,7 +26,8 @@ FORMS = """\
 | the bundled `Reinforce`: `rlld train --preset rlld` \
 | labels that are better than those of the rule "no visual Speech" ([by how much](reward_only.md)) \
 | 64 episodes, a minute or two |
-| [per video](per_video.md), bits paid by credit [less a price](decisions.md#the-reward-from-credit) | 50 bits for each video \
+| [per video](per_video.md), bits paid by credit [less a price](decisions.md#the-reward-from-credit) \
+| 50 bits for each video \
 | on-policy agents with Bernoulli heads, `gamma=0` \
 | the rule "no visual Speech" ([five seeds](compare.md#what-came-out)) \
 | 16 to 48 episodes, four seconds each |
