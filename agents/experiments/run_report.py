@@ -123,9 +123,7 @@ def run_page(
         title=f"{store.name}: {config.preset}, seed {config.agent.seed}",
         facts=_facts(folder, config, setting),
         # The command stands among the facts.
-        tables=(folder / "results.md")
-        .read_text(encoding="utf-8", errors="replace")
-        .partition("\n\nMade with\n\n")[0],
+        tables=_text(folder / "results.md").partition("\n\nMade with\n\n")[0],
         charts=learning_charts(folder, config.label_sets, config.agent.seed, store.header.never_visible),
         figures=figures,
         quality=removal_quality(train.labels, *left, train.truth(), scores),

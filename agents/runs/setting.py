@@ -13,10 +13,9 @@ from rlld_gym.errors import InputError
 from rlld_gym.options import or_none, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
-from rlld_gym.parsing.networks.own import check_own_network, is_own
 from rlld_gym.parsing.objectives import make_objective
 from rlld_gym.parsing.recipes import Recipe, get_recipe
-from rlld_gym.parsing.training import feature_sizes, make_task_network
+from rlld_gym.parsing.training import try_own_network
 
 
 class Setting:
@@ -72,11 +71,7 @@ class Setting:
                 f"--data {self.data}: no training video of {self.store.name} has a label: there is nothing to "
                 "learn from and nothing to remove; check how the data set was made"
             )
-        if is_own(self.recipe.network):
-            train = self.tensors["train"]
-            sizes, width = feature_sizes(train), self.hidden_size
-            tried = make_task_network(self.recipe, **sizes, hidden_size=width, seed=0, device=self.device)
-            check_own_network(self.recipe.network, tried, train)
+        try_own_network(self.recipe, self.tensors["train"], self.hidden_size)
         objective = make_objective(self.recipe)
         if objective.needs_teachers:
             objective.check(self.tensors["train"])

@@ -20,9 +20,8 @@ from rlld_gym.denoising.sampler import OverlapSampler
 from rlld_gym.denoising.task import Lesson, TaskLearner
 from rlld_gym.denoising.task_start import start_fingerprint, start_network
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks.own import check_own_network, is_own
 from rlld_gym.parsing.objectives import Batch
-from rlld_gym.parsing.training import feature_sizes, make_task_network
+from rlld_gym.parsing.training import try_own_network
 from rlld_gym.plugins import within_plugin
 
 
@@ -117,15 +116,7 @@ class DenoisingProcess:
         self._num_drawn = config.subset_size(len(data["train"]))
         self._labels_checksum = zlib.crc32(np.packbits(data["train"].labels.bool().cpu().numpy()).tobytes())
         self._start_fingerprint = start_fingerprint(config)
-        if is_own(config.recipe.network):
-            tried = make_task_network(
-                config.recipe,
-                **feature_sizes(data["train"]),
-                hidden_size=config.hidden_size,
-                seed=0,
-                device=data.device,
-            )
-            check_own_network(config.recipe.network, tried, data["train"])
+        try_own_network(config.recipe, data["train"], config.hidden_size)
         self._task = TaskLearner(data, config.recipe, config.hidden_size, start_network(data, config))
         self._own_reward = load_reward(config.reward) if is_own_reward(config.reward) else None
         self._generator: np.random.Generator | None = None

@@ -11,6 +11,7 @@ from rlld_gym.data.tensors import SplitTensors, StoreTensors
 from rlld_gym.parsing.epochs import EpochRecord, TrainedParser
 from rlld_gym.parsing.losses import Targets
 from rlld_gym.parsing.networks import TaskNetwork, make_network
+from rlld_gym.parsing.networks.own import check_own_network, is_own
 from rlld_gym.parsing.objectives import Batch, Objective, StepContext, make_objective
 from rlld_gym.parsing.prediction import evaluate
 from rlld_gym.parsing.randomness import draws_own, own_generator, seeded_random_state, seeded_weights
@@ -81,6 +82,18 @@ def make_task_network(
             **network_options(recipe),
         )
     return network.to(device)
+
+
+def try_own_network(recipe: Recipe, split: SplitTensors, hidden_size: int) -> None:
+    """Try a recipe's network on some videos where it is code from outside (`check_own_network`).
+
+    Raises:
+        InputError: it does not return what a task network promises.
+    """
+    if is_own(recipe.network):
+        sizes, device = feature_sizes(split), split.labels.device
+        network = make_task_network(recipe, **sizes, hidden_size=hidden_size, seed=0, device=device)
+        check_own_network(recipe.network, network, split)
 
 
 def network_options(recipe: Recipe) -> dict[str, Any]:
