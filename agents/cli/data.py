@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from rlld_agents.cli.common import begins_with, is_hdf5, require_replaceable
-from rlld_agents.cli.store_options import StoreOptions, problem_lines
+from rlld_agents.cli.store_options import StoreOptions, problem_lines, require_number_shown
 from rlld_gym.data.store.feature_store import FeatureStore, StoreHeader
 from rlld_gym.data.store.recommended import faster_on_cpu
 from rlld_gym.data.twins.variants import TWIN_NAMES, VARIANTS, VariantName, twin_parts
@@ -69,8 +69,7 @@ class Import:
         from rlld_gym.data.llp.npy_layout import FeatureFolders
 
         labels = self.labels
-        if self.show < 0:
-            raise InputError(f"--show {self.show}: expected 0 or more files")
+        require_number_shown(self.show, "files")
         require_replaceable("--out", self.out, is_hdf5, "a store")
         layout = DataLayout(
             classes=labels.class_names(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from rlld_agents.cli.store_options import StoreOptions, problem_lines
+from rlld_agents.cli.store_options import StoreOptions, problem_lines, require_number_shown
 from rlld_gym.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class Extract:
                 f"found {found}; expected --out FEATURES for npy files, or --store FILE --annotations DIR for a "
                 "store"
             )
-        if self.show < 0:
-            raise InputError(f"--show {self.show}: expected 0 or more remarks")
+        require_number_shown(self.show, "remarks")
         grid = TimeGrid.of(self.seconds, self.segment_length, self.frames_per_second)
         weights = parse_weights(self.weights, self.streams)
         options = ExtractOptions(grid, self.streams, weights, self.device, self.batch)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from rlld_gym.errors import InputError
+
 if TYPE_CHECKING:
     from rlld_gym.data.llp.npy_scan import FileProblem
 
@@ -38,6 +40,12 @@ class StoreOptions:
         from rlld_gym.data.llp.layout import read_classes
 
         return CLASSES if self.classes is None else read_classes(self.classes)
+
+
+def require_number_shown(show: int, what: str) -> None:
+    """Raise InputError where ``--show`` is no number of things to print."""
+    if show < 0:
+        raise InputError(f"--show {show}: expected 0 or more {what}")
 
 
 def problem_lines(problems: Iterable["FileProblem"], show: int) -> list[str]:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import os
+import zipfile
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,7 @@ def load(
     """
     path = Path(path)
     choose_device(str(device))
+    _require_not_of_sb3(path)
     state = load_checkpoint(path)
     if state.get("kind") != KIND or state.get("algorithm") not in ALGORITHMS:
         raise InputError(
@@ -140,6 +142,18 @@ def load(
     if model.seed is not None:
         model.set_random_seed((model.seed + model.num_timesteps) % 2**32)
     return model
+
+
+def _require_not_of_sb3(path: Path) -> None:
+    """Raise InputError for a file of ``model.save()``, which unpickles."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if "policy.pth" in archive.namelist():
+            raise InputError(
+                f"{path}: was written by model.save(); expected a file that rlld_agents.sb3.save wrote. The "
+                "algorithm's own load reads it, and runs what is in it"
+            )
 
 
 def _blank_model(state: dict[str, Any], device: torch.device | str) -> OnPolicyAlgorithm:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -131,14 +132,20 @@ def acted_labels(
         labels = train.labels[rows].bool().cpu().numpy()
         mask = np.where(labels, FREE, 0).astype(np.int8)[:, None].repeat(2, axis=1)
         action = np.asarray(agent.act(observation, {"action_mask": mask, "indices": rows.cpu().numpy()}))
-        if action.shape != mask.shape or not np.isin(action, (0, 1)).all():
-            raise InputError(
-                f"{type(agent).__name__}.act returned an array of shape {action.shape}; expected {mask.shape} of "
-                "0 and 1"
-            )
+        _require_actions(action, mask.shape, type(agent).__name__)
         actions.append(torch.from_numpy(action.astype(np.bool_)))
         if probability is not None:
             scores.append(np.where(mask, np.asarray(probability(observation), np.float32), np.float32(0)))
     weak = train.labels.bool().cpu()
     left = revise_labels(weak, weak, torch.cat(actions)[:number], options.empty_rule)
     return left.audio.numpy(), left.visual.numpy(), np.concatenate(scores)[:number] if scores else None
+
+
+def _require_actions(action: NDArray[Any], shape: tuple[int, ...], agent: str) -> None:
+    """Raise InputError where what an agent returned is no actions."""
+    if action.shape != shape:
+        raise InputError(f"{agent}.act returned an array of shape {action.shape}; expected {shape}")
+    wrong = ~np.isin(action, (0, 1))
+    if wrong.any():
+        found = f"{action[wrong][0]} among {action.dtype} values"
+        raise InputError(f"{agent}.act returned {found}; expected {shape} of 0 and 1")

@@ -61,6 +61,13 @@ class WrongShape(RemoveFirst):
         return np.zeros(info["action_mask"].shape[1:])
 
 
+class Doubtful(WrongShape):
+    """Has diverged."""
+
+    def act(self, observation: dict[str, NDArray[Any]], info: dict[str, Any]) -> NDArray[Any]:
+        return np.full(info["action_mask"].shape, np.nan)
+
+
 class Deaf:
     """Has no method act."""
 

@@ -135,7 +135,11 @@ def test_an_agent_of_ones_own_decides_the_labels(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("Greedy", "took 6 environment steps, expected at most 4"), ("WrongShape", r"expected \(24, 2, 25\)")],
+    [
+        ("Greedy", "took 6 environment steps, expected at most 4"),
+        ("WrongShape", r"expected \(24, 2, 25\)"),
+        ("Doubtful", "returned nan among float64 values"),
+    ],
 )
 def test_agents_that_break_the_rules_are_told_so(name: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
