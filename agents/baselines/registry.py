@@ -69,9 +69,9 @@ class PluginMethod(Method):
 _HERE = "rlld_agents.baselines"
 
 _PUBLISHED_JOMOLD: Final[dict[str, Any]] = {"estimator_confidence": 0.9, "parser_confidence": 0.9}
-"""Label smoothing as published, also with recipes that do not bear it."""
+"""Label smoothing as published, whatever the recipe."""
 
-METHODS: Final[dict[str, Method]] = {
+_FROM_WEAK_LABELS: Final[dict[str, Method]] = {
     "weak": Method(f"{_HERE}.controls:Weak"),
     "weak+cl": Method(f"{_HERE}.controls:Weak", contrastive_weight=1.0),
     "label_smoothing": Method(f"{_HERE}.controls:LabelSmoothing"),
@@ -87,6 +87,10 @@ METHODS: Final[dict[str, Method]] = {
     "co_teaching": Method(f"{_HERE}.co_teaching:CoTeachingPlus"),
     "jocor": Method(f"{_HERE}.jocor:JoCoR"),
     "cleanlab": Method(f"{_HERE}.cleanlab:Cleanlab", extra="cleanlab"),
+}
+
+METHODS: Final[dict[str, Method]] = {
+    **_FROM_WEAK_LABELS,
     "supervised": Method(f"{_HERE}.supervised:SupervisedOnValidation"),
     "paper": Method(f"{_HERE}.paper:PaperRLLD"),
     "paper+cl": Method(f"{_HERE}.paper:PaperRLLD", contrastive_weight=1.0),
@@ -111,15 +115,7 @@ METHODS: Final[dict[str, Method]] = {
 }
 """Every method by the name that commands and tables use."""
 
-_FROM_WEAK_LABELS: Final = ("controls", "jomold", "modality_aware", "co_teaching", "jocor", "cleanlab")
-"""Modules whose methods learn from weak labels alone."""
-
-WITHOUT_DENSE: Final = tuple(
-    name
-    for name, method in METHODS.items()
-    if method.home.partition(":")[0].removeprefix(f"{_HERE}.") in _FROM_WEAK_LABELS
-    and not name.startswith("oracle")
-)
+WITHOUT_DENSE: Final = tuple(_FROM_WEAK_LABELS)
 """Methods that need no dense labels."""
 
 _AGENT = f"{_HERE}.agents.denoiser:AgentDenoiser"
