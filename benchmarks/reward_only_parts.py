@@ -45,7 +45,8 @@ class Whole:
 
     def denoise(self, context: Context) -> Denoised:
         """Learn from the reward, then train the parser with the policy in the loop."""
-        environment = paid_arguments(environment_options(context, type(self).__name__))
+        published = environment_options(context, type(self).__name__)
+        environment = paid_arguments({**published, "task_start": "pretrained"})
         policy = self.policy(environment, context)
         env = gymnasium.make(LABEL_DENOISING, **{**environment, **self.environment})
         rows = Reinforce(policy, env, self.config(context.seed)).learn()

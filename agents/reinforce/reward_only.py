@@ -10,8 +10,10 @@ from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reinforce import Reinforce
 from rlld_gym.data.tensors import StoreTensors
-from rlld_gym.denoising.starting_parser import starting_parser
+from rlld_gym.denoising.config import ProcessConfig
+from rlld_gym.denoising.task_start import start_network
 from rlld_gym.environment_ids import LABEL_DENOISING
+from rlld_gym.errors import InputError
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import network_options
@@ -41,12 +43,10 @@ def paid_arguments(environment: Mapping[str, Any]) -> dict[str, Any]:
     """Return an environment's arguments with evidence, and with inter-rewards of the weight `INTER_WEIGHT`.
 
     Args:
-        environment: its arguments; an ``inter_scale`` that is given stays. Episodes start from a parser that has
-            seen the weak labels, also where the arguments say "fresh".
+        environment: its arguments; an ``inter_scale`` that is given stays. With ``task_start="fresh"`` there is
+            no such environment: a new network has no evidence.
     """
     arguments = {**environment, "evidence": "start"}
-    if arguments.get("task_start") == "fresh":
-        arguments["task_start"] = "pretrained"
     if arguments.get("inter_scale") is None:
         arguments["inter_scale"] = INTER_WEIGHT / int(environment.get("episode_length", 32))
     return arguments
@@ -74,12 +74,21 @@ def evidence_policy(environment: Mapping[str, Any], data: StoreTensors, hidden_s
         environment: arguments of rlld/LabelDenoising-v0, with ``recipe``.
         data: its data set, on the device of the policy.
         hidden_size: width of its task network.
+
+    Raises:
+        InputError: episodes start from new weights, or from a file that cannot be used.
     """
     recipe = get_recipe(environment["recipe"])
     if environment.get("task_network") is not None:
         recipe = recipe.with_network(environment["task_network"])
     recipe = for_segments(recipe, data["train"].audio.shape[1])
-    parser = starting_parser(data, recipe, hidden_size, environment.get("task_start_epochs"))
+    start = {name: environment[name] for name in ("task_start", "task_start_epochs") if name in environment}
+    parser = start_network(data, ProcessConfig(recipe=recipe, hidden_size=hidden_size, **start))
+    if parser is None:
+        raise InputError(
+            "task_start is 'fresh': a new network has no evidence to decide by; use 'pretrained' or the path of a "
+            "task.safetensors"
+        )
     return EvidencePolicy.from_parser(
         parser,
         data["train"],
