@@ -66,9 +66,11 @@ class Denoise:
     """Undo a policy's removals of a video that would lose all its labels, or of a modality that would; None: as in
     its run, else video."""
     recipe: str | None = None
-    """How a method trains its parsers: a name, or a JSON file; None: what the data set recommends."""
+    """How a method trains its parsers: a name, or a JSON file; None: that of the task network,
+    or else what the data set recommends."""
     task_network: str | None = None
-    """Network that a method trains: a name, or my_module:MyParser; None: the recipe's."""
+    """Network that a method trains: a name, by its own recipe where none is named; or my_module:MyParser; None: the
+    recipe's."""
     epochs: int | None = None
     """Epochs of a method's parsers, the recipe's schedule shrunk to fit; None: the recipe's own."""
     hidden_size: int | None = None

@@ -34,9 +34,11 @@ class TrainParser:
     """A published parser by its recipe: valor, cpsp, mgn, ...; it is trained as published, or, where the data set
     recommends "compact", by its recipe for narrow features. Instead of --recipe and --task-network."""
     recipe: str | None = None
-    """How to train: rlld, han, jomold, ..., or a JSON file; None: what the data set recommends."""
+    """How to train: rlld, han, jomold, ..., or a JSON file; None: that of the task network,
+    or else what the data set recommends."""
     task_network: str | None = None
-    """Network to train instead of the recipe's: a name, or my_module:MyParser; None: the recipe's."""
+    """Network to train instead of the recipe's: a name, by its own recipe where none is named; or
+    my_module:MyParser; None: the recipe's."""
     epochs: int | None = None
     """Epochs, the recipe's schedule shrunk to fit; None: the recipe's own."""
     hidden_size: int | None = None

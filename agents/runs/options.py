@@ -108,9 +108,11 @@ class SettingOptions(Options):
     data_seed: int = 0
     """Seed of a twin; no effect on a file."""
     recipe: str | None = None
-    """Training recipe of task network and parsers, a name or a JSON file; None: what the data set recommends."""
+    """Training recipe of task network and parsers, a name or a JSON file; None: that of the task network,
+    or else what the data set recommends."""
     task_network: str | None = None
-    """Task network and parsers: a name, or my_module:MyParser; None: the recipe's."""
+    """Task network and parsers: a name, with its own recipe where none is named; or my_module:MyParser; None: the
+    recipe's."""
     hidden_size: int | None = None
     """Width of task network, parsers and policy; None: what the data set recommends."""
     parser_epochs: int | None = None

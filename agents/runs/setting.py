@@ -14,7 +14,7 @@ from rlld_gym.options import or_none, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network
 from rlld_gym.parsing.objectives import make_objective
-from rlld_gym.parsing.recipes import Recipe, get_recipe
+from rlld_gym.parsing.recipes import Recipe, default_recipe, get_recipe
 from rlld_gym.parsing.training import try_own_network
 
 
@@ -27,7 +27,8 @@ class Setting:
     Args:
         data: name or path of the data set.
         data_seed: of a twin; no effect on a file.
-        recipe: how to train, or the name or the file of a recipe; None: what the data set recommends.
+        recipe: how to train, or the name or the file of a recipe; None: that of the task network, or else what the
+            data set recommends.
         task_network: the network to train instead of the recipe's, with its own objective; None: the recipe's.
         hidden_size: width of the networks; None: what the data set recommends.
         epochs: of a parser, the recipe's schedule shrunk to fit; None: the recipe's own.
@@ -162,4 +163,4 @@ class Setting:
         given = self._given_recipe
         if isinstance(given, Recipe):
             return given.name
-        return given or self.store.header.recommended.recipe
+        return given or default_recipe(self._task_network, self.store.header.recommended.recipe)

@@ -12,7 +12,7 @@ from rlld_gym.errors import InputError
 from rlld_gym.options import option, or_none, require_choice, require_seed, require_width
 from rlld_gym.parsing.fitting import for_segments
 from rlld_gym.parsing.networks import find_network, network_names
-from rlld_gym.parsing.recipes import get_recipe
+from rlld_gym.parsing.recipes import default_recipe, get_recipe
 
 
 def _require_recipe_or_none(name: str, value: Any) -> None:
@@ -41,7 +41,7 @@ class TaskOptions:
     recipe: str | None = option(
         None,
         "training recipe of the task network, by name or as the path of a [JSON file](extending.md#a-recipe); "
-        "`None`: the data set's recommendation",
+        "`None`: that of `task_network`, or else the data set's recommendation",
         _require_recipe_or_none,
     )
     hidden_size: int | None = option(
@@ -49,8 +49,8 @@ class TaskOptions:
     )
     task_network: str | None = option(
         None,
-        'task network, with its own objective: a registered name, or `"module:Class"` '
-        "([your own](extending.md#a-parser)); `None`: the recipe's",
+        "task network: a registered name, trained by its own recipe unless `recipe` names one, which then gets its "
+        'objective; or `"module:Class"` ([your own](extending.md#a-parser)); `None`: the recipe\'s',
         _require_network_or_none,
     )
 
@@ -104,7 +104,7 @@ class EnvironmentArguments(EnvironmentOptions, TaskOptions):
             InputError: there is no such recipe, or the data set is too small.
         """
         recommended = header.recommended
-        recipe = get_recipe(recommended.recipe if self.recipe is None else self.recipe)
+        recipe = get_recipe(self.recipe or default_recipe(self.task_network, recommended.recipe))
         recipe = recipe if self.task_network is None else recipe.with_network(self.task_network)
         config = ProcessConfig(
             **{field.name: getattr(self, field.name) for field in fields(ProcessOptions)},

@@ -6,10 +6,10 @@ from typing import Final
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.recipe import Gate, Recipe
 from rlld_gym.parsing.recipe_file import SUFFIX, read_recipe
-from rlld_gym.parsing.systems.compact import COMPACT_EPOCHS, COMPACT_SYSTEMS, PREFIX
+from rlld_gym.parsing.systems.compact import COMPACT_EPOCHS, COMPACT_SYSTEMS, PREFIX, TINY_PREFIX, tiny
 from rlld_gym.parsing.systems.published import SYSTEM_RECIPES
 
-__all__ = ["RECIPES", "Gate", "Recipe", "get_recipe", "system_recipe"]
+__all__ = ["RECIPES", "Gate", "Recipe", "default_recipe", "get_recipe", "system_recipe"]
 
 _RLLD = Recipe(name="rlld")
 _HAN = Recipe(
@@ -43,6 +43,12 @@ _COMPACT = _RLLD.replace(
     epochs=8,
     selection="segment_type",
 )
+_COMPACT_HAN = _COMPACT.replace(name=f"{PREFIX}han", batch_size=32, learning_rate=1e-2).shortened(
+    COMPACT_EPOCHS
+)
+_NARROW = (_COMPACT_HAN, *COMPACT_SYSTEMS)
+
+_SYSTEMS: Final = ("han", *(recipe.name for recipe in SYSTEM_RECIPES))
 
 RECIPES: Final[dict[str, Recipe]] = {
     recipe.name: recipe
@@ -54,9 +60,9 @@ RECIPES: Final[dict[str, Recipe]] = {
         _RLLD.replace(name="rlld+bf16", precision="bfloat16"),
         _COMPACT,
         _COMPACT.replace(name="compact-tiny", epochs=20, warm_up=7.5),
-        _COMPACT.replace(name="compact-han", batch_size=32, learning_rate=1e-2),
         *SYSTEM_RECIPES,
-        *COMPACT_SYSTEMS,
+        *_NARROW,
+        *map(tiny, _NARROW),
     )
 }
 """Known recipes by name.
@@ -67,7 +73,8 @@ of labels. "rlld": the same network and schedule without label smoothing and con
 of about 64 units, with a higher rate and without dropout before the visual classifier, its epoch chosen by
 segment-level Type; "compact-tiny": "compact" for about 32 units and a tenth of the videos; "compact-han": "compact"
 with the batches and the rate that suit HAN among the other systems, in half of the epochs. Those of other systems:
-see ``rlld_gym.parsing.systems.published``, and ``systems.compact`` for "compact-" and the name of each of them.
+see ``rlld_gym.parsing.systems.published``, and ``systems.compact`` for "compact-" or "compact-tiny-" and the name
+of each of them.
 """
 
 
@@ -106,10 +113,20 @@ def system_recipe(system: str, recommended: str) -> Recipe:
     Raises:
         InputError: there is no such system.
     """
-    known = ("han", *(recipe.name for recipe in SYSTEM_RECIPES))
-    if system not in known:
-        raise InputError(f"unknown system {system!r}: expected one of {', '.join(known)}")
-    if recommended not in (_COMPACT.name, "compact-tiny"):
-        return RECIPES[system]
-    epochs = round(COMPACT_EPOCHS * RECIPES[recommended].epochs / _COMPACT.epochs)
-    return RECIPES[PREFIX + system].shortened(epochs)
+    if system not in _SYSTEMS:
+        raise InputError(f"unknown system {system!r}: expected one of {', '.join(_SYSTEMS)}")
+    prefix = {_COMPACT.name: PREFIX, "compact-tiny": TINY_PREFIX}.get(recommended, "")
+    return RECIPES[prefix + system]
+
+
+def default_recipe(task_network: str | None, recommended: str) -> str:
+    """Return the name of the recipe that a task network is trained by where none is asked for.
+
+    Args:
+        task_network: its name; None: the recommended recipe's.
+        recommended: the recipe that the data set recommends. It stays for HAN, and for networks that no published
+            recipe is for.
+    """
+    if task_network in (None, "han") or task_network not in _SYSTEMS:
+        return recommended
+    return system_recipe(task_network, recommended).name

@@ -5,8 +5,11 @@ import dataclasses
 import pytest
 import torch
 
+from rlld_agents.runs.setting import Setting
+from rlld_gym.data import open_data
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.recipes import RECIPES, get_recipe
+from rlld_gym.parsing.recipes import RECIPES, default_recipe, get_recipe
 
 
 def test_published_cards():
@@ -107,3 +110,23 @@ def test_unknown_recipe_names_the_known():
 def test_bad_option_is_named(option, value):
     with pytest.raises(InputError, match=option):
         get_recipe("rlld").replace(**{option: value})
+
+
+@pytest.mark.parametrize("system", ["cpsp", "valor", "dhhn", "mgn"])
+def test_a_system_as_task_network_is_trained_by_its_own_recipe(system: str) -> None:
+    header = open_data("twin-tiny").header
+    own = EnvironmentArguments(data="twin-tiny", task_network=system).process_config(header).recipe
+    assert own == Setting("twin-tiny", task_network=system).recipe == get_recipe(f"compact-tiny-{system}")
+    assert (own.contrastive_weight, own.gate) == (
+        get_recipe(system).contrastive_weight,
+        get_recipe(system).gate,
+    )
+    named = {"recipe": "compact-tiny", "task_network": system}
+    swapped = EnvironmentArguments(data="twin-tiny", **named).process_config(header).recipe
+    assert swapped == Setting("twin-tiny", **named).recipe == get_recipe("compact-tiny").with_network(system)
+
+
+def test_networks_without_a_published_recipe_take_what_the_data_recommend() -> None:
+    assert default_recipe(None, "compact") == default_recipe("han", "compact") == "compact"
+    assert default_recipe("my_module:MyParser", "rlld") == "rlld"
+    assert default_recipe("cpsp", "rlld") == "cpsp"

@@ -64,3 +64,12 @@ def _compact(recipe: Recipe) -> Recipe:
 
 COMPACT_SYSTEMS: Final[tuple[Recipe, ...]] = tuple(_compact(recipe) for recipe in SYSTEM_RECIPES)
 """A compact recipe of each published one."""
+
+TINY_PREFIX: Final = "compact-tiny-"
+"""Likewise, of recipes for a tenth of the videos."""
+
+
+def tiny(recipe: Recipe) -> Recipe:
+    """Return a compact recipe of a system, as many times longer as "compact-tiny" is than "compact"."""
+    name = TINY_PREFIX + recipe.name.removeprefix(PREFIX)
+    return recipe.replace(name=name).shortened(round(2.5 * COMPACT_EPOCHS))

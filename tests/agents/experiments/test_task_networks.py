@@ -53,7 +53,7 @@ def test_a_system_is_trained_on_any_label_set_with_thresholds_of_its_own(
     assert info.network == "cmpae"
     assert isinstance(info.thresholds.visual, tuple)
     assert len(info.thresholds.visual) == 25
-    assert "recipe compact-cmpae" in capsys.readouterr().out
+    assert "recipe compact-tiny-cmpae" in capsys.readouterr().out
     other = ["train-parser", "--data", "twin-tiny", "--out", str(tmp_path / "other"), "--system", "valor"]
     assert main([*other, "--recipe", "han"]) == 2
     assert "--system valor: decides recipe and network; leave --recipe out" in capsys.readouterr().err

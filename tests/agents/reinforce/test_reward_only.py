@@ -35,7 +35,10 @@ def network_file(path: Path) -> str:
 def test_the_policy_reads_the_evidence_of_the_parser_that_episodes_start_from(
     start: str, tmp_path: Path
 ) -> None:
-    starts = {"pretrained": {"task_start_epochs": 1}, "file": {"task_start": network_file(tmp_path / "network")}}
+    starts = {
+        "pretrained": {"task_start_epochs": 1},
+        "file": {"task_start": network_file(tmp_path / "network")},
+    }
     environment = {**ENVIRONMENT, **starts[start]}
     data = Setting("twin-tiny", device="cpu").tensors
     policy = evidence_policy(environment, data, 16)
