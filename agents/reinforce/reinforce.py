@@ -105,7 +105,8 @@ class Reinforce:
         self.episode = 0
         self.total_steps = 0
         self.advantages = AdvantageEstimator(self.config)
-        self.branch_rewards = BranchRewards(self.config.branch_rewards)
+        credit = self.config.exploration == "actions" and self.config.advantage != "episode"
+        self.branch_rewards = BranchRewards(self.config.branch_rewards, beside_credit=credit)
         self.exploration: ParameterExploration | None = None
         if self.config.exploration == "parameters":
             self.exploration = ParameterExploration(policy, self.config)

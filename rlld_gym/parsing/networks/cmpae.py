@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANLayer, HANStem, pooled_frames
 from rlld_gym.parsing.networks.parts.dropout import dropout
@@ -88,7 +89,7 @@ class CMPAE(TaskNetwork):
             cross-attention, weighed by this share and the rest; 1 leaves the second pass out.
 
     Raises:
-        ValueError: ``num_layers`` below 1.
+        InputError: ``num_layers`` below 1.
     """
 
     def __init__(
@@ -108,8 +109,7 @@ class CMPAE(TaskNetwork):
         fused_share: float = 0.7,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers is {num_layers}: expected at least 1")
+        require_count("num_layers", num_layers)
         self.visual_dropout = visual_dropout
         self.mixing = mixing
         self.fused_share = fused_share

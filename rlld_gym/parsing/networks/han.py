@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlld_gym.errors import InputError
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.parts.attention import Attention, attend
@@ -211,7 +213,7 @@ class HAN(TaskNetwork):
         visual_dropout: probability before the head, visual sequence only; None: 0.5 in "jomold", 0 in "han".
 
     Raises:
-        ValueError: for an unknown flavour or ``num_layers`` below 1.
+        InputError: for an unknown flavour or ``num_layers`` below 1.
     """
 
     def __init__(
@@ -230,9 +232,8 @@ class HAN(TaskNetwork):
     ) -> None:
         super().__init__()
         if flavour not in ("han", "jomold"):
-            raise ValueError(f"flavour is {flavour!r}: expected 'han' or 'jomold'")
-        if num_layers < 1:
-            raise ValueError(f"num_layers is {num_layers}: expected at least 1")
+            raise InputError(f"flavour is {flavour!r}: expected 'han' or 'jomold'")
+        require_count("num_layers", num_layers)
         self.flavour = flavour
         self.visual_dropout = visual_dropout if visual_dropout is not None else 0.5 * (flavour == "jomold")
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)

@@ -23,7 +23,7 @@ class LSLD(HAN):
         visual_dropout: probability before the head, visual sequence only.
 
     Raises:
-        ValueError: ``num_layers`` below 1.
+        InputError: ``num_layers`` below 1.
     """
 
     published_features: ClassVar[str] = (

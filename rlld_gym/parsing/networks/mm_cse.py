@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANStem
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
@@ -62,7 +63,7 @@ class MMCSE(TaskNetwork):
 
     Raises:
         InputError: ``heads`` does not divide the width of a class's feature.
-        ValueError: ``num_layers`` below 1.
+        InputError: ``num_layers`` below 1.
     """
 
     published_features: ClassVar[str] = "CLAP maps (64 rows of 768), CLIP (768) and R(2+1)D-18 (512) features"
@@ -82,8 +83,7 @@ class MMCSE(TaskNetwork):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise ValueError(f"num_layers is {num_layers}: expected at least 1")
+        require_count("num_layers", num_layers)
         size = class_size or max(hidden_size // 2, 1)
         self.class_size = size
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)

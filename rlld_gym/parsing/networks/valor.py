@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.errors import InputError
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
@@ -88,8 +88,7 @@ class VALOR(TaskNetwork):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if num_layers < 1:
-            raise InputError(f"num_layers is {num_layers}: expected at least 1")
+        require_count("num_layers", num_layers)
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         layer = VALORLayer(hidden_size, heads, feedforward_size or 2 * hidden_size, dropout)
         self.layers = nn.ModuleList([layer, *(copy.deepcopy(layer) for _ in range(num_layers - 1))])

@@ -330,3 +330,12 @@ def test_a_reference_that_would_be_ignored_is_refused() -> None:
     env = PlantedNoiseEnv()
     with pytest.raises(InputError, match="no effect with kl_coefficient 0"):
         Reinforce(make_policy(env), env, QUICK, reference=make_policy(env))
+
+
+def test_credit_from_info_beside_a_changed_reward_is_said_once() -> None:
+    config = dataclasses.replace(QUICK, advantage="label")
+    agent = make_credit_agent(config)
+    agent.env = gymnasium.wrappers.TransformReward(agent.env, lambda reward: -100 * reward)
+    with pytest.warns(UserWarning, match="credit is what info says") as warned:
+        agent.learn()
+    assert len(warned) == 1
