@@ -6,6 +6,7 @@ All play the same number of episodes on the environment of `rlld train --preset 
 
 - reinforce: the bundled estimator, half its branch's return and half what a class earned itself;
 - reinforce, episode: the same with the branch's return alone;
+- reinforce, adapted: the first with deviations that adapt;
 - snes: separable natural evolution strategies (Schaul et al., GECCO 2011) on the return, in mirrored pairs;
 - cma-es: separable CMA-ES of pycma (Hansen, 2016; `pip install cma`) on the return;
 - gains: reinforce, exploring the weights of the evidence as well;
@@ -16,6 +17,8 @@ they end with is played on fresh seeds. A CSV file has the runs, a Markdown file
 """
 
 import argparse
+import csv
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -116,6 +119,7 @@ def cma_es(task: Task) -> None:
 OPTIMISERS: dict[str, Callable[[Task], None]] = {
     "reinforce": reinforce,
     "reinforce, episode": partial(reinforce, advantage="episode"),
+    "reinforce, adapted": partial(reinforce, deviation_step=0.2),
     "snes": snes,
     "cma-es": cma_es,
     "gains": reinforce,
@@ -212,9 +216,10 @@ def main() -> None:
 
 
 def _csv(rows: Sequence[Row]) -> str:
-    lines = [",".join(rows[0])]
-    lines += [",".join(str(csv_value(value)) for value in row.values()) for row in rows]
-    return "\n".join(lines) + "\n"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([list(rows[0]), *([csv_value(value) for value in row.values()] for row in rows)])
+    return text.getvalue()
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ class BranchRewards:
             self._warned = True
             learned = "both branches learn from the reward alone"
             if self.beside_credit:
-                learned = "credit is what info says, as if nobody had changed the reward; use advantage 'episode'"
+                learned = (
+                    "credit is what info says, as if nobody had changed the reward; use advantage 'episode'"
+                )
             warnings.warn(
                 f"the reward of a step is {reward:.6g}, but info says that the branches were paid {audio:.6g} and "
                 f"{visual:.6g}: {learned}",

@@ -13,7 +13,7 @@ CHANGEABLE = ("episodes", "checkpoint_every", "rollout_workers", "rollout_backen
 """Options that may change when a run is resumed."""
 
 PARAMETER_OPTIONS = (
-    *("pairs", "deviation", "step_size", "decay", "class_share", "patience"),
+    *("pairs", "deviation", "deviation_step", "step_size", "decay", "class_share", "patience"),
     *("rollout_workers", "rollout_backend"),
 )
 """Options that only exploration in parameters uses."""
@@ -79,7 +79,10 @@ class ReinforceConfig:
     pairs: int = 4
     """Exploring parameters: antithetic pairs of episodes for an update."""
     deviation: float = 0.7
-    """Exploring parameters: standard deviation of a perturbation."""
+    """Exploring parameters: standard deviation of a perturbation, at first."""
+    deviation_step: float = 0.0
+    """Exploring parameters: how far the logarithm of a deviation moves where the size of its perturbation explains
+    all of a pair's return; 0: deviations stay as they are."""
     step_size: float = 0.8
     """Exploring parameters: how far a parameter moves whose perturbation explains all of its advantage."""
     decay: float = 0.93
@@ -163,6 +166,7 @@ class ReinforceConfig:
                 ),
                 "pairs": (self.pairs >= 1, "at least 1"),
                 "deviation": (self.deviation > 0, "greater than 0"),
+                "deviation_step": (self.deviation_step >= 0, "at least 0"),
                 "step_size": (self.step_size > 0, "greater than 0"),
                 "decay": (0 < self.decay <= 1, "greater than 0, at most 1"),
                 "class_share": (0 <= self.class_share <= 1, "between 0 and 1"),

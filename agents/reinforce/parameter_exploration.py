@@ -16,6 +16,9 @@ chance is their larger part: it moves less.) The advantage of
   the labels that were removed. The price is what the rest of the branch's return lost per label, fitted over pairs;
 - a parameter of shape (2, 1), one for each branch, is its branch's return;
 - any other parameter is the mean of both.
+
+With ``deviation_step``, deviations adapt, too (Sehnke et al.): where pairs with large perturbations of a parameter
+earned more than the others, on average of the two, its deviation grows, otherwise it shrinks.
 """
 
 from collections.abc import Sequence
@@ -47,7 +50,8 @@ class ParameterExploration:
 
     Args:
         policy: names them by ``explored_parameters()``; trained in place.
-        config: ``pairs``, ``deviation``, ``step_size``, ``decay``, ``advantage``, ``class_share`` and ``patience``.
+        config: ``pairs``, ``deviation``, ``deviation_step``, ``step_size``, ``decay``, ``advantage``,
+            ``class_share`` and ``patience``.
 
     Raises:
         InputError: the policy names no parameters.
@@ -56,6 +60,10 @@ class ParameterExploration:
     def __init__(self, policy: nn.Module, config: ReinforceConfig) -> None:
         self.config = config
         self.parameters = explored_parameters(policy)
+        self.deviations = {
+            name: torch.full_like(value, config.deviation, device="cpu")
+            for name, value in self.parameters.items()
+        }
         self.returns: list[float] = []
         self.trajectory: list[dict[str, Tensor]] = []
 
@@ -92,7 +100,7 @@ class ParameterExploration:
         ]
         rollouts = play(
             [
-                (self._perturbed(drawn, sign * self.config.deviation), seed + number)
+                (self._perturbed(drawn, sign), seed + number)
                 for number, drawn in enumerate(noise)
                 for sign in (1, -1)
             ]
@@ -100,9 +108,12 @@ class ParameterExploration:
         return rollouts, self.update(noise, list(zip(rollouts[::2], rollouts[1::2], strict=True)))
 
     @torch.no_grad()
-    def _perturbed(self, noise: Noise, size: float) -> dict[str, Tensor]:
-        """Return the explored parameters, moved by a size times a perturbation, on the CPU."""
-        return {name: value.cpu() + size * noise[name] for name, value in self.parameters.items()}
+    def _perturbed(self, noise: Noise, sign: int) -> dict[str, Tensor]:
+        """Return the explored parameters, moved along a perturbation or against it, on the CPU."""
+        return {
+            name: value.cpu() + sign * self.deviations[name] * noise[name]
+            for name, value in self.parameters.items()
+        }
 
     @torch.no_grad()
     def update(self, noise: Sequence[Noise], pairs: Sequence[Pair]) -> dict[str, float]:
@@ -117,16 +128,20 @@ class ParameterExploration:
         """
         branch = torch.stack([(plus.returns - minus.returns) / 2 for plus, minus in pairs])
         classes = _class_advantages(pairs) if self.config.advantage == "class" else None
+        means = torch.stack([(plus.returns + minus.returns) / 2 for plus, minus in pairs])
         moved = 0.0
         for name, value in self.parameters.items():
             drawn = torch.stack([part[name] for part in noise]).double()
             gradient = self._correlation(drawn, branch, classes)
-            step = self.config.step_size * self.scale * gradient
+            deviation = self.deviations[name]
+            step = self.config.step_size * self.scale * gradient * (deviation / self.config.deviation)
             value.add_(step.to(value))
             moved += float(step.square().sum())
+            if self.config.deviation_step:
+                growth = self._correlation(drawn.square() - 1, means - means.mean(0), None)
+                deviation.mul_((self.config.deviation_step * self.scale * growth).exp().to(deviation))
         self.trajectory.append({name: value.clone() for name, value in self.parameters.items()})
-        mean = torch.stack([(plus.returns + minus.returns) / 2 for plus, minus in pairs]).mean(0)
-        self.returns.append(float(mean.mean()))
+        self.returns.append(float(means.mean()))
         return {
             "train/parameter_step": moved**0.5,
             "train/advantage_audio": float(branch[:, 0].square().mean().sqrt()),
@@ -135,11 +150,19 @@ class ParameterExploration:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the next updates depend on, beside the policy."""
-        return {"returns": list(self.returns), "trajectory": [dict(values) for values in self.trajectory]}
+        return {
+            "returns": list(self.returns),
+            "trajectory": [dict(values) for values in self.trajectory],
+            "deviations": dict(self.deviations),
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.returns = [float(value) for value in state["returns"]]
+        for name, value in state.get(
+            "deviations", {}
+        ).items():  # checkpoints that have none did not adapt them
+            self.deviations[name] = value.to(self.deviations[name])
         self.trajectory = [
             {name: value.to(self.parameters[name]) for name, value in values.items()}
             for values in state["trajectory"]

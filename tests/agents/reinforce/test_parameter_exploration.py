@@ -67,12 +67,14 @@ def test_nothing_but_the_explored_parameters_moves_and_only_by_updates() -> None
     assert policy.unexplored.item() == 0
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("deviation_step", [0.0, 0.3])
+def test_a_resumed_run_equals_an_uninterrupted_one(deviation_step: float, tmp_path: Path) -> None:
+    long, short = (config(episodes=episodes, deviation_step=deviation_step) for episodes in (40, 16))
     whole = LimitPolicy()
-    rows = Reinforce(whole, EvidenceEnv(), config(episodes=40)).learn()
+    rows = Reinforce(whole, EvidenceEnv(), long).learn()
     first, second = LimitPolicy(), LimitPolicy()
-    begun = Reinforce(first, EvidenceEnv(), config(episodes=16)).learn(tmp_path)
-    rest = Reinforce(second, EvidenceEnv(), config(episodes=40)).learn(tmp_path, resume=True)
+    begun = Reinforce(first, EvidenceEnv(), short).learn(tmp_path)
+    rest = Reinforce(second, EvidenceEnv(), long).learn(tmp_path, resume=True)
     torch.testing.assert_close(whole.limits, second.limits, rtol=0, atol=0)
     timed = ("time/fps",)
     for one, other in zip([*begun, *rest], rows, strict=True):
@@ -130,12 +132,34 @@ def test_a_perturbation_that_explains_everything_moves_by_the_step_size() -> Non
     policy = LimitPolicy()
     exploration = ParameterExploration(policy, config(pairs=1, advantage="episode", step_size=0.3))
     noise = {"limits": torch.ones(2, 3)}
-    low, high = (
-        type("Rollout", (), {"returns": torch.full((2,), value, dtype=torch.float64)})()
-        for value in (1.0, 2.0)
-    )
-    exploration.update([noise], [(high, low)])
+    exploration.update([noise], [(rollout_of(2.0), rollout_of(1.0))])
     torch.testing.assert_close(policy.limits.detach(), torch.full((2, 3), 0.3))
+
+
+def rollout_of(earned: float) -> Any:
+    """Return what an update looks at of an episode whose branches both earned so much."""
+    return type("Rollout", (), {"returns": torch.full((2,), earned, dtype=torch.float64)})()
+
+
+@pytest.mark.parametrize(("near", "far", "grows"), [(1.0, 2.0, True), (2.0, 1.0, False), (1.0, 1.0, None)])
+def test_deviations_grow_where_large_perturbations_earn_more(
+    near: float, far: float, grows: bool | None
+) -> None:
+    options = {"pairs": 2, "advantage": "episode", "deviation_step": 0.5}
+    exploration = ParameterExploration(LimitPolicy(), config(**options))
+    noise = [{"limits": torch.full((2, 3), 0.1)}, {"limits": torch.full((2, 3), 2.0)}]
+    exploration.update(noise, [(rollout_of(near),) * 2, (rollout_of(far),) * 2])
+    # Half of (2^2 - 1) - (.1^2 - 1) is the covariance, divided by the returns' deviation.
+    exponent = {True: 0.5 * 3.99 / 2, False: -0.5 * 3.99 / 2, None: 0.0}[grows]
+    found = exploration.deviations["limits"]
+    torch.testing.assert_close(found, torch.full((2, 3), 0.5 * float(np.exp(exponent))))
+
+
+def test_without_a_step_deviations_stay() -> None:
+    agent = Reinforce(LimitPolicy(), EvidenceEnv(), config(episodes=16))
+    agent.learn()
+    assert agent.exploration is not None
+    assert (agent.exploration.deviations["limits"] == 0.5).all()
 
 
 def test_a_changed_reward_is_what_is_learned_from() -> None:
