@@ -30,20 +30,25 @@ def _published(name: str) -> dict[str, str]:
     return {"weak": name}
 
 
+def _with_rlld(name: str) -> dict[str, str]:
+    """Return the published row that answers to both ways of learning labels from rewards."""
+    return {"rlld": name, "joint": name}
+
+
 SYSTEMS: Final[Mapping[str, System]] = {
     "ave": System("AVE", 256, published=_published("AVE")),
     "avsdn": System("AVSDN", 256, published=_published("AVSDN")),
-    "han": System("HAN", published=_published("HAN") | {"jomold+cl": "JoMoLD + CL", "joint": "RLLD"}),
+    "han": System("HAN", published=_published("HAN") | {"jomold+cl": "JoMoLD + CL"} | _with_rlld("RLLD")),
     "mm_pyramid": System("MM-Pyramid", narrow=16, published=_published("MM-Pyramid")),
     "mgn": System("MGN", 128, narrow=16, published=_published("MGN")),
     "cvcms": System("CVCMS", narrow=32, published=_published("CVCMS")),
     "dhhn": System("DHHN", narrow=32, published=_published("DHHN")),
-    "cpsp": System("CPSP", published=_published("CPSP") | {"joint": "CPSP + RLLD"}),
+    "cpsp": System("CPSP", published=_published("CPSP") | _with_rlld("CPSP + RLLD")),
     "cmpae": System("CMPAE"),
     "lsld": System("LSLD", narrow=32),
     "mm_cse": System("MM-CSE", 256, narrow=16),
     "valor": System("VALOR", published=_published("VALOR")),
-    "valor-rlld": System("VALOR as in RLLD", published={"joint": "VALOR + RLLD"}),
+    "valor-rlld": System("VALOR as in RLLD", published=_with_rlld("VALOR + RLLD")),
     "valor_plus": System("VALOR+", 256, narrow=32),
 }
 """By name of the recipe, in the order of the table. VALOR++ is VALOR+ on features of its own, and the same system
