@@ -7,6 +7,8 @@ All play the same number of episodes on the environment of `rlld train --preset 
 - reinforce: the bundled estimator, half its branch's return and half what a class earned itself;
 - reinforce, episode: the same with the branch's return alone;
 - reinforce, adapted: the first with deviations that adapt;
+- shares: reinforce, exploring which share of a class's labels goes instead of how much evidence a label needs;
+- shares, episode: the same with the branch's return alone;
 - snes: separable natural evolution strategies (Schaul et al., GECCO 2011) on the return, in mirrored pairs;
 - cma-es: separable CMA-ES of pycma (Hansen, 2016; `pip install cma`) on the return;
 - gains: reinforce, exploring the weights of the evidence as well;
@@ -31,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.more_parameters import GainsPolicy, HeadsPolicy
+from benchmarks.more_parameters import GainsPolicy, HeadsPolicy, SharesPolicy
 from rlld_agents.labels.removal import removal_quality
 from rlld_agents.policies.denoising import removal_logits
 from rlld_agents.policies.evidence import EvidencePolicy
@@ -116,10 +118,15 @@ def cma_es(task: Task) -> None:
     _set(task.policy, np.asarray(strategy.mean))
 
 
+SHARES: dict[str, Any] = {"deviation": 0.3, "step_size": 0.8 * 0.3 / 0.7}
+"""An action's range is 2, that of a shift some five deviations of the evidence: as far, in units of each."""
+
 OPTIMISERS: dict[str, Callable[[Task], None]] = {
     "reinforce": reinforce,
     "reinforce, episode": partial(reinforce, advantage="episode"),
     "reinforce, adapted": partial(reinforce, deviation_step=0.2),
+    "shares": partial(reinforce, **SHARES),
+    "shares, episode": partial(reinforce, advantage="episode", **SHARES),
     "snes": snes,
     "cma-es": cma_es,
     "gains": reinforce,
@@ -142,6 +149,8 @@ def run(name: str, setting: Setting, episodes: int, seed: int) -> Row:
 def _policy(name: str, setting: Setting, seed: int) -> EvidencePolicy:
     arguments = setting.environment_arguments()
     policy = evidence_policy(arguments, setting.tensors, setting.hidden_size)
+    if name.startswith("shares"):
+        return SharesPolicy.of(policy, setting.tensors["train"])
     if name not in ("gains", "heads"):
         return policy
     return GainsPolicy.of(policy) if name == "gains" else HeadsPolicy.of(policy, seed)

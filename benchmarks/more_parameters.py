@@ -1,4 +1,4 @@
-"""Policies with more to explore than the shift of each class: gains, or heads in a random subspace."""
+"""Policies with other things to explore than the shift of each class: shares, gains, heads in a random subspace."""
 
 import math
 from typing import Any, Self
@@ -7,9 +7,52 @@ import torch
 from torch import Tensor, nn
 
 from rlld_agents.policies.evidence import EvidencePolicy
+from rlld_gym.data.tensors import SplitTensors
+from rlld_gym.denoising.evidence import known_evidence
+from rlld_gym.envs.removal_rates import removal_shares
 
 SUBSPACE = 16
 """Numbers that the heads have in their random subspace."""
+
+
+class SharesPolicy(EvidencePolicy):
+    """A policy that removes shares of a class's labels, those of least evidence: the actions of the rates form."""
+
+    ordered: Tensor
+    counts: Tensor
+
+    def __init__(self, *sizes: Any, **options: Any) -> None:
+        super().__init__(*sizes, **options)
+        self.action = nn.Parameter(torch.zeros_like(self.shift))
+
+    @classmethod
+    def of(cls, policy: EvidencePolicy, split: SplitTensors) -> Self:
+        """Return one that begins with the middle shares.
+
+        Args:
+            policy: whose parser gives the evidence.
+            split: the training videos.
+        """
+        own = cls(**policy.sizes()).to(policy.shift.device)
+        own.load_state_dict(policy.state_dict(), strict=False)
+        present = (split.labels > 0).unsqueeze(1)
+        found = known_evidence(own.network, split).masked_fill(~present, torch.inf)
+        own.register_buffer("ordered", found.sort(dim=0).values)
+        own.register_buffer("counts", present.sum(0).expand(2, -1))
+        return own
+
+    def explored_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the action."""
+        return {"action": self.action}
+
+    def forward(self, audio: Tensor, visual: Tensor, found: Tensor | None = None) -> Tensor:
+        """Return the log-odds of removal, positive for labels with less evidence than the share's last one."""
+        shares = torch.from_numpy(removal_shares(self.action.detach().cpu().numpy())).to(self.counts.device)
+        last = (shares * self.counts).long().clamp(max=len(self.ordered) - 1)
+        threshold = self.ordered.gather(0, last.unsqueeze(0))[0]
+        with torch.no_grad():
+            self.shift.copy_(torch.where(self.counts > 0, (threshold - self.centre) / self.spread, 0.0))
+        return super().forward(audio, visual, found)
 
 
 class GainsPolicy(EvidencePolicy):
