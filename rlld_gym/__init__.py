@@ -37,6 +37,11 @@ gymnasium.register(
     disable_env_checker=True,
 )
 gymnasium.register(
+    id="rlld/LabelDenoisingRatesStacked-v0",
+    entry_point="rlld_gym.envs.vector_only:label_denoising_rates_stacked",
+    vector_entry_point="rlld_gym.envs.stacked_rates:StackedRatesVectorEnv",
+)
+gymnasium.register(
     id="rlld/PlantedNoise-v0",
     entry_point="rlld_gym.envs.planted_noise:PlantedNoiseEnv",
     order_enforce=False,

@@ -77,7 +77,12 @@ class ClassStatistics(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorAr
 
     def step(self, action: Any) -> tuple[Vector, Any, bool, bool, dict[str, Any]]:
         """Step the environment; see it."""
-        observation, reward, terminated, truncated, info = self.env.step(action)
+        return self.shown(*self.env.step(action))
+
+    def shown(
+        self, observation: Observation, reward: Any, terminated: bool, truncated: bool, info: dict[str, Any]
+    ) -> tuple[Vector, Any, bool, bool, dict[str, Any]]:
+        """Return what a step of the environment returned, with the vector as observation."""
         if "class_contribution" in info:
             self._contribution = info["class_contribution"].copy()
         return self._vector(observation), reward, terminated, truncated, info

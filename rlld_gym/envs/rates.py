@@ -1,7 +1,7 @@
 """The environment ``rlld/LabelDenoisingRates-v0``."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -141,7 +141,8 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
     removed_shares = infos["final_info"]["removed_share"]  # (2, 2, 25): the info of the episodes that ended
     ```
 
-    An episode takes half a second, so processes pay: add `vectorization_mode="async"` and, to `vector_kwargs`,
+    As `rlld/LabelDenoisingRatesStacked-v0` copies [train their task networks together](stacked.md), which pays for small
+    batches. An episode takes half a second, so processes pay: add `vectorization_mode="async"` and, to `vector_kwargs`,
     `"context": "forkserver"` (a forked one hangs where its parent used torch).
 
     ## Version History
@@ -150,6 +151,8 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
     """  # noqa: E501 (rows of Markdown tables)
 
     metadata: dict[str, Any] = LabelDenoisingEnv.metadata
+    videos_class: ClassVar[type[LabelDenoisingEnv]] = LabelDenoisingEnv
+    """The environment of which one decision takes many steps."""
 
     def __init__(
         self,
@@ -162,14 +165,15 @@ class LabelDenoisingRatesEnv(PlainSpec, gymnasium.Env[Vector, Rates], EzPickle):
         data = absolute_data({"data": data})["data"]
         EzPickle.__init__(self, data, decide_every=decide_every, middle_shares=middle_shares, **arguments)
         _check_arguments(arguments)
-        videos = LabelDenoisingEnv(data, observation="indices", time_feature=True, **arguments)
-        self._rates = RemovalRates(videos, middle_shares)
+        self._videos = self.videos_class(data, observation="indices", time_feature=True, **arguments)
+        self._rates = RemovalRates(self._videos, middle_shares)
         self._empty_rule: EmptyRule = arguments.get("empty_rule", "video")
-        self._decisions = ClassStatistics(RepeatAction(self._rates, decide_every))
+        self._repeated = RepeatAction(self._rates, decide_every)
+        self._decisions = ClassStatistics(self._repeated)
         assert isinstance(self._decisions.observation_space, spaces.Box)
         self.observation_space = self._decisions.observation_space
         self.action_space = self._decisions.action_space
-        self.render_mode = videos.render_mode
+        self.render_mode = self._videos.render_mode
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

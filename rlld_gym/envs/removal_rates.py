@@ -94,11 +94,23 @@ class RemovalRates(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorArgs)
             ValueError: the action has another shape, or is not finite.
             ResetNeeded: before the first reset, or after the end of the episode.
         """
-        shares = removal_shares(self._checked(action), self._middle_shares)
-        bits = (self._known_ranks()[self._indices] < shares).astype(np.int8)
-        observation, reward, terminated, truncated, info = self.env.step(bits)
+        observation, reward, terminated, truncated, info = self.env.step(self.bits(action))
         self._indices = info["indices"]
+        shares = removal_shares(self._checked(action), self._middle_shares)
         return observation, reward, terminated, truncated, {**info, "removed_share": shares}
+
+    def bits(self, action: Rates) -> NDArray[np.int8]:
+        """Return the bits that an action stands for now, (B, 2, C).
+
+        Args:
+            action: as for `step`.
+
+        Raises:
+            ValueError: the action has another shape, or is not finite.
+            ResetNeeded: before the first reset.
+        """
+        shares = removal_shares(self._checked(action), self._middle_shares)
+        return (self._known_ranks()[self._indices] < shares).astype(np.int8)
 
     def remaining_labels(self, action: Rates, empty_rule: EmptyRule = "video") -> NDArray[np.bool_]:
         """Return the labels of all training videos that an action leaves: the outcome to train a parser on.

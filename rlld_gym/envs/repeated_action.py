@@ -1,6 +1,6 @@
 """A wrapper that takes one decision for many steps."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import gymnasium
@@ -12,6 +12,10 @@ from rlld_gym.options import require_count
 
 LAST_ONLY = ("indices", "action_mask", "per_video_reward", "per_video_credit", "label_credit")
 """Entries of a step's info that are about one batch of videos: left out where several were acted upon."""
+
+
+Outcome = tuple[Observation, float, bool, bool, dict[str, Any]]
+"""What ``step`` returns."""
 
 
 class RepeatAction(gymnasium.Wrapper[Observation, Any, Observation, Any], RecordConstructorArgs):
@@ -37,11 +41,22 @@ class RepeatAction(gymnasium.Wrapper[Observation, Any, Observation, Any], Record
         super().__init__(env)
         self._steps = steps
 
-    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> Outcome:
         """Take the steps; see the environment's ``step``."""
+        steps = self.step_by_step(action)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                outcome: Outcome = end.value
+                return outcome
+
+    def step_by_step(self, action: Any) -> Generator[None, None, Outcome]:
+        """Take the steps, but pause before each of them; return what `step` returns."""
         infos: list[dict[str, Any]] = []
         total, over = 0.0, False
         while not over and len(infos) != self._steps:
+            yield
             observation, reward, terminated, truncated, info = self.env.step(action)
             total += float(reward)
             over = terminated or truncated

@@ -54,7 +54,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
         mode = checks.checked_autoreset_mode(autoreset_mode)
         arguments = absolute_data(arguments)
         SyncVectorEnv.__init__(
-            self, [lambda: _Member(**arguments) for _ in range(num_envs)], autoreset_mode=mode
+            self, [lambda: StackedMember(**arguments) for _ in range(num_envs)], autoreset_mode=mode
         )
         # After the other, which would pass on to it and store no arguments.
         EzPickle.__init__(self, num_envs, autoreset_mode=mode.value, **arguments)
@@ -82,7 +82,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
 
     def _train(self, actions: NDArray[np.bool_]) -> None:
         """Take the training step of every copy that is not about to be reset instead."""
-        members = cast(list[_Member], self.envs)
+        members = cast(list[StackedMember], self.envs)
         resets = self.autoreset_mode == AutoresetMode.NEXT_STEP
         # All before any: a copy that cannot be stepped must leave the others as they are.
         running = {
@@ -99,7 +99,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
             process.trained(losses[number])
 
 
-class _Member(LabelDenoisingEnv):
+class StackedMember(LabelDenoisingEnv):
     """A copy whose process leaves the training of its task network to the vector environment."""
 
     @property

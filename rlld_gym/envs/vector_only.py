@@ -15,6 +15,11 @@ def label_denoising_per_video(**arguments: Any) -> NoReturn:
     _refuse("rlld/LabelDenoisingPerVideo-v0", "num_envs=128", "rlld/LabelDenoising-v0")
 
 
+def label_denoising_rates_stacked(**arguments: Any) -> NoReturn:
+    """Refuse to make one environment where there are several; InputError."""
+    _refuse("rlld/LabelDenoisingRatesStacked-v0", "num_envs=4", "rlld/LabelDenoisingRates-v0")
+
+
 def planted_noise_per_video(**arguments: Any) -> NoReturn:
     """Refuse to make one environment where a video is one of many; InputError."""
     _refuse("rlld/PlantedNoisePerVideo-v0", "num_envs=4", "rlld/PlantedNoise-v0")
