@@ -47,7 +47,7 @@ __all__ = ["JoMoLD", "denoise_epoch", "estimate_noise_ratios"]
 class JoMoLD:
     """JoMoLD (Cheng et al., ECCV 2022): its product is the parser that is trained while labels are removed.
 
-    Both networks follow the context's recipe with the method's own losses: visual smoothing (0.9 as published), the
+    Both networks follow the context's recipe with the method's own losses: the recipe's visual smoothing, the
     original label as video target, weights 1, 1, 1 (estimator) and 2 audio, 1 visual, 1 video (parser). Both start
     from the weights that every parser with this seed starts from; each keeps the epoch that is best on validation.
 
@@ -64,8 +64,8 @@ class JoMoLD:
     """Likewise, visual."""
     estimator_confidence: float | None = None
     """Visual targets of the noise estimator are pulled towards one half by 1 minus this, and so are those by which
-    its probabilities are judged. None: 0.9 as published, but 1, no smoothing, with a compact recipe, which does
-    not bear it."""
+    its probabilities are judged. None: the recipe's own, which is 1, no smoothing, in "rlld" and the compact
+    ones; 0.9 is published, and was worse at widths 64 and 512 (docs/benchmark)."""
     parser_confidence: float | None = None
     """Likewise of the parser, and of the losses by which labels are removed."""
     warm_up_epochs: float = 0.9
@@ -205,10 +205,8 @@ class JoMoLD:
 
 
 def _confidence(chosen: float | None, recipe: Recipe) -> float:
-    """Return what is chosen, or else what is published, unless the recipe does not bear it."""
-    if chosen is not None:
-        return chosen
-    return 1.0 if recipe.name.startswith("compact") else VISUAL_CONFIDENCE
+    """Return what is chosen, or else the recipe's own."""
+    return recipe.visual_confidence if chosen is None else chosen
 
 
 def _fresh_network(context: Context, recipe: Recipe) -> TaskNetwork:

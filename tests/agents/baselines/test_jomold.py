@@ -139,12 +139,13 @@ def test_options_are_checked(options: dict[str, object]) -> None:
     [
         ("jomold", "compact", (1.0, 1.0)),
         ("jomold+cl", "compact-tiny", (1.0, 1.0)),
-        ("jomold", "rlld", (0.9, 0.9)),
+        ("jomold", "rlld", (1.0, 1.0)),
+        ("jomold", "jomold", (0.9, 0.9)),
         ("jomold-as-published", "compact", (0.9, 0.9)),
         ("jomold-as-published+cl", "compact", (0.9, 0.9)),
     ],
 )
-def test_smoothing_is_as_published_where_the_recipe_bears_it(
+def test_smoothing_is_the_recipes_unless_as_published(
     name: str, recipe: str, expected: tuple[float, float]
 ) -> None:
     method, context = make(name), get_recipe(recipe)
