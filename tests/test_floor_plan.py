@@ -4,6 +4,7 @@ Which room may import from which is checked by import-linter, see ``setup.cfg``.
 """
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -89,3 +90,10 @@ def test_no_name_of_a_package_hides_one_of_its_modules() -> None:
 def test_systems_are_imported_only_when_they_are_named(package: str) -> None:
     at_once = ast.Module([node for node in TREES[package].body if not isinstance(node, ast.If)], [])
     assert {name for name in imported(at_once) if name.startswith(package)} == {f"{package}.base"}
+
+
+def test_every_package_is_installed() -> None:
+    """The wheel has what pyproject.toml lists; from a clone an editable installation finds the rest, too."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert packages == set(settings["packages"])

@@ -19,11 +19,11 @@ from rlld_gym.denoising.task_start import check_start
 from rlld_gym.denoising.training_evidence import TrainingEvidence, training_evidence
 from rlld_gym.devices import resolved_device
 from rlld_gym.envs import checks
-from rlld_gym.envs.frames import state_frame, step_frame
 from rlld_gym.envs.observations import Observation
 from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.envs.plain_spec import PlainSpec
-from rlld_gym.envs.rendering import Frame, draw_picture, draw_table
+from rlld_gym.envs.rendering.drawing import Frame, draw_picture, draw_table
+from rlld_gym.envs.rendering.frames import state_frame, step_frame
 from rlld_gym.envs.step_info import step_info
 from rlld_gym.forks import require_threads
 from rlld_gym.options import markdown_table, options_from, plain, signature

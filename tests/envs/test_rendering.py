@@ -4,8 +4,8 @@ import pytest
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 
-from rlld_gym.envs.font import HEIGHT, WIDTH, text_mask
-from rlld_gym.envs.rendering import CODES, COLORS, Frame, draw_picture, draw_table
+from rlld_gym.envs.rendering.drawing import CODES, COLORS, Frame, draw_picture, draw_table
+from rlld_gym.envs.rendering.font import HEIGHT, WIDTH, text_mask
 
 SMALL = {"data": "twin-tiny", "batch_size": 4, "episode_length": 2, "hidden_size": 8, "recipe": "compact"}
 CLASSES = ("Dog", "Cat", "Speech")

@@ -107,5 +107,7 @@ def test_a_pickled_copy_plays_the_same_and_bad_arguments_are_refused():
         StackedRatesVectorEnv(0, **SMALL)
     with pytest.raises(InputError, match="autoreset_mode"):
         StackedRatesVectorEnv(2, autoreset_mode="never", **SMALL)
-    with pytest.raises(InputError, match=r"gymnasium.make_vec\('rlld_gym:rlld/LabelDenoisingRatesStacked-v0'"):
+    with pytest.raises(
+        InputError, match=r"gymnasium.make_vec\('rlld_gym:rlld/LabelDenoisingRatesStacked-v0'"
+    ):
         gym.make(STACKED_ID)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rlld_gym.envs.font import WIDTH, text_mask
+from rlld_gym.envs.rendering.font import WIDTH, text_mask
 
 Color = tuple[int, int, int]
 Canvas = NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""What there is to see of the decision process, as the frames that `rlld_gym.envs.rendering` draws."""
+"""What there is to see of the decision process, as the frames that `rlld_gym.envs.rendering.drawing` draws."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from rlld_gym.denoising.process import DenoisingProcess, StepResult
-from rlld_gym.envs.rendering import Frame
+from rlld_gym.envs.rendering.drawing import Frame
 
 SHOWN_REWARDS: Final = ("inter_reward", "terminal_reward", "reward_audio", "reward_visual")
 

@@ -1,0 +1,1 @@
+"""What an environment shows of its last step: as a table, or as a picture."""
