@@ -8,6 +8,7 @@ from torch import Tensor
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import GROUP, HOMES, ParsingOutput, TaskNetwork
+from rlld_gym.parsing.randomness import seeded_random_state
 from rlld_gym.plugins import is_plugin
 
 _VIDEOS: Final = 2
@@ -39,7 +40,7 @@ def check_own_network(name: str, network: TaskNetwork, split: SplitTensors) -> N
     rows = torch.arange(min(_VIDEOS, len(split)), device=split.labels.device)
     was_training = network.training
     try:
-        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        with seeded_random_state(0, rows.device), torch.enable_grad():
             output = network.eval()(*split.batch(rows))
     except InputError:
         raise
