@@ -159,9 +159,8 @@ class ParameterExploration:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self.returns = [float(value) for value in state["returns"]]
-        for name, value in state.get(
-            "deviations", {}
-        ).items():  # checkpoints that have none did not adapt them
+        # Checkpoints that have none did not adapt them.
+        for name, value in state.get("deviations", {}).items():
             self.deviations[name] = value.to(self.deviations[name])
         self.trajectory = [
             {name: value.to(self.parameters[name]) for name, value in values.items()}

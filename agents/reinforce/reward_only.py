@@ -9,13 +9,12 @@ import gymnasium
 from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.reinforce.config import ReinforceConfig
 from rlld_agents.reinforce.reinforce import Reinforce
+from rlld_gym.data.catalog import open_data
 from rlld_gym.data.tensors import StoreTensors
-from rlld_gym.denoising.config import ProcessConfig
 from rlld_gym.denoising.task_start import start_network
 from rlld_gym.environment_ids import LABEL_DENOISING
+from rlld_gym.envs.options import EnvironmentArguments
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.fitting import for_segments
-from rlld_gym.parsing.recipes import get_recipe
 from rlld_gym.parsing.training import network_options
 
 INTER_WEIGHT: Final = 2.0
@@ -71,19 +70,16 @@ def evidence_policy(environment: Mapping[str, Any], data: StoreTensors, hidden_s
     """Return a policy that reads the evidence of the parser that an environment's episodes start from.
 
     Args:
-        environment: arguments of rlld/LabelDenoising-v0, with ``recipe``.
+        environment: arguments of rlld/LabelDenoising-v0, with ``data``.
         data: its data set, on the device of the policy.
         hidden_size: width of its task network.
 
     Raises:
         InputError: episodes start from new weights, or from a file that cannot be used.
     """
-    recipe = get_recipe(environment["recipe"])
-    if environment.get("task_network") is not None:
-        recipe = recipe.with_network(environment["task_network"])
-    recipe = for_segments(recipe, data["train"].audio.shape[1])
-    start = {name: environment[name] for name in ("task_start", "task_start_epochs") if name in environment}
-    parser = start_network(data, ProcessConfig(recipe=recipe, hidden_size=hidden_size, **start))
+    header = open_data(environment["data"], environment.get("data_seed", 0)).header
+    config = EnvironmentArguments(**{**environment, "hidden_size": hidden_size}).process_config(header)
+    parser = start_network(data, config)
     if parser is None:
         raise InputError(
             "task_start is 'fresh': a new network has no evidence to decide by; use 'pretrained' or the path of a "
@@ -92,7 +88,7 @@ def evidence_policy(environment: Mapping[str, Any], data: StoreTensors, hidden_s
     return EvidencePolicy.from_parser(
         parser,
         data["train"],
-        network=recipe.network,
+        network=config.recipe.network,
         hidden_size=hidden_size,
-        options=network_options(recipe),
+        options=network_options(config.recipe),
     )
