@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-import numpy as np
 import torch
 from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
@@ -54,7 +53,7 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
         mode = checks.checked_autoreset_mode(autoreset_mode)
         arguments = absolute_data(arguments)
         SyncVectorEnv.__init__(
-            self, [lambda: StackedMember(**arguments) for _ in range(num_envs)], autoreset_mode=mode
+            self, [lambda: self._member(**arguments) for _ in range(num_envs)], autoreset_mode=mode
         )
         # After the other, which would pass on to it and store no arguments.
         EzPickle.__init__(self, num_envs, autoreset_mode=mode.value, **arguments)
@@ -74,20 +73,31 @@ class StackedVectorEnv(SyncVectorEnv, EzPickle):
             ValueError: the actions have another shape or other values.
             ResetNeeded: before the first reset, or after the last step if autoreset is disabled.
         """
+        checked = self._checked(actions)
+        self._train(checked)
+        return super().step(checked)
+
+    def _member(self, **arguments: Any) -> Any:
+        """Return a copy; it says whether it has ``ended``."""
+        return StackedMember(**arguments)
+
+    def _checked(self, actions: Any) -> NDArray[Any]:
+        """Return actions as they are handed to the copies; ValueError where they cannot be."""
         shape = self.action_space.shape
         assert shape is not None
-        bits = checks.checked_action(actions, shape)
-        self._train(bits)
-        return super().step(bits)
+        return checks.checked_action(actions, shape)
 
-    def _train(self, actions: NDArray[np.bool_]) -> None:
+    def _stepping(self) -> dict[int, Any]:
+        """Return the copies, by number, that the coming step will not reset instead."""
+        resets = self.autoreset_mode == AutoresetMode.NEXT_STEP
+        members = cast(list[Any], self.envs)
+        return {number: member for number, member in enumerate(members) if not (resets and member.ended)}
+
+    def _train(self, actions: NDArray[Any]) -> None:
         """Take the training step of every copy that is not about to be reset instead."""
         members = cast(list[StackedMember], self.envs)
-        resets = self.autoreset_mode == AutoresetMode.NEXT_STEP
         # All before any: a copy that cannot be stepped must leave the others as they are.
-        running = {
-            number: member.running() for number, member in enumerate(members) if not (resets and member.ended)
-        }
+        running = {number: member.running() for number, member in self._stepping().items()}
         if not running:
             return
         lessons = {

@@ -6,26 +6,21 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import torch
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import EzPickle
-from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from rlld_gym.data.catalog import absolute_data
-from rlld_gym.denoising.stacked import LearnerStack, MemberProcess
+from rlld_gym.denoising.stacked import MemberProcess
 from rlld_gym.denoising.task import Lesson, TaskLearner
-from rlld_gym.envs import checks
 from rlld_gym.envs.class_statistics import Vector
 from rlld_gym.envs.label_denoising import LabelDenoisingEnv
 from rlld_gym.envs.rates import LabelDenoisingRatesEnv
 from rlld_gym.envs.removal_rates import Rates
-from rlld_gym.envs.stacked import StackedMember
-from rlld_gym.options import require_count
-from rlld_gym.torch_settings import own_torch_settings
+from rlld_gym.envs.stacked import StackedMember, StackedVectorEnv
 
 Decision = tuple[Vector, Any, bool, bool, dict[str, Any]]
 
 
-class StackedRatesVectorEnv(SyncVectorEnv, EzPickle):
+class StackedRatesVectorEnv(StackedVectorEnv):
     """Copies of `rlld_gym.envs.rates.LabelDenoisingRatesEnv` that are trained together.
 
     What is handed in and out is what ``gymnasium.vector.SyncVectorEnv`` hands in and out for the same environments
@@ -56,17 +51,8 @@ class StackedRatesVectorEnv(SyncVectorEnv, EzPickle):
         autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         **arguments: Any,
     ) -> None:
-        require_count("num_envs", num_envs)
-        mode = checks.checked_autoreset_mode(autoreset_mode)
-        arguments = absolute_data(arguments)
-        SyncVectorEnv.__init__(
-            self, [lambda: _RatesMember(**arguments) for _ in range(num_envs)], autoreset_mode=mode
-        )
-        # After the other, which would pass on to it and store no arguments.
-        EzPickle.__init__(self, num_envs, autoreset_mode=mode.value, **arguments)
-        self._stack = LearnerStack()
+        super().__init__(num_envs, autoreset_mode=autoreset_mode, **arguments)
 
-    @own_torch_settings()
     def step(self, actions: Any) -> Any:
         """Decide in every copy, and train all task networks at once, step by step.
 
@@ -80,22 +66,22 @@ class StackedRatesVectorEnv(SyncVectorEnv, EzPickle):
             ValueError: the actions have another shape, or are not finite.
             ResetNeeded: before the first reset, or after the end of an episode if autoreset is disabled.
         """
+        return super().step(actions)
+
+    def _member(self, **arguments: Any) -> "_RatesMember":
+        return _RatesMember(**arguments)
+
+    def _checked(self, actions: Any) -> NDArray[Any]:
         rates = np.asarray(actions)
         if rates.shape != self.action_space.shape:
             raise ValueError(f"actions have shape {rates.shape}; expected {self.action_space.shape}")
-        self._play(rates)
-        return super().step(rates)
+        return rates
 
-    def _play(self, actions: NDArray[Any]) -> None:
+    def _train(self, actions: NDArray[Any]) -> None:
         """Play the decisions of all copies that are not about to be reset instead."""
         members = cast(list[_RatesMember], self.envs)
-        resets = self.autoreset_mode == AutoresetMode.NEXT_STEP
         # All before any: a copy that cannot be stepped must leave the others as they are.
-        playing = {
-            number: member.decided(actions[number])
-            for number, member in enumerate(members)
-            if not (resets and member.ended)
-        }
+        playing = {number: member.decided(actions[number]) for number, member in self._stepping().items()}
         while playing:
             for number in [number for number, steps in playing.items() if _is_over(steps)]:
                 del playing[number]

@@ -113,7 +113,8 @@ def test_task_networks_are_those_of_separate_environments():
                 torch.testing.assert_close(ours["network"][name], weight, rtol=0.05, atol=5e-3)
 
 
-def test_one_training_step_for_all(monkeypatch):
+def counted_training_steps(monkeypatch):
+    """Return the list to which every training step of a stack adds its numbers of networks and videos."""
     steps = []
     monkeypatch.setattr(
         NetworkStack,
@@ -121,6 +122,11 @@ def test_one_training_step_for_all(monkeypatch):
         lambda self, batch, *_: steps.append(batch[0].shape[:2]) or torch.zeros(len(batch[0])),
     )
     monkeypatch.setattr(DenoisingProcess, "step", lambda *_: pytest.fail("trained by itself"))
+    return steps
+
+
+def test_one_training_step_for_all(monkeypatch):
+    steps = counted_training_steps(monkeypatch)
     envs = make_stacked()
     envs.reset(seed=0)
     envs.step(envs.action_space.sample())

@@ -5,16 +5,13 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode
 
-from rlld_gym.denoising.process import DenoisingProcess
 from rlld_gym.envs.stacked_rates import StackedRatesVectorEnv
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.stacked import NetworkStack
 from tests.envs.rollouts import MODES, SMALL
-from tests.envs.test_stacked import assert_close
+from tests.envs.test_stacked import assert_close, counted_training_steps
 
 STACKED_ID = "rlld_gym:rlld/LabelDenoisingRatesStacked-v0"
 NUM_ENVS = 3
@@ -63,13 +60,7 @@ def test_all_that_is_handed_out_is_that_of_separate_environments(mode, variant):
 
 
 def test_one_training_step_for_all(monkeypatch):
-    steps = []
-    monkeypatch.setattr(
-        NetworkStack,
-        "train_step",
-        lambda self, batch, *_: steps.append(batch[0].shape[:2]) or torch.zeros(len(batch[0])),
-    )
-    monkeypatch.setattr(DenoisingProcess, "step", lambda *_: pytest.fail("trained by itself"))
+    steps = counted_training_steps(monkeypatch)
     envs = make_stacked("SameStep")
     envs.reset(seed=0)
     envs.step(envs.action_space.sample())
