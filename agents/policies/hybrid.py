@@ -168,15 +168,16 @@ class HybridAttentionPolicy(StartablePolicy):
         first only what is heard and seen counts.
 
         Args:
-            network: a HAN of the policy's sizes.
+            network: a HAN of the policy's sizes, with one attention head.
 
         Raises:
             ValueError: the network is another one, or of other sizes.
         """
-        if not isinstance(network, HAN):
+        if not isinstance(network, HAN) or network.heads != 1:
+            heads = f" with {network.heads} heads" if isinstance(network, HAN) else ""
             raise ValueError(
-                f"a HybridAttentionPolicy starts from a HAN, found {type(network).__name__}; "
-                "make a NetworkPolicy around it"
+                f"a HybridAttentionPolicy starts from a HAN with one attention head, found "
+                f"{type(network).__name__}{heads}; make a NetworkPolicy around it"
             )
         try:
             self.stem.load_state_dict(network.stem.state_dict())

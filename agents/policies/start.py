@@ -26,9 +26,9 @@ def startable_policy(
         split: any split of the data set.
         hidden_size: width.
         seed: of the weights; the global random state is left alone.
-        network: registered name of the task network whose encoder it takes: "han" gives the paper's
-            `HybridAttentionPolicy`, all others a `NetworkPolicy`.
-        options: further arguments of the network's constructor, where it is not "han".
+        network: registered name of the task network whose encoder it takes: "han" with one attention head, as
+            published, gives the paper's `HybridAttentionPolicy`, all others a `NetworkPolicy`.
+        options: further arguments of the network's constructor; of the paper's policy only ``heads`` counts.
         parser: such a network, trained on the weak or on denoised labels, to start from; it is copied, not shared.
 
     Raises:
@@ -44,7 +44,7 @@ def startable_policy(
     }
     policy: StartablePolicy
     with seeded_weights(seed):
-        if network == "han":
+        if network == "han" and (options or {}).get("heads", 1) == 1:
             policy = HybridAttentionPolicy(**sizes)
         else:
             policy = NetworkPolicy(network, **sizes, options=options)

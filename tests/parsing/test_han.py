@@ -119,10 +119,11 @@ def test_one_layer_flavours_agree_but_for_the_visual_dropout():
     torch.testing.assert_close(jomold.eval()(*inputs), expected)
 
 
-def test_layer_agrees_with_torch_multi_head_attention():
-    layer = HANLayer(8, 12, dropout=0.0)
+@pytest.mark.parametrize("heads", [1, 4])
+def test_layer_agrees_with_torch_multi_head_attention(heads):
+    layer = HANLayer(8, 12, dropout=0.0, heads=heads)
     nn.init.normal_(layer.cross_attention.in_proj_bias)
-    reference = {name: nn.MultiheadAttention(8, 1, batch_first=True) for name in ("self", "cross")}
+    reference = {name: nn.MultiheadAttention(8, heads, batch_first=True) for name in ("self", "cross")}
     reference["self"].load_state_dict(layer.self_attention.state_dict())
     reference["cross"].load_state_dict(layer.cross_attention.state_dict())
     sequences = torch.randn(2, 3, 10, 8).unbind()
@@ -304,7 +305,14 @@ def test_dropout_edges():
     assert dropout(values.half(), 0.5, True).dtype == torch.float16
 
 
-@pytest.mark.parametrize(("wrong", "match"), [({"flavour": "MA"}, "'MA'"), ({"num_layers": 0}, "num_layers")])
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"flavour": "MA"}, "'MA'"),
+        ({"num_layers": 0}, "num_layers"),
+        ({"heads": 3}, "width of 8 cannot be divided into 3 heads"),
+    ],
+)
 def test_constructor_refuses(wrong, match):
     with pytest.raises(ValueError, match=match):
         HAN(**SMALL, **wrong)

@@ -65,6 +65,9 @@ def make_networks(data, recipe, kind):
     if kind == "deep":
         torch.manual_seed(0)
         return [HAN(**sizes, hidden_size=8, num_layers=2, flavour="jomold") for _ in range(MEMBERS)]
+    if kind == "heads":
+        torch.manual_seed(0)
+        return [HAN(**sizes, hidden_size=8, heads=4) for _ in range(MEMBERS)]
     return [make_task_network(recipe, **sizes, hidden_size=8, seed=seed) for seed in range(MEMBERS)]
 
 
@@ -147,6 +150,13 @@ def test_steps_are_those_of_separate_networks_dropout_included(data, recipe, mak
     torch.testing.assert_close(losses, expected)
     assert not losses.requires_grad
     assert_same_weights(networks, others)
+
+
+def test_so_are_the_losses_of_networks_with_several_heads(data, recipe, make_pair):
+    (networks, optimizers), (others, other_optimizers) = make_pair("heads", recipe)
+    losses = take_stacked_steps(NetworkStack(networks, optimizers, recipe), data, recipe, range(3))
+    # Losses only: what Adam does to the keys' bias, which changes nothing, is its answer to rounding.
+    torch.testing.assert_close(losses, take_separate_steps(others, other_optimizers, data, recipe, range(3)))
 
 
 def test_dropout_is_in_force(data, recipe, make_pair):

@@ -5,6 +5,8 @@ import torch
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import checkpoint_systems, load_public_checkpoint, make_network
+from rlld_gym.parsing.networks.checkpoints.layout import public_state
+from rlld_gym.parsing.randomness import seeded_weights
 from tests.parsing.golden_zoo import zoo_state
 from tests.parsing.test_public_checkpoint import jomold_file
 
@@ -55,6 +57,44 @@ def test_unknown_and_missing_entries_are_named(system):
     del state[bias]
     with pytest.raises(InputError, match=rf"missing entries {bias}"):
         load_public_checkpoint(system, state)
+
+
+DEEPER = {
+    "han": {"num_layers": 2, "heads": 2, "flavour": "jomold"},
+    "lsld": {"num_layers": 2, "heads": 2},
+    "cmpae": {"num_layers": 2, "heads": 2},
+    "dhhn": {"num_layers": 2, "heads": 2, "guides": False},
+    "cvcms": {"num_layers": 2, "num_class_layers": 3, "heads": 2, "class_heads": 2, "class_size": 4},
+}
+"""Depths and heads that are not published."""
+
+
+@pytest.mark.parametrize("system", DEEPER)
+def test_other_depths_and_heads_are_written_and_read_under_public_names(system):
+    sizes = {"audio_size": 5, "visual_2d_size": 6, "visual_3d_size": 4, "num_classes": 3, "hidden_size": 8}
+    features = tuple(
+        torch.randn(2, 10, size, generator=torch.Generator().manual_seed(0)) for size in (5, 6, 4)
+    )
+    with seeded_weights():
+        network = make_network(system, **sizes, **DEEPER[system]).eval()
+    state = public_state(system, network)
+    told = {name: value for name, value in DEEPER[system].items() if "heads" in name or name == "flavour"}
+    with torch.no_grad():
+        expected = network(*features).segment
+        assert torch.equal(load_public_checkpoint(system, state, **told)(*features).segment, expected)
+        # The file does not say into how many heads its matrices are divided.
+        one = {name: 1 for name in told if "heads" in name}
+        assert not torch.allclose(
+            load_public_checkpoint(system, state, **told | one)(*features).segment, expected
+        )
+
+
+def test_guides_have_heads_of_their_own():
+    with seeded_weights():
+        network = make_network("dhhn", hidden_size=6, guide_heads=3)
+    assert {layer.self_attention.heads for layer in network.visual_guide.layers} == {3}
+    with pytest.raises(InputError, match="width of 6 cannot be divided into 8 heads"):
+        make_network("dhhn", hidden_size=6)
 
 
 def test_files_of_dictionaries_with_random_states_are_read(tmp_path):

@@ -81,6 +81,7 @@ class CMPAE(TaskNetwork):
         hidden_size: width D.
         feedforward_size: inner width of the feed-forward part; None: ``hidden_size``.
         num_layers: number of HAN layers, stacked; the publication has 1.
+        heads: of each attention; the publication has 1.
         dropout: probability inside the layers.
         visual_dropout: probability before the head, visual sequence only.
         context_dropout: probability in the head's cross-modal part.
@@ -89,7 +90,7 @@ class CMPAE(TaskNetwork):
             cross-attention, weighed by this share and the rest; 1 leaves the second pass out.
 
     Raises:
-        InputError: ``num_layers`` below 1.
+        InputError: ``num_layers`` below 1, or ``hidden_size`` is no multiple of ``heads``.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class CMPAE(TaskNetwork):
         *,
         feedforward_size: int | None = None,
         num_layers: int = 1,
+        heads: int = 1,
         dropout: float = 0.1,
         visual_dropout: float = 0.5,
         context_dropout: float = 0.2,
@@ -115,7 +117,9 @@ class CMPAE(TaskNetwork):
         self.fused_share = fused_share
         self.stem = ELUStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
-        self.layers = nn.ModuleList(HANLayer(hidden_size, inner, dropout) for _ in range(num_layers))
+        self.layers = nn.ModuleList(
+            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
+        )
         self.video_branch = VideoBranch(hidden_size, num_classes)
         self.pooling = EvidencePooling(hidden_size, num_classes, context_dropout)
 

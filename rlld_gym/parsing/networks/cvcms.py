@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import HANLayer, HANStem
 
@@ -20,10 +21,17 @@ class CVCMS(TaskNetwork):
         visual_3d_size: width of the clip features; 0: none.
         num_classes: number of event classes C.
         hidden_size: width D of the sequences.
-        feedforward_size: inner width of the layer over time; None: ``hidden_size``.
+        feedforward_size: inner width of the layers over time; None: ``hidden_size``.
         class_size: width of a class's features; None: a quarter of ``hidden_size``.
-        dropout: of the layer over time.
-        class_dropout: of the layer over classes.
+        num_layers: number of layers over time, stacked; the publication has 1.
+        num_class_layers: of layers over classes, likewise.
+        heads: of each attention over time; the publication has 1.
+        class_heads: of each attention over classes, likewise.
+        dropout: of the layers over time.
+        class_dropout: of the layers over classes.
+
+    Raises:
+        InputError: a number of layers is below 1, or a width is no multiple of its number of heads.
     """
 
     separates_modalities: ClassVar[bool] = False
@@ -38,17 +46,29 @@ class CVCMS(TaskNetwork):
         *,
         feedforward_size: int | None = None,
         class_size: int | None = None,
+        num_layers: int = 1,
+        num_class_layers: int = 1,
+        heads: int = 1,
+        class_heads: int = 1,
         dropout: float = 0.4,
         class_dropout: float = 0.25,
     ) -> None:
         super().__init__()
+        require_count("num_layers", num_layers)
+        require_count("num_class_layers", num_class_layers)
         self.num_classes = num_classes
         class_size = class_size or max(1, hidden_size // 4)
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
-        self.layer = HANLayer(hidden_size, feedforward_size or hidden_size, dropout)
+        inner = feedforward_size or hidden_size
+        self.layers = nn.ModuleList(
+            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
+        )
         self.audio_classes = nn.Linear(hidden_size, num_classes * class_size)
         self.visual_classes = nn.Linear(hidden_size, num_classes * class_size)
-        self.class_layer = HANLayer(class_size, class_size, class_dropout)
+        self.class_layers = nn.ModuleList(
+            HANLayer(class_size, class_size, class_dropout, heads=class_heads)
+            for _ in range(num_class_layers)
+        )
         self.audio_classifier = nn.Linear(class_size, 1)
         self.visual_classifier = nn.Linear(class_size, 1)
         self.time_attention = nn.Linear(hidden_size, num_classes)
@@ -66,7 +86,9 @@ class CVCMS(TaskNetwork):
             raise InputError(
                 "CVCMS has no form without cross attention: use another network where one is needed"
             )
-        sequences: tuple[Tensor, Tensor] = self.layer(*self.stem(audio, visual_2d, visual_3d))
+        sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
+        for layer in self.layers:
+            sequences = layer(*sequences)
         return sequences
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
@@ -88,7 +110,8 @@ class CVCMS(TaskNetwork):
                 (self.visual_classes, visual_sequence),
             )
         )
-        audio, visual = self.class_layer(audio, visual)
+        for layer in self.class_layers:
+            audio, visual = layer(audio, visual)
         logits = torch.stack(
             (self.audio_classifier(audio).squeeze(-1), self.visual_classifier(visual).squeeze(-1)), 1
         )

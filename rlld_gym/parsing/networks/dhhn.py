@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.errors import InputError
+from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer, HANStem
 from rlld_gym.parsing.networks.parts.guides import AudioGuide, GuideOutput, VisualGuide
@@ -38,15 +39,18 @@ class DHHN(TaskNetwork):
         visual_2d_size: width of the per-frame visual features.
         visual_3d_size: width of the clip features; 0: none.
         num_classes: number of event classes C.
-        hidden_size: width D; with guides a multiple of 8, their number of heads.
-        feedforward_size: inner width of the HAN layer; None: ``hidden_size``.
-        dropout: probability inside the HAN layer.
+        hidden_size: width D, a multiple of ``heads`` and, with guides, of ``guide_heads``.
+        feedforward_size: inner width of the HAN layers; None: ``hidden_size``.
+        num_layers: number of HAN layers, stacked, which all scales share; the publication has 1.
+        heads: of the HAN layers' attentions; the publication has 1.
+        dropout: probability inside the HAN layers.
         guides: False builds the main network alone, which is all that its public checkpoints hold.
+        guide_heads: of the guides' attentions.
         audio_guide_rate: learning rate of the audio guide as a factor of the recipe's.
         visual_guide_rate: likewise, visual.
 
     Raises:
-        InputError: ``hidden_size`` cannot be divided into the guides' heads.
+        InputError: ``num_layers`` below 1, or ``hidden_size`` cannot be divided into the heads.
     """
 
     stackable: ClassVar[bool] = False  # batch normalisation keeps running statistics
@@ -60,23 +64,32 @@ class DHHN(TaskNetwork):
         hidden_size: int = 512,
         *,
         feedforward_size: int | None = None,
+        num_layers: int = 1,
+        heads: int = 1,
         dropout: float = 0.1,
         guides: bool = True,
+        guide_heads: int = 8,
         audio_guide_rate: float = 2.0,
         visual_guide_rate: float = 0.2,
     ) -> None:
         super().__init__()
+        require_count("num_layers", num_layers)
         self._rates = {"audio_guide": audio_guide_rate, "visual_guide": visual_guide_rate} if guides else {}
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         self.audio_scales = nn.ModuleList([ScaleBlock(hidden_size, *scale) for scale in _SCALES])
         self.visual_scales = nn.ModuleList([ScaleBlock(hidden_size, *scale) for scale in _SCALES])
-        self.layer = HANLayer(hidden_size, feedforward_size or hidden_size, dropout)
+        inner = feedforward_size or hidden_size
+        self.layers = nn.ModuleList(
+            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
+        )
         self.pooling = AttentivePooling(hidden_size, num_classes)
         self.audio_guide: AudioGuide | None = None
         self.visual_guide: VisualGuide | None = None
         if guides:
-            self.audio_guide = AudioGuide(audio_size, num_classes, hidden_size)
-            self.visual_guide = VisualGuide(visual_2d_size, visual_3d_size, num_classes, hidden_size)
+            self.audio_guide = AudioGuide(audio_size, num_classes, hidden_size, guide_heads)
+            self.visual_guide = VisualGuide(
+                visual_2d_size, visual_3d_size, num_classes, hidden_size, guide_heads
+            )
 
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
@@ -86,7 +99,9 @@ class DHHN(TaskNetwork):
         length = stem_audio.shape[1]
         sums: list[tuple[Tensor, Tensor]] = []
         for audio_scale, visual_scale in zip(self.audio_scales, self.visual_scales, strict=True):
-            updated = self.layer(audio_scale(stem_audio), visual_scale(stem_visual), cross_attention)
+            updated = audio_scale(stem_audio), visual_scale(stem_visual)
+            for layer in self.layers:
+                updated = layer(*updated, cross_attention)
             fine_audio, fine_visual = (_stretched(sequence, length) for sequence in updated)
             if sums:
                 fine_audio, fine_visual = fine_audio + sums[-1][0], fine_visual + sums[-1][1]

@@ -15,6 +15,7 @@ from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.parts.attention import Attention, attend
 from rlld_gym.parsing.networks.parts.dropout import dropout
+from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
 from rlld_gym.parsing.networks.parts.products import cheaper_order
 
 Flavour = Literal["han", "jomold"]
@@ -107,13 +108,19 @@ class HANLayer(nn.Module):
         hidden_size: width of the sequences.
         feedforward_size: inner width of the feed-forward part.
         dropout: probability for attention weights, attention outputs and the feed-forward part.
+        heads: of each attention; published is 1, for which there is a cheaper form of the same sums.
+
+    Raises:
+        InputError: ``hidden_size`` is no multiple of ``heads``.
     """
 
-    def __init__(self, hidden_size: int, feedforward_size: int, dropout: float = 0.1) -> None:
+    def __init__(
+        self, hidden_size: int, feedforward_size: int, dropout: float = 0.1, *, heads: int = 1
+    ) -> None:
         super().__init__()
         self.dropout = dropout
-        self.self_attention = Attention(hidden_size, dropout)
-        self.cross_attention = Attention(hidden_size, dropout)
+        self.self_attention = attention_layer(hidden_size, heads, dropout)
+        self.cross_attention = attention_layer(hidden_size, heads, dropout)
         self.feedforward_in = nn.Linear(hidden_size, feedforward_size)
         self.feedforward_out = nn.Linear(feedforward_size, hidden_size)
         self.attention_norm = nn.LayerNorm(hidden_size)
@@ -135,8 +142,7 @@ class HANLayer(nn.Module):
         # A modality's sequence is read by its own queries and by those of the other modality.
         if cross_attention:
             queries = torch.stack((both, both.flip(0))).flatten(1, 2)
-            attentions = (self.self_attention, self.cross_attention)
-            own, across = self._drop(attend(attentions, queries, context)).view(2, *both.shape)
+            own, across = self._drop(self._attend(queries, context)).view(2, *both.shape)
             attended = both + own + across.flip(0)
         else:
             attended = both + self._drop(self.self_attention(context, context)).view_as(both)
@@ -146,8 +152,20 @@ class HANLayer(nn.Module):
         updated_audio, updated_visual = updated.unbind()
         return updated_audio, updated_visual
 
+    def _attend(self, queries: Tensor, context: Tensor) -> Tensor:
+        """Let self- and cross-attention, (2, B, T, hidden_size) of queries, read the same context."""
+        own, across = self.self_attention, self.cross_attention
+        if isinstance(own, Attention) and isinstance(across, Attention):
+            return attend((own, across), queries, context)
+        return torch.stack((own(queries[0], context), across(queries[1], context)))
+
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)
+
+
+def attention_layer(size: int, heads: int, dropout: float) -> Attention | MultiHeadAttention:
+    """Return an attention of a number of heads, in the form that is cheapest for it; parameters are the same."""
+    return Attention(size, dropout) if heads == 1 else MultiHeadAttention(size, heads, dropout)
 
 
 def attentive_pooling(class_logits: Tensor, time_logits: Tensor, modality_logits: Tensor) -> ParsingOutput:
@@ -208,12 +226,13 @@ class HAN(TaskNetwork):
         hidden_size: width D of the sequences.
         feedforward_size: inner width of the feed-forward part; None: ``hidden_size``.
         num_layers: number of HAN layers.
+        heads: of each attention; the publications have 1.
         dropout: probability inside the layers.
         flavour: "han" or "jomold".
         visual_dropout: probability before the head, visual sequence only; None: 0.5 in "jomold", 0 in "han".
 
     Raises:
-        InputError: for an unknown flavour or ``num_layers`` below 1.
+        InputError: for an unknown flavour, ``num_layers`` below 1, or a width that is no multiple of ``heads``.
     """
 
     def __init__(
@@ -226,6 +245,7 @@ class HAN(TaskNetwork):
         *,
         feedforward_size: int | None = None,
         num_layers: int = 1,
+        heads: int = 1,
         dropout: float = 0.1,
         flavour: Flavour = "han",
         visual_dropout: float | None = None,
@@ -235,14 +255,16 @@ class HAN(TaskNetwork):
             raise InputError(f"flavour is {flavour!r}: expected 'han' or 'jomold'")
         require_count("num_layers", num_layers)
         self.flavour = flavour
+        self.heads = heads
         self.visual_dropout = visual_dropout if visual_dropout is not None else 0.5 * (flavour == "jomold")
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
-        self.layers = nn.ModuleList([HANLayer(hidden_size, feedforward_size or hidden_size, dropout)])
+        inner = feedforward_size or hidden_size
+        self.layers = nn.ModuleList([HANLayer(hidden_size, inner, dropout, heads=heads)])
         for _ in range(num_layers - 1):
             if flavour == "han":
                 self.layers.append(copy.deepcopy(self.layers[0]))
             else:
-                self.layers.append(HANLayer(hidden_size, feedforward_size or hidden_size, dropout))
+                self.layers.append(HANLayer(hidden_size, inner, dropout, heads=heads))
         self.pooling = AttentivePooling(hidden_size, num_classes)
 
     def encode(

@@ -19,11 +19,12 @@ class LSLD(HAN):
         hidden_size: width D of the sequences.
         feedforward_size: inner width of the feed-forward part; None: ``hidden_size``.
         num_layers: number of HAN layers.
+        heads: of each attention; the publication has 1.
         dropout: probability inside the layers.
         visual_dropout: probability before the head, visual sequence only.
 
     Raises:
-        InputError: ``num_layers`` below 1.
+        InputError: ``num_layers`` below 1, or ``hidden_size`` is no multiple of ``heads``.
     """
 
     published_features: ClassVar[str] = (
@@ -40,6 +41,7 @@ class LSLD(HAN):
         *,
         feedforward_size: int | None = None,
         num_layers: int = 4,
+        heads: int = 1,
         dropout: float = 0.1,
         visual_dropout: float = 0.5,
     ) -> None:
@@ -51,6 +53,7 @@ class LSLD(HAN):
             hidden_size,
             feedforward_size=feedforward_size,
             num_layers=num_layers,
+            heads=heads,
             dropout=dropout,
             flavour="jomold",
             visual_dropout=visual_dropout,

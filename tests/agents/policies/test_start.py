@@ -15,7 +15,9 @@ from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.policies.start import startable_policy
 from rlld_gym.data import open_data
 from rlld_gym.errors import InputError
-from rlld_gym.parsing.networks import HAN
+from rlld_gym.parsing.networks import HAN, make_network
+from rlld_gym.parsing.randomness import seeded_weights
+from rlld_gym.parsing.training import feature_sizes
 from tests.agents.imitation.parsers import DATA, HIDDEN_SIZE, RECURRENT, parser, started
 
 VIDEOS = torch.arange(16)
@@ -108,12 +110,28 @@ def test_without_initialized_labels_states_are_features() -> None:
     assert policy(torch.zeros(2, 10, 6), torch.zeros(2, 10, 10)).shape == (2, 2, 3)
 
 
+def test_a_parser_of_several_heads_is_read_with_all_of_them() -> None:
+    options = {"heads": 4}
+    with seeded_weights():
+        network = make_network("han", **feature_sizes(DATA["train"]), hidden_size=HIDDEN_SIZE, **options)
+    policy = startable_policy(
+        DATA["train"], hidden_size=HIDDEN_SIZE, seed=0, options=options, parser=network.eval()
+    )
+    assert isinstance(policy, NetworkPolicy)
+    with torch.no_grad():
+        segments, _ = policy.segments_and_pooled(*STATES)
+        evidence = torch.logit(network(*DATA["train"].batch(VIDEOS)).segment, eps=1e-4)
+    torch.testing.assert_close(segments, -REMOVAL_PER_EVIDENCE * evidence, rtol=1e-4, atol=1e-3)
+    with pytest.raises(ValueError, match="one attention head"):
+        startable_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0, parser=network)
+
+
 def test_parsers_that_do_not_fit_are_refused() -> None:
     narrow = {"hidden_size": 16, "seed": 0}
     for network in ("han", RECURRENT):
         with pytest.raises(ValueError, match="same hidden_size"):
             startable_policy(DATA["train"], network=network, parser=parser(network), **narrow)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="starts from a HAN, found Recurrent"):
+    with pytest.raises(ValueError, match="starts from a HAN with one attention head, found Recurrent"):
         startable_policy(DATA["train"], parser=parser(RECURRENT), hidden_size=HIDDEN_SIZE, seed=0)
     with pytest.raises(ValueError, match="around a Recurrent cannot start from a HAN"):
         startable_policy(DATA["train"], network=RECURRENT, parser=parser(), hidden_size=HIDDEN_SIZE, seed=0)

@@ -14,6 +14,8 @@ def _sizes(shapes: Shapes) -> dict[str, Any]:
         "hidden_size": shapes.rows("fc_a.weight"),
         "feedforward_size": shapes.rows("hat_encoder.layers.0.linear1.weight"),
         "class_size": shapes.columns("fc_occ_prob_a.weight"),
+        "num_layers": shapes.count(r"hat_encoder\.layers\.(\d+)\."),
+        "num_class_layers": shapes.count(r"av_class_encoder\.layers\.(\d+)\."),
     }
 
 
@@ -22,8 +24,8 @@ register_layout(
     PublicLayout(
         names=(
             *STEM,
-            (r"^layer\.", "hat_encoder.layers.0."),
-            (r"^class_layer\.", "av_class_encoder.layers.0."),
+            (r"^layers\.", "hat_encoder.layers."),
+            (r"^class_layers\.", "av_class_encoder.layers."),
             *LAYER,
             (r"^audio_classes\.", "fc_occ_class_a."),
             (r"^visual_classes\.", "fc_occ_class_v."),

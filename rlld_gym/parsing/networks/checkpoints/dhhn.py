@@ -20,6 +20,7 @@ def _sizes(shapes: Shapes) -> dict[str, Any]:
         "num_classes": shapes.rows("fc_prob.weight"),
         "hidden_size": shapes.rows("fc_a.weight"),
         "feedforward_size": shapes.rows("hat_encoder.layers.0.linear1.weight"),
+        "num_layers": shapes.count(r"hat_encoder\.layers\.(\d+)\."),
         "guides": False,
     }
 
@@ -34,7 +35,7 @@ register_layout(
             (r"^audio_scales\.(\d)\.norm\.", r"conv_x1.\1.blocks.0.1."),
             (r"^visual_scales\.(\d)\.convolution\.", r"conv_x2.\1.blocks.0.0."),
             (r"^visual_scales\.(\d)\.norm\.", r"conv_x2.\1.blocks.0.1."),
-            (r"^layer\.", "hat_encoder.layers.0."),
+            (r"^layers\.", "hat_encoder.layers."),
             *LAYER,
         ),
         sizes=_sizes,

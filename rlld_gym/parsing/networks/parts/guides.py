@@ -96,8 +96,8 @@ class Guide(nn.Module):
 class AudioGuide(Guide):
     """DHHN's AudioNet: one layer, applied four times; further arguments as `Guide`'s."""
 
-    def __init__(self, audio_size: int, num_classes: int, hidden_size: int) -> None:
-        super().__init__(num_classes, hidden_size, depth=1, repetitions=4)
+    def __init__(self, audio_size: int, num_classes: int, hidden_size: int, heads: int = 8) -> None:
+        super().__init__(num_classes, hidden_size, depth=1, repetitions=4, heads=heads)
         self.audio = nn.Linear(audio_size, hidden_size)
 
     def forward(self, audio: Tensor) -> GuideOutput:
@@ -108,8 +108,10 @@ class AudioGuide(Guide):
 class VisualGuide(Guide):
     """DHHN's VideoNet: HAN's visual projections and two layers, applied three times; see `Guide`."""
 
-    def __init__(self, visual_2d_size: int, visual_3d_size: int, num_classes: int, hidden_size: int) -> None:
-        super().__init__(num_classes, hidden_size, depth=2, repetitions=3)
+    def __init__(
+        self, visual_2d_size: int, visual_3d_size: int, num_classes: int, hidden_size: int, heads: int = 8
+    ) -> None:
+        super().__init__(num_classes, hidden_size, depth=2, repetitions=3, heads=heads)
         self.visual_2d = nn.Linear(visual_2d_size, hidden_size)
         self.visual_3d = nn.Linear(visual_3d_size, hidden_size) if visual_3d_size > 0 else None
         self.fusion = nn.Linear(2 * hidden_size, hidden_size) if visual_3d_size > 0 else None
