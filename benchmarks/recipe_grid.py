@@ -1,11 +1,12 @@
 """Which smoothing, learning rate and number of epochs suit each row? Chosen on the validation split, for all alike.
 
-python benchmarks/recipe_grid.py --data twin-small --seeds 3 --out runs/recipe_grid
+python benchmarks/recipe_grid.py --data twin-small --seeds 2 --one-at-a-time --out runs/recipe_grid
 
 Every row is trained at every point of one grid, as often as every other row: three ways of smoothing visual labels
 (`smoothings`), times factors of the recipe's learning rate (`--rates`), times factors of its number of epochs
-(`--epochs`). Chosen is the point with the highest mean validation score (`--score`) over the seeds; of equal ones,
-the first. Test scores are shown of the chosen point, and in brackets of the first one.
+(`--epochs`); with `--one-at-a-time` only those that differ from the first, the recipe's own, in one of the three.
+Chosen is the point with the highest mean validation score (`--score`) over the seeds; of equal ones, the first.
+Test scores are shown of the chosen point, and in brackets of the first one.
 
 The folder gets recipe_grid.csv with the validation scores of every row at every point and seed, recipe_grid.md with
 the table, and cells/ with what is done: the same command goes on where it was interrupted.
@@ -35,8 +36,9 @@ from rlld_gym.files import write_text
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 DEFAULT_ROWS: Final = (
-    "weak", "weak+cl", "label_smoothing", "no_visual_speech", "no_visual_speech+cl", "cleanlab", "ma", "ma+cl",
-    "jomold", "jomold+cl", "oracle", "oracle+cl",
+    "weak", "weak+cl", "label_smoothing", "no_visual_speech", "no_visual_speech+cl", "co_teaching", "jocor",
+    "cleanlab", "ma", "ma+cl", "jomold", "jomold+cl", "rlld", "rlld+cl", "supervised", "imitation+rounds", "joint",
+    "joint+cl", "oracle", "oracle+cl",
 )  # fmt: skip
 SHOWN: Final = ("segment_audio", "segment_visual", "segment_type", "event_visual")
 
@@ -78,12 +80,14 @@ class GridConfig(StudyConfig):
     command: ClassVar[str] = "python benchmarks/recipe_grid.py"
     noun: ClassVar[str] = "grid"
     # Points are named by what they are, so a grid may grow.
-    changeable: ClassVar[frozenset[str]] = StudyConfig.changeable | {"rates", "epochs"}
+    changeable: ClassVar[frozenset[str]] = StudyConfig.changeable | {"rates", "epochs", "one_at_a_time"}
 
-    rates: tuple[float, ...] = (1.0, 0.5)
+    rates: tuple[float, ...] = (1.0, 0.5, 2.0)
     """Factors of the recipe's learning rate."""
     epochs: tuple[float, ...] = (1.0, 2.0)
     """Factors of its number of epochs."""
+    one_at_a_time: bool = False
+    """Whether points that differ from the first in more than one of the three are left out."""
 
     def row(self, name: str) -> Row:
         """Return the row of a point; InputError where the grid has no such point."""
@@ -95,6 +99,9 @@ class GridConfig(StudyConfig):
     def points(self, base: str) -> dict[str, Row]:
         """Return a row at all points, by their names."""
         row, recipe = ROWS[base], self.setting(self.data, self.data_seed).recipe
+        grid = list(product(smoothings(row.method), self.rates, self.epochs))
+        if self.one_at_a_time:
+            grid = [point for point in grid if sum(a != b for a, b in zip(point, grid[0], strict=True)) <= 1]
         return {
             f"{way.label},rate{rate:g},epochs{factor:g}": replace(
                 row,
@@ -102,7 +109,7 @@ class GridConfig(StudyConfig):
                 recipe={"visual_confidence": way.recipe, "learning_rate": rate * recipe.learning_rate},
                 study={"parser_epochs": max(1, round(factor * recipe.epochs))},
             )
-            for way, rate, factor in product(smoothings(row.method), self.rates, self.epochs)
+            for way, rate, factor in grid
         }
 
 
@@ -190,6 +197,9 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", choices=ROWS, default=DEFAULT_ROWS, metavar="ROW")
     parser.add_argument("--rates", nargs="+", type=float, default=GridConfig.rates, metavar="FACTOR")
     parser.add_argument("--epochs", nargs="+", type=float, default=GridConfig.epochs, metavar="FACTOR")
+    parser.add_argument(
+        "--one-at-a-time", action="store_true", help="leave out what differs from the first point in two ways"
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
         "--score", choices=SCORE_NAMES, default="segment_type", help="on the validation split"
@@ -205,6 +215,7 @@ def main() -> None:
             hidden_size=options.hidden_size,
             rates=tuple(options.rates),
             epochs=tuple(options.epochs),
+            one_at_a_time=options.one_at_a_time,
             seeds=options.seeds,
             device=options.device,
         )
