@@ -15,6 +15,7 @@ from rlld_agents.baselines.base import Context, Denoised, environment_options, n
 from rlld_agents.policies.denoising import observe
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.labels import FREE, revise_labels
+from rlld_gym.envs.checks import checked_action
 from rlld_gym.envs.options import EnvironmentOptions
 from rlld_gym.errors import InputError
 from rlld_gym.plugins import load_plugin
@@ -131,9 +132,8 @@ def acted_labels(
         observation = {"audio": audio.cpu().numpy(), "visual": visual.cpu().numpy()}
         labels = train.labels[rows].bool().cpu().numpy()
         mask = np.where(labels, FREE, 0).astype(np.int8)[:, None].repeat(2, axis=1)
-        action = np.asarray(agent.act(observation, {"action_mask": mask, "indices": rows.cpu().numpy()}))
-        _require_actions(action, mask.shape, type(agent).__name__)
-        actions.append(torch.from_numpy(action.astype(np.bool_)))
+        action = agent.act(observation, {"action_mask": mask, "indices": rows.cpu().numpy()})
+        actions.append(torch.from_numpy(_actions(action, mask.shape, type(agent).__name__)))
         if probability is not None:
             scores.append(np.where(mask, np.asarray(probability(observation), np.float32), np.float32(0)))
     weak = train.labels.bool().cpu()
@@ -141,11 +141,9 @@ def acted_labels(
     return left.audio.numpy(), left.visual.numpy(), np.concatenate(scores)[:number] if scores else None
 
 
-def _require_actions(action: NDArray[Any], shape: tuple[int, ...], agent: str) -> None:
-    """Raise InputError where what an agent returned is no actions."""
-    if action.shape != shape:
-        raise InputError(f"{agent}.act returned an array of shape {action.shape}; expected {shape}")
-    wrong = ~np.isin(action, (0, 1))
-    if wrong.any():
-        found = f"{action[wrong][0]} among {action.dtype} values"
-        raise InputError(f"{agent}.act returned {found}; expected {shape} of 0 and 1")
+def _actions(returned: object, shape: tuple[int, ...], agent: str) -> NDArray[np.bool_]:
+    """Return what an agent returned as actions; InputError where it is none, by the agent's name."""
+    try:
+        return checked_action(returned, shape)
+    except ValueError as error:
+        raise InputError(f"{agent}.act: the {error}") from error
