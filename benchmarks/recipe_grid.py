@@ -1,38 +1,34 @@
 """Which smoothing, learning rate and number of epochs suit each row? Chosen on the validation split, for all alike.
 
-python benchmarks/recipe_grid.py --data twin-small --seeds 2 --one-at-a-time --out runs/recipe_grid
+python -m benchmarks.recipe_grid --data twin-small --seeds 1 --one-at-a-time --final-seeds 5 --out runs/recipe_grid
 
 Every row is trained at every point of one grid, as often as every other row: three ways of smoothing visual labels
 (`smoothings`), times factors of the recipe's learning rate (`--rates`), times factors of its number of epochs
 (`--epochs`); with `--one-at-a-time` only those that differ from the first, the recipe's own, in one of the three.
 Chosen is the point with the highest mean validation score (`--score`) over the seeds; of equal ones, the first.
-Test scores are shown of the chosen point, and in brackets of the first one.
+With `--final-seeds` the first point and the chosen one then have so many seeds, and the better of the two is chosen
+in the same way. Test scores are shown of the chosen point, and in brackets of the first one.
 
-The folder gets recipe_grid.csv with the validation scores of every row at every point and seed, recipe_grid.md with
-the table, and cells/ with what is done: the same command goes on where it was interrupted.
+The folder gets recipe_grid.csv with the scores of every row at every point and seed, recipe_grid.md with the table,
+and cells/ with what is done: the same command goes on where it was interrupted.
 """
 
 import argparse
-import csv
-import io
 import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import product
 from pathlib import Path
-from statistics import mean
 from typing import Any, ClassVar, Final, NamedTuple
 
+from benchmarks.recipe_grid_report import Outcome, finalists, report
 from rlld_agents.baselines.rows import ROWS, Row
 from rlld_agents.experiments.study.config import StudyConfig
 from rlld_agents.experiments.study.study import cells_of
 from rlld_agents.experiments.study.sweep import results_of, run_missing
-from rlld_agents.reports.results import markdown
 from rlld_agents.runs.folder import CONFIG_NAME, read_config, write_config
 from rlld_gym.errors import InputError
-from rlld_gym.files import write_text
 from rlld_gym.parsing.metrics import SCORE_NAMES
 
 DEFAULT_ROWS: Final = (
@@ -40,7 +36,6 @@ DEFAULT_ROWS: Final = (
     "cleanlab", "ma", "ma+cl", "jomold", "jomold+cl", "rlld", "rlld+cl", "supervised", "imitation+rounds", "joint",
     "joint+cl", "oracle", "oracle+cl",
 )  # fmt: skip
-SHOWN: Final = ("segment_audio", "segment_visual", "segment_type", "event_visual")
 
 
 class Smoothing(NamedTuple):
@@ -77,7 +72,7 @@ def smoothings(method: str) -> tuple[Smoothing, Smoothing, Smoothing]:
 class GridConfig(StudyConfig):
     """A study whose rows are points of the grid, named ROW@SMOOTHING,rateFACTOR,epochsFACTOR."""
 
-    command: ClassVar[str] = "python benchmarks/recipe_grid.py"
+    command: ClassVar[str] = "python -m benchmarks.recipe_grid"
     noun: ClassVar[str] = "grid"
     # Points are named by what they are, so a grid may grow.
     changeable: ClassVar[frozenset[str]] = StudyConfig.changeable | {"rates", "epochs", "one_at_a_time"}
@@ -113,27 +108,6 @@ class GridConfig(StudyConfig):
         }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A row's results: per point, those of the seeds that are done."""
-
-    points: dict[str, list[dict[str, Any]]]
-    score: str
-
-    def validation(self, point: str) -> float:
-        """Return the mean validation score by which points are compared."""
-        return mean(float(result["validation"][self.score]) for result in self.points[point])
-
-    @cached_property
-    def chosen(self) -> str:
-        """The point with the highest mean validation score."""
-        return max(self.points, key=self.validation)
-
-    def test(self, point: str, score: str) -> float:
-        """Return a mean test score."""
-        return mean(float(result["test"][score]) for result in self.points[point])
-
-
 def outcomes(config: GridConfig, names: tuple[str, ...], folder: Path, score: str) -> dict[str, Outcome]:
     """Return what is done, by row; a row counts when all its points have the same seeds."""
     found: dict[str, Outcome] = {}
@@ -146,34 +120,6 @@ def outcomes(config: GridConfig, names: tuple[str, ...], folder: Path, score: st
         ):
             found[base] = Outcome({name.partition("@")[2]: results for name, results in done.items()}, score)
     return found
-
-
-def table(found: Mapping[str, Outcome]) -> str:
-    """Return the chosen points and their test scores, beside those of each row's first point."""
-    rows = []
-    for name, outcome in found.items():
-        first, chosen = next(iter(outcome.points)), outcome.chosen
-        cells = [ROWS[name].label, f"{len(outcome.points)} x {len(outcome.points[chosen])}", chosen]
-        cells.append(f"{outcome.validation(chosen):.1f} ({outcome.validation(first):.1f})")
-        cells += [f"{outcome.test(chosen, s):.1f} ({outcome.test(first, s):.1f})" for s in SHOWN]
-        rows.append(cells)
-    head = ["row", "tried", "chosen", "validation"]
-    return markdown([*head, *(f"test {score.replace('_', ' ')}" for score in SHOWN)], rows)
-
-
-def report(found: Mapping[str, Outcome], folder: Path) -> None:
-    """Write and print the table; write the validation scores of all points and seeds."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", "point", "seed", *SCORE_NAMES])
-    for name, outcome in found.items():
-        for point, results in outcome.points.items():
-            for result in results:
-                scores = [round(result["validation"][score], 4) for score in SCORE_NAMES]
-                writer.writerow([name, point, result["seed"], *scores])
-    write_text(folder / "recipe_grid.csv", text.getvalue())
-    write_text(folder / "recipe_grid.md", table(found) + "\n")
-    print(table(found))
 
 
 def note(config: GridConfig, folder: Path) -> None:
@@ -200,7 +146,8 @@ def main() -> None:
     parser.add_argument(
         "--one-at-a-time", action="store_true", help="leave out what differs from the first point in two ways"
     )
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--final-seeds", type=int, help="of a row's first and best point; by default no more")
     parser.add_argument(
         "--score", choices=SCORE_NAMES, default="segment_type", help="on the validation split"
     )
@@ -222,9 +169,15 @@ def main() -> None:
         note(config, options.out)
         names = tuple(f"{base}@{point}" for base in options.methods for point in config.points(base))
         failed = run_missing(cells_of(config, names), options.out, workers=options.workers)
+        tried = outcomes(config, names, options.out, options.score)
+        found = tried
+        if options.final_seeds is not None:
+            config, names = replace(config, seeds=options.final_seeds), finalists(tried)
+            failed += run_missing(cells_of(config, names), options.out, workers=options.workers)
+            found = outcomes(config, names, options.out, options.score)
     except InputError as error:
         sys.exit(f"recipe_grid: {error}")
-    report(outcomes(config, names, options.out, options.score), options.out)
+    report(tried, found, options.out)
     if failed:
         sys.exit(1)
 
