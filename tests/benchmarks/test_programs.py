@@ -19,7 +19,8 @@ QUICK = {
     "learning_figures": f"--methods {LEARNING} --dense 649={LEARNING} --out {{out}}",
     "leave_one_out": "--copies 2 --rounds 4 --burn-in 1 --batch-size 8 --steps 2 --hidden-size 8",
     "metrics_speed": "--videos 20 --repeats 1",
-    "recipe_grid": f"{TINY} --methods weak --rates 1 --epochs .05 --seeds 1 --workers 1 --out {{out}}",
+    "recipe_grid": f"{TINY} --methods weak --rates 1 2 --epochs .05 --seeds 1 --one-at-a-time --final-seeds 2 "
+    "--workers 1 --out {out}",
     "rates_learning": "--data twin-tiny --agents es --seeds 0 --episodes 4 --episode-length 1 --out {out}/figure",
     "reinforce_learning": "--data twin-tiny --seeds 0 --episodes 1 --out {out}/figure",
     "reward_only_parts": "",
@@ -60,7 +61,7 @@ SLOW = (
 )
 """Programs that no options make as quick: only their start is tried."""
 
-HELPERS = {"more_parameters", "simulated_cluster", "turns"}
+HELPERS = {"more_parameters", "recipe_grid_report", "simulated_cluster", "turns"}
 """Modules that programs share."""
 
 LIBRARIES = {
