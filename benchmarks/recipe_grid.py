@@ -47,23 +47,21 @@ class Smoothing(NamedTuple):
 
 
 def smoothings(method: str) -> tuple[Smoothing, Smoothing, Smoothing]:
-    """Return the three ways of smoothing that a row tries: none, and two that its method knows."""
+    """Return the three ways of smoothing that a row tries: its own in narrow recipes, and two that it knows."""
     if method == "label_smoothing":  # without, it is the row of the weak labels
         first, second, third = (Smoothing(f"{c}", {"visual_confidence": c}) for c in (0.95, 0.9, 0.8))
         return first, second, third
-    if method.startswith(("jomold", "ma")):
-        steps = "estimator" if method.startswith("jomold") else "base"
-        options = [
-            {"estimator_confidence": first, "parser_confidence": last}
-            if steps == "estimator"
-            else {"base_confidence": first}
-            for first, last in ((1.0, 1.0), (0.9, 1.0), (0.9, 0.9))
-        ]
-        final = 1.0 if steps == "estimator" else 0.9
+    if method.startswith("jomold"):
         return (
-            Smoothing("none", options[0]),
-            Smoothing(f"{steps}-only-0.9", options[1]),
-            Smoothing("all-0.9", options[2], final),
+            Smoothing("none", {"estimator_confidence": 1.0, "parser_confidence": 1.0}),
+            Smoothing("estimator-only-0.9", {"estimator_confidence": 0.9, "parser_confidence": 1.0}),
+            Smoothing("all-0.9", {"estimator_confidence": 0.9, "parser_confidence": 0.9}),
+        )
+    if method.startswith("ma"):
+        return (
+            Smoothing("base-only-0.9", {"base_confidence": 0.9}),
+            Smoothing("none", {"base_confidence": 1.0}),
+            Smoothing("all-0.9", {"base_confidence": 0.9}, 0.9),
         )
     return Smoothing("none", {}), Smoothing("0.95", {}, 0.95), Smoothing("0.9", {}, 0.9)
 
