@@ -4,10 +4,13 @@ python -m benchmarks.recipe_grid --data twin-small --seeds 1 --one-at-a-time --f
 
 Every row is trained at every point of one grid, as often as every other row: three ways of smoothing visual labels
 (`smoothings`), times factors of the recipe's learning rate (`--rates`), times factors of its number of epochs
-(`--epochs`); with `--one-at-a-time` only those that differ from the first, the recipe's own, in one of the three.
+(`--epochs`); with `--one-at-a-time` only those that differ from the first in one of the three.
 Chosen is the point with the highest mean validation score (`--score`) over the seeds; of equal ones, the first.
 With `--final-seeds` the first point and the chosen one then have so many seeds, and the better of the two is chosen
 in the same way. Test scores are shown of the chosen point, and in brackets of the first one.
+
+Parsers vary, those of a method and those that are tested; rewards do not: the environment keeps the recipe, so
+that of `rlld` the last parser is what a point changes.
 
 The folder gets recipe_grid.csv with the scores of every row at every point and seed, recipe_grid.md with the table,
 and cells/ with what is done: the same command goes on where it was interrupted.
@@ -47,9 +50,9 @@ class Smoothing(NamedTuple):
 
 
 def smoothings(method: str) -> tuple[Smoothing, Smoothing, Smoothing]:
-    """Return the three ways of smoothing that a row tries: its own in narrow recipes, and two that it knows."""
+    """Return the three ways of smoothing that a row tries: its own where the recipe has none, and two more."""
     if method == "label_smoothing":  # without, it is the row of the weak labels
-        first, second, third = (Smoothing(f"{c}", {"visual_confidence": c}) for c in (0.95, 0.9, 0.8))
+        first, second, third = (Smoothing(f"{c}", {"visual_confidence": c}) for c in (0.9, 0.95, 0.8))
         return first, second, third
     if method.startswith("jomold"):
         return (
@@ -154,6 +157,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/recipe_grid"), help="folder")
     options = parser.parse_args()
     try:
+        if options.final_seeds is not None and options.final_seeds < options.seeds:
+            raise InputError(
+                f"--final-seeds {options.final_seeds}: expected at least --seeds {options.seeds}"
+            )
         config = GridConfig(
             data=options.data,
             recipe=options.recipe,

@@ -16,7 +16,9 @@ from rlld_agents.imitation import PLAIN, WarmStartConfig
 from rlld_agents.imitation.fine_tuning import EPISODE_LENGTH, fine_tune
 from rlld_agents.policies.base import RemovalPolicy
 from rlld_agents.policies.denoising import denoise
-from rlld_agents.policies.start import startable_policy
+from rlld_agents.policies.start import startable_policy, takes_the_papers_policy
+from rlld_gym.errors import InputError
+from rlld_gym.parsing.training import network_options
 
 EPISODES = 8
 
@@ -131,8 +133,14 @@ class FineTunedByPPO:
         """Warm up, let PPO learn, remove.
 
         Raises:
-            InputError: the context does not say where the data set is, or the data have no dense labels.
+            InputError: the context does not say where the data set is, the data have no dense labels, or the task
+                network is none that the paper's policy, which PPO goes on with, can start from.
         """
+        if not takes_the_papers_policy(context.recipe.network, network_options(context.recipe)):
+            raise InputError(
+                f"method {self.name!r}: PPO goes on with the paper's policy, which starts from a HAN of one layer "
+                f"with one attention head; found the task network {context.recipe.network!r}; leave this method out"
+            )
         from stable_baselines3 import PPO  # noqa: PLC0415 (an extra)
 
         from rlld_agents.sb3 import (  # noqa: PLC0415

@@ -110,7 +110,6 @@ ROWS: Final[Mapping[str, Row]] = {
     "imitation+rounds": Row("imitation in rounds", "imitation+rounds"),
     "imitation+rounds+cl": Row("imitation in rounds + CL", "imitation+rounds+cl"),
     "joint": Row("joint: imitation, then rewards", "joint", takes=LEARNS),
-    "joint-online": Row("joint, policy in the loop of the parser", "joint", {"final": "online"}, LEARNS),
     "joint+cl": Row("joint + CL", "joint+cl", takes=LEARNS),
     "oracle": Row("oracle", "oracle", control=True),
     "oracle+cl": Row("oracle + CL", "oracle+cl", control=True),
@@ -152,6 +151,7 @@ LEARNING: Final[Mapping[str, Row]] = {
     "imitation+rounds+label": Row("imitation in rounds + credit per label", "imitation+rounds+label"),
     "rlld": ROWS["rlld"],
     "joint": ROWS["joint"],
+    "joint-online": Row("joint, policy in the loop of the parser", "joint", {"final": "online"}, LEARNS),
     "oracle": ROWS["oracle"],
 }
 """Rows that ask what rewards add to imitation."""

@@ -28,7 +28,7 @@ from rlld_gym.data.tensors import StoreTensors
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
-from rlld_gym.parsing.training import train_parser
+from rlld_gym.parsing.training import network_options, train_parser
 
 FineTune = Callable[[RemovalPolicy, TaskNetwork, int], RemovalPolicy]
 """From a round's warm-started policy (which may be trained in place), its parser and the round's number to the
@@ -143,7 +143,7 @@ def joint_rounds(
                 hidden_size=hidden_size,
                 seed=seed,
                 network=recipe.network,
-                options=recipe.network_options,
+                options=network_options(recipe),
                 parser=parser,
             ),
             data["val"],

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rlld_gym.data.fingerprint import DataFingerprint
 from rlld_gym.os_errors import one_line
 from rlld_gym.parsing.networks import TaskNetwork
+from rlld_gym.parsing.networks.parts.multihead import numbers_of_heads
 
 REMOVAL_PER_EVIDENCE = 0.5
 """How strongly, before any training, a parser's evidence for an event speaks against removing its label."""
@@ -124,3 +125,25 @@ def sizes_differ(error: RuntimeError) -> ValueError:
     return ValueError(
         f"policy and parser have different sizes ({detail}); give both the same hidden_size and visual_3d_size"
     )
+
+
+def take_weights(network: TaskNetwork, parser: TaskNetwork) -> None:
+    """Copy a parser's weights into a policy's own network of the same make.
+
+    Raises:
+        ValueError: the parser is of another make, or of other sizes.
+    """
+    if type(parser) is not type(network):
+        raise ValueError(
+            f"a policy around a {type(network).__name__} cannot start from a {type(parser).__name__}; "
+            "make the policy with the registered name of the parser's network"
+        )
+    if numbers_of_heads(parser) != numbers_of_heads(network):
+        raise ValueError(
+            f"the parser's attentions have {numbers_of_heads(parser)} heads, the policy's "
+            f"{numbers_of_heads(network)}; give both the same options"
+        )
+    try:
+        network.load_state_dict(parser.state_dict())
+    except RuntimeError as error:
+        raise sizes_differ(error) from error

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rlld_agents.policies.base import RemovalHead, RemovalPolicy
+from rlld_agents.policies.base import RemovalHead, RemovalPolicy, take_weights
 from rlld_gym.data.tensors import SplitTensors
 from rlld_gym.denoising.evidence import evidence, known_evidence, modality_evidence
 from rlld_gym.parsing.networks import TaskNetwork, make_network
@@ -116,6 +116,9 @@ class EvidencePolicy(RemovalPolicy):
                 keep everything is a local optimum of the reward: begin where something is removed.
             heads: see the class.
             options: further arguments of the network's constructor.
+
+        Raises:
+            ValueError: the parser is another network, or of other sizes or options.
         """
         policy = cls(
             network,
@@ -127,7 +130,7 @@ class EvidencePolicy(RemovalPolicy):
             heads=heads,
             options=options,
         ).to(split.labels.device)
-        policy.network.load_state_dict(parser.state_dict())
+        take_weights(policy.network, parser)
         found = known_evidence(parser, split)
         policy.fit_units(split, found)
         policy.remove_shares(
@@ -204,7 +207,7 @@ class EvidencePolicy(RemovalPolicy):
     def with_parser(self, parser: TaskNetwork) -> "EvidencePolicy":
         """Return a copy that reads the evidence of another parser of the same sizes; units and shifts stay."""
         policy = copy.deepcopy(self)
-        policy.network.load_state_dict(parser.state_dict())
+        take_weights(policy.network, parser)
         return policy
 
     def sizes(self) -> dict[str, Any]:

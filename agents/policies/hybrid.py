@@ -14,8 +14,10 @@ from rlld_agents.policies.base import (
     sizes_differ,
 )
 from rlld_gym.parsing.networks import HAN, TaskNetwork
-from rlld_gym.parsing.networks.han import HANLayer, HANStem
+from rlld_gym.parsing.networks.han import HANLayer
 from rlld_gym.parsing.networks.parts.attention import Attention
+from rlld_gym.parsing.networks.parts.multihead import numbers_of_heads
+from rlld_gym.parsing.networks.parts.stem import HANStem
 from rlld_gym.parsing.randomness import seeded_weights
 
 
@@ -168,16 +170,19 @@ class HybridAttentionPolicy(StartablePolicy):
         first only what is heard and seen counts.
 
         Args:
-            network: a HAN of the policy's sizes, with one attention head.
+            network: a HAN of the policy's sizes, whose encoder is one layer with one head.
 
         Raises:
             ValueError: the network is another one, or of other sizes.
         """
-        if not isinstance(network, HAN) or network.heads != 1:
-            heads = f" with {network.heads} heads" if isinstance(network, HAN) else ""
+        heads = set(numbers_of_heads(network))
+        if not (isinstance(network, HAN) and network.is_one_layer and heads == {1}):
+            found = f"{type(network).__name__}"
+            if isinstance(network, HAN):
+                found += f" of {len(network.layers)} layers with {', '.join(map(str, sorted(heads)))} heads"
             raise ValueError(
-                f"a HybridAttentionPolicy starts from a HAN with one attention head, found "
-                f"{type(network).__name__}{heads}; make a NetworkPolicy around it"
+                f"a HybridAttentionPolicy starts from a HAN of one layer with one attention head, found {found}; "
+                "make a NetworkPolicy around it"
             )
         try:
             self.stem.load_state_dict(network.stem.state_dict())

@@ -12,7 +12,7 @@ from rlld_agents.policies.base import (
     RemovalHead,
     StartablePolicy,
     shift_heads,
-    sizes_differ,
+    take_weights,
 )
 from rlld_gym.data.classes import NUM_SEGMENTS
 from rlld_gym.errors import InputError
@@ -127,15 +127,7 @@ class NetworkPolicy(StartablePolicy):
         Raises:
             ValueError: the network is of another make, or of other sizes.
         """
-        if type(network) is not type(self.network):
-            raise ValueError(
-                f"a policy around a {type(self.network).__name__} cannot start from a {type(network).__name__}; "
-                "make the policy with the registered name of the parser's network"
-            )
-        try:
-            self.network.load_state_dict(network.state_dict())
-        except RuntimeError as error:
-            raise sizes_differ(error) from error
+        take_weights(self.network, network)
         for head in (self.audio_head, self.visual_head):
             head.logit.weight.zero_()
             head.logit.bias.zero_()

@@ -26,9 +26,9 @@ def startable_policy(
         split: any split of the data set.
         hidden_size: width.
         seed: of the weights; the global random state is left alone.
-        network: registered name of the task network whose encoder it takes: "han" with one attention head, as
-            published, gives the paper's `HybridAttentionPolicy`, all others a `NetworkPolicy`.
-        options: further arguments of the network's constructor; of the paper's policy only ``heads`` counts.
+        network: registered name of the task network whose encoder it takes: "han" as published gives the paper's
+            `HybridAttentionPolicy`, all others a `NetworkPolicy`.
+        options: further arguments of the network's constructor, its flavour included.
         parser: such a network, trained on the weak or on denoised labels, to start from; it is copied, not shared.
 
     Raises:
@@ -44,7 +44,7 @@ def startable_policy(
     }
     policy: StartablePolicy
     with seeded_weights(seed):
-        if network == "han" and (options or {}).get("heads", 1) == 1:
+        if takes_the_papers_policy(network, options or {}):
             policy = HybridAttentionPolicy(**sizes)
         else:
             policy = NetworkPolicy(network, **sizes, options=options)
@@ -52,3 +52,14 @@ def startable_policy(
     if parser is not None:
         policy.start_from(parser)
     return policy
+
+
+def takes_the_papers_policy(network: str, options: Mapping[str, Any]) -> bool:
+    """Return whether one attention layer with one head, as the paper's policy has it, is a network's whole encoder.
+
+    Args:
+        network: registered name.
+        options: arguments of its constructor besides sizes.
+    """
+    layers = options.get("num_layers", 1) if options.get("flavour") == "jomold" else 1
+    return network == "han" and options.get("heads", 1) == 1 and layers == 1

@@ -81,7 +81,7 @@ def read_config(folder: str | os.PathLike[str], command: str = "rlld train") -> 
             f"{folder}: not a run folder, there is no {CONFIG_NAME}; name a folder that '{command}' wrote"
         )
     config = FORMAT.read_json(path)
-    made_with = " ".join(str(config.get("command", "")).split()[:2])
+    made_with = " ".join(str(config.get("command", "")).split()[: len(command.split())])
     if made_with != command:
         raise InputError(
             f"{folder}: is a run of '{made_with}', expected one of '{command}'; "

@@ -127,12 +127,15 @@ class SettingOptions(Options):
         self.refuse({name: (value is None or value >= 1, "at least 1") for name, value in counts.items()})
         require_seed("--data-seed", self.data_seed)
 
-    def setting(self, data: str | None = None, data_seed: int = 0) -> "Setting":
+    def setting(
+        self, data: str | None = None, data_seed: int = 0, *, changes: Mapping[str, Any] | None = None
+    ) -> "Setting":
         """Return the setting that the options describe.
 
         Args:
             data: another data set, such as a file with a part of it; None: that of the options.
             data_seed: of the other data set.
+            changes: fields of the recipe that parsers have otherwise.
         """
         from rlld_agents.runs.setting import Setting  # noqa: PLC0415 (torch)
 
@@ -143,6 +146,7 @@ class SettingOptions(Options):
             task_network=self.task_network,
             hidden_size=self.hidden_size,
             epochs=self.parser_epochs,
+            changes=changes,
             device=self.device,
         )
 

@@ -1,5 +1,6 @@
 """What networks are trained on, and how: data set, recipe, width and device, decided in one place."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,7 @@ class Setting:
         task_network: the network to train instead of the recipe's, with its own objective; None: the recipe's.
         hidden_size: width of the networks; None: what the data set recommends.
         epochs: of a parser, the recipe's schedule shrunk to fit; None: the recipe's own.
+        changes: fields of the recipe that parsers have otherwise; the environment's task network does not.
         device: cpu, cuda, cuda:1, ...; auto takes the first GPU there is.
 
     Attributes:
@@ -48,6 +50,7 @@ class Setting:
         task_network: str | None = None,
         hidden_size: int | None = None,
         epochs: int | None = None,
+        changes: Mapping[str, Any] | None = None,
         device: str = "auto",
     ) -> None:
         self.data = data
@@ -56,6 +59,7 @@ class Setting:
         self._task_network = task_network
         self._given_hidden_size = hidden_size
         self._epochs = epochs
+        self._changes = dict(changes or {})
         self._device_name = device
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,7 +111,8 @@ class Setting:
             recipe = recipe.with_network(self._task_network)
         find_network(recipe.network)
         recipe = for_segments(recipe, self.store.num_segments)
-        return recipe if self._epochs is None else recipe.shortened(self._epochs)
+        recipe = recipe if self._epochs is None else recipe.shortened(self._epochs)
+        return recipe.replace(**self._changes)
 
     @property
     def whole_recipe(self) -> Recipe:

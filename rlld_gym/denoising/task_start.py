@@ -75,7 +75,10 @@ def check_start(
     others = {
         name: value for name, value in options.items() if name not in expected and value != here.get(name)
     }
-    if others and read_shapes(path) != _shapes(config, sizes):
+    # Heads change what is computed and no shape.
+    if any(name.endswith("heads") for name in others) or (
+        others and read_shapes(path) != _shapes(config, sizes)
+    ):
         text = "; ".join(f"{name} {value!r}, here {here.get(name)!r}" for name, value in others.items())
         raise InputError(
             f"task_start {path}: a {info.network} of other options ({text}); use the recipe that it was trained "

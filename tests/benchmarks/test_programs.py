@@ -1,6 +1,8 @@
 """The programs of benchmarks/ run to their end at their smallest settings; what they measure is not judged."""
 
+import csv
 import importlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +105,20 @@ def test_a_program_runs(
     run(name, options, monkeypatch)
     assert capsys.readouterr().out or name == "learning_figures"
     assert any(tmp_path.iterdir()) is ("--out" in options)
+
+
+@pytest.mark.long
+def test_a_grid_goes_on_with_more_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = QUICK["recipe_grid"].format(out=tmp_path, root=ROOT)
+    run("recipe_grid", options.replace(" --final-seeds 2", ""), monkeypatch)
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("cells/*.json")}
+    run("recipe_grid", options, monkeypatch)
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+    with (tmp_path / "recipe_grid.csv").open(newline="") as file:
+        seeds = Counter(row["seed"] for row in csv.DictReader(file))
+    # Four points on one seed; then the first and the chosen one, which may be the same.
+    assert seeds["0"] == 4
+    assert seeds["1"] in (1, 2)
 
 
 @pytest.mark.parametrize("name", SLOW)

@@ -87,14 +87,17 @@ def test_a_file_of_other_sizes_is_refused_at_construction(file):
         make(task_start=str(file[0]), data="twin-small")
 
 
-def test_a_file_of_another_depth_is_refused_at_construction(data, tmp_path):
-    given = {**feature_sizes(data["train"]), "hidden_size": 8, "num_layers": 2}
+@pytest.mark.parametrize(
+    ("system", "option"), [("valor", "num_layers"), ("valor", "heads"), ("han", "heads")]
+)
+def test_a_file_of_another_depth_or_other_heads_is_refused_at_construction(data, tmp_path, system, option):
+    given = {**feature_sizes(data["train"]), "hidden_size": 8, option: 2}
     path = tmp_path / "task.safetensors"
-    save_task_network(path, make_network("valor", **given), TaskNetworkInfo("valor", given, "global", {}))
+    save_task_network(path, make_network(system, **given), TaskNetworkInfo(system, given, "global", {}))
     with pytest.raises(
-        InputError, match=r"a valor of other options \(num_layers 2, here \d\); use the recipe"
+        InputError, match=rf"a {system} of other options \(.*{option} 2, here \d\); use the recipe"
     ):
-        make(task_network="valor", task_start=str(path))
+        make(task_network=system, task_start=str(path))
 
 
 def test_a_stored_state_knows_the_content_of_its_start(file, tmp_path):

@@ -33,8 +33,8 @@ def test_main_outputs_are_those_of_the_public_code():
 def test_guide_outputs_are_those_of_the_public_code():
     audio, visual_2d, visual_3d = standard_inputs()
     for section, guide, inputs in (
-        ("dhhn_audionet", AudioGuide(128, 25, 512), (audio,)),
-        ("dhhn_videonet", VisualGuide(2048, 512, 25, 512), (visual_2d, visual_3d)),
+        ("dhhn_audionet", AudioGuide(128, 25, 512, 8), (audio,)),
+        ("dhhn_videonet", VisualGuide(2048, 512, 25, 512, 8), (visual_2d, visual_3d)),
     ):
         guide.load_state_dict(mapped_state(guide.state_dict(), zoo_state(section), GUIDE_LAYOUT, section))
         output = guide.double().eval()(*inputs)

@@ -145,4 +145,4 @@ def _actions(returned: object, shape: tuple[int, ...], agent: str) -> NDArray[np
     try:
         return checked_action(returned, shape)
     except ValueError as error:
-        raise InputError(f"{agent}.act: the {error}") from error
+        raise InputError(f"{agent}.act: {error}") from error

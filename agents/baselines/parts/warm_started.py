@@ -10,6 +10,7 @@ from rlld_agents.policies.start import startable_policy
 from rlld_gym.parsing.epochs import TrainedParser
 from rlld_gym.parsing.networks import TaskNetwork
 from rlld_gym.parsing.recipes import Recipe
+from rlld_gym.parsing.training import network_options
 
 
 def parser_on_weak_labels(context: Context, recipe: Recipe) -> TrainedParser:
@@ -38,7 +39,7 @@ def warm_start_in(
         hidden_size=context.hidden_size,
         seed=context.seed,
         network=context.recipe.network,
-        options=context.recipe.network_options,
+        options=network_options(context.recipe),
         parser=parser,
     )
     return warm_start(

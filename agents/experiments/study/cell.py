@@ -130,12 +130,7 @@ class StudyCell:
 
     def _setting(self, config: StudyConfig, row: Row, folder: Path) -> Setting:
         """Return data, recipe, width and device of the cell."""
-        source = self._source(config, row, folder)
-        setting = config.setting(*source)
-        if not row.recipe:
-            return setting
-        recipe = setting.recipe.replace(**row.recipe)
-        return Setting(*source, recipe=recipe, hidden_size=config.hidden_size, device=config.device)
+        return config.setting(*self._source(config, row, folder), changes=row.recipe)
 
     def _source(self, config: StudyConfig, row: Row, folder: Path) -> tuple[str, int]:
         """Return name or path of the data set and its seed; a cut validation split is in the seed's own file."""

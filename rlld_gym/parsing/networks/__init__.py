@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from rlld_gym.parsing.networks.cpsp import CPSP
     from rlld_gym.parsing.networks.cvcms import CVCMS
     from rlld_gym.parsing.networks.dhhn import DHHN
-    from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer, HANStem
+    from rlld_gym.parsing.networks.han import HAN, AttentivePooling, HANLayer
     from rlld_gym.parsing.networks.lsld import LSLD
     from rlld_gym.parsing.networks.mgn import MGN
     from rlld_gym.parsing.networks.mm_cse import MMCSE
     from rlld_gym.parsing.networks.mm_pyramid import MMPyramid
+    from rlld_gym.parsing.networks.parts.stem import HANStem
     from rlld_gym.parsing.networks.valor import VALOR, VALORPlus, VALORPlusPlus
 
 __all__ = [
@@ -56,7 +57,9 @@ __all__ = [
     "register_network",
 ]
 
-_PARTS = {name: f"{__name__}.han:{name}" for name in ("AttentivePooling", "HANLayer", "HANStem")}
+_PARTS = {name: f"{__name__}.han:{name}" for name in ("AttentivePooling", "HANLayer")} | {
+    "HANStem": f"{__name__}.parts.stem:HANStem"
+}
 _LOADING = {
     name: f"{__name__}.checkpoints:{name}" for name in ("checkpoint_systems", "load_public_checkpoint")
 }

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANLayer, HANStem, pooled_frames
+from rlld_gym.parsing.networks.han import HANLayer
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.evidence import LEAK, EvidencePooling, evidence
+from rlld_gym.parsing.networks.parts.stem import HANStem, pooled_frames
 
 
 class Uncertainty(NamedTuple):

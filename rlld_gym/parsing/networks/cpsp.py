@@ -5,9 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
+from rlld_gym.parsing.networks.han import AttentivePooling
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.lstm import BidirectionalLSTM, require_even, run_together
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 _EPSILON = 1e-8
 

@@ -9,7 +9,8 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANLayer, HANStem
+from rlld_gym.parsing.networks.han import HANLayer
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
 class CVCMS(TaskNetwork):

@@ -9,8 +9,9 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer, HANStem
+from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer
 from rlld_gym.parsing.networks.parts.guides import AudioGuide, GuideOutput, VisualGuide
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 _SCALES = ((1, 1, 0), (3, 2, 1), (5, 5, 2))
 """Kernel size, stride and padding of each scale's convolution."""

@@ -15,88 +15,10 @@ from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
 from rlld_gym.parsing.networks.checkpoints import load_public_checkpoint
 from rlld_gym.parsing.networks.parts.attention import Attention, attend
 from rlld_gym.parsing.networks.parts.dropout import dropout
-from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
-from rlld_gym.parsing.networks.parts.products import cheaper_order
+from rlld_gym.parsing.networks.parts.multihead import attention_layer
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 Flavour = Literal["han", "jomold"]
-FRAMES_PER_SEGMENT = 8
-
-
-class HANStem(nn.Module):
-    """Linear projections of the features to one sequence per modality (Tian et al., ECCV 2020).
-
-    Args:
-        audio_size: width of the audio features.
-        visual_2d_size: width of the per-frame visual features.
-        visual_3d_size: width of the clip features; 0 builds a stem without clip stream and fusion.
-        hidden_size: width of both sequences.
-    """
-
-    def __init__(self, audio_size: int, visual_2d_size: int, visual_3d_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.audio = nn.Linear(audio_size, hidden_size)
-        self.visual_2d = nn.Linear(visual_2d_size, hidden_size)
-        self.visual_3d: nn.Linear | None = None
-        self.fusion: nn.Linear | None = None
-        if visual_3d_size > 0:
-            self.visual_3d = nn.Linear(visual_3d_size, hidden_size)
-            self.fusion = nn.Linear(2 * hidden_size, hidden_size)
-
-    def forward(self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor) -> tuple[Tensor, Tensor]:
-        """Project a batch.
-
-        The published order is linear, then mean over the 8 frames of a segment. The two commute, so the mean
-        comes first here: equal up to rounding at an eighth of the cost, and features can be stored pooled. The
-        visual projections and their fusion are linear too, and are multiplied in the cheaper order.
-
-        Args:
-            audio: (B, T, audio_size) float.
-            visual_2d: (B, T, visual_2d_size) float, pooled over frames, or (B, 8 T, visual_2d_size).
-            visual_3d: (B, T, visual_3d_size) float.
-
-        Returns:
-            Audio and visual sequence, (B, T, hidden_size) each.
-
-        Raises:
-            ValueError: when the number of frames fits neither form, or a stem without clip stream gets one.
-        """
-        visual_2d = pooled_frames(visual_2d, audio.shape[1])
-        return self.audio(audio), self._visual(visual_2d, visual_3d)
-
-    @property
-    def widths(self) -> tuple[int, int, int]:
-        """Widths of the audio, visual 2D and visual 3D features that it reads."""
-        clips = 0 if self.visual_3d is None else self.visual_3d.in_features
-        return self.audio.in_features, self.visual_2d.in_features, clips
-
-    def _visual(self, visual_2d: Tensor, visual_3d: Tensor) -> Tensor:
-        if self.visual_3d is None or self.fusion is None:
-            if visual_3d.shape[-1] > 0:
-                width = visual_3d.shape[-1]
-                raise ValueError(f"visual_3d has width {width}: expected 0, as visual_3d_size is 0")
-            output: Tensor = self.visual_2d(visual_2d)
-            return output
-        fuse_2d, fuse_3d = self.fusion.weight.chunk(2, 1)
-        bias = self.fusion.bias + fuse_2d @ self.visual_2d.bias + fuse_3d @ self.visual_3d.bias
-        part_2d = functional.linear(*cheaper_order(visual_2d, self.visual_2d.weight, fuse_2d), bias)
-        return part_2d + functional.linear(*cheaper_order(visual_3d, self.visual_3d.weight, fuse_3d))
-
-
-def pooled_frames(visual_2d: Tensor, segments: int) -> Tensor:
-    """Return one feature a segment: (B, segments, D) of (B, segments, D) or of the frames (B, 8 segments, D).
-
-    Raises:
-        ValueError: the number of time steps fits neither form.
-    """
-    if visual_2d.shape[1] == FRAMES_PER_SEGMENT * segments:
-        frames = visual_2d.reshape(len(visual_2d), segments, FRAMES_PER_SEGMENT, visual_2d.shape[-1])
-        return frames.mean(2)
-    if visual_2d.shape[1] != segments:
-        raise ValueError(
-            f"visual_2d has {visual_2d.shape[1]} time steps: expected {segments} segments "
-            f"or {FRAMES_PER_SEGMENT * segments} frames for audio of {segments} segments"
-        )
-    return visual_2d
 
 
 class HANLayer(nn.Module):
@@ -161,11 +83,6 @@ class HANLayer(nn.Module):
 
     def _drop(self, values: Tensor) -> Tensor:
         return dropout(values, self.dropout, self.training)
-
-
-def attention_layer(size: int, heads: int, dropout: float) -> Attention | MultiHeadAttention:
-    """Return an attention of a number of heads, in the form that is cheapest for it; parameters are the same."""
-    return Attention(size, dropout) if heads == 1 else MultiHeadAttention(size, heads, dropout)
 
 
 def attentive_pooling(class_logits: Tensor, time_logits: Tensor, modality_logits: Tensor) -> ParsingOutput:
@@ -255,7 +172,6 @@ class HAN(TaskNetwork):
             raise InputError(f"flavour is {flavour!r}: expected 'han' or 'jomold'")
         require_count("num_layers", num_layers)
         self.flavour = flavour
-        self.heads = heads
         self.visual_dropout = visual_dropout if visual_dropout is not None else 0.5 * (flavour == "jomold")
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
@@ -266,6 +182,11 @@ class HAN(TaskNetwork):
             else:
                 self.layers.append(HANLayer(hidden_size, inner, dropout, heads=heads))
         self.pooling = AttentivePooling(hidden_size, num_classes)
+
+    @property
+    def is_one_layer(self) -> bool:
+        """Whether the sequences of `encode` are made by one layer: the last one in "han", else the only one."""
+        return self.flavour == "han" or len(self.layers) == 1
 
     def encode(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
@@ -288,6 +209,7 @@ class HAN(TaskNetwork):
         cls,
         path_or_state_dict: str | os.PathLike[str] | Mapping[str, object],
         flavour: Flavour = "han",
+        heads: int = 1,
     ) -> "HAN":
         """Load weights in the layout of the public HAN and JoMoLD code; see ``load_public_checkpoint``.
 
@@ -295,6 +217,7 @@ class HAN(TaskNetwork):
             path_or_state_dict: a file written by ``torch.save``, or its content: a state dictionary, or a
                 dictionary that holds one under "model".
             flavour: "han" or "jomold"; the file does not say.
+            heads: of each attention; nor does it say this.
 
         Returns:
             The network on the CPU, in evaluation mode, with sizes read from the tensors.
@@ -303,6 +226,6 @@ class HAN(TaskNetwork):
             InputError: for an unreadable file, unknown or missing entries, and wrong shapes, by name.
             ValueError: for an unknown flavour.
         """
-        network = load_public_checkpoint("han", path_or_state_dict, flavour=flavour)
+        network = load_public_checkpoint("han", path_or_state_dict, flavour=flavour, heads=heads)
         assert isinstance(network, cls)
         return network

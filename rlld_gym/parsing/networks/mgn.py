@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANStem
 from rlld_gym.parsing.networks.parts.grouping import GroupingTransformer
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
 class MGN(TaskNetwork):

@@ -8,7 +8,6 @@ from torch.nn import functional
 
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANStem
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
 from rlld_gym.parsing.networks.parts.class_decoupling import (
     ClassDecoupling,
@@ -18,6 +17,7 @@ from rlld_gym.parsing.networks.parts.class_decoupling import (
 )
 from rlld_gym.parsing.networks.parts.class_enhancement import ClassEnhancement, ClassMaps, Pair
 from rlld_gym.parsing.networks.parts.classwise import ClasswisePooling
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
 class SemanticOutput(NamedTuple):

@@ -7,13 +7,14 @@ from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
+from rlld_gym.parsing.networks.han import AttentivePooling
 from rlld_gym.parsing.networks.parts.pyramid import (
     LevelFusion,
     PyramidFeedForward,
     PyramidLayer,
     PyramidLevel,
 )
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
 class MMPyramid(TaskNetwork):

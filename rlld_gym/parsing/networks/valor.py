@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import AttentivePooling, HANStem
+from rlld_gym.parsing.networks.han import AttentivePooling
 from rlld_gym.parsing.networks.parts.clap import CLAP_FREQUENCIES, CLAP_TIMES, pool_clap_map
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
+from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
 class VALORLayer(nn.Module):

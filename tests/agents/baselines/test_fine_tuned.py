@@ -64,6 +64,13 @@ def test_ppo_starts_from_the_warm_start():
     np.testing.assert_allclose(still.removal_score, start().removal_score, atol=1e-4)
 
 
+def test_ppo_refuses_parsers_that_the_papers_policy_cannot_read_before_it_trains():
+    here = whole_context()
+    for changed in ({"network": "valor"}, {"network_options": {"heads": 2}}):
+        with pytest.raises(InputError, match=r"'imitation\+ppo': PPO goes on with the paper's policy"):
+            make("imitation+ppo").denoise(dataclasses.replace(here, recipe=here.recipe.replace(**changed)))
+
+
 def test_the_environment_needs_a_data_set_by_name():
     with pytest.raises(InputError, match="by name or path"):
         make("scratch+label").denoise(dataclasses.replace(whole_context(), source=None))

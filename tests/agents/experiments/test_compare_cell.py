@@ -137,8 +137,8 @@ def test_an_agent_of_ones_own_decides_the_labels(tmp_path: Path) -> None:
     ("name", "message"),
     [
         ("Greedy", "took 6 environment steps, expected at most 4"),
-        ("WrongShape", r"WrongShape\.act: the action has shape .* expected \(24, 2, 25\)"),
-        ("Doubtful", r"Doubtful\.act: the action contains nan; expected only 0"),
+        ("WrongShape", r"WrongShape\.act: action has shape .* expected \(24, 2, 25\)"),
+        ("Doubtful", r"Doubtful\.act: action contains nan; expected only 0"),
     ],
 )
 def test_agents_that_break_the_rules_are_told_so(name: str, message: str, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-TRIED_ALREADY = ("rlld-frozen", "rlld+cl", "joint-online", "joint+cl", "imitation+rounds+cl")
+TRIED_ALREADY = ("rlld-frozen", "rlld+cl", "joint+cl", "imitation+rounds+cl")
 """Rows that differ in the final parser only."""
 
 LONG = ("joint", "imitation+rounds", "supervised", "jomold-as-published")

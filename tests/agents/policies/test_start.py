@@ -1,6 +1,7 @@
 """Policies that start from a parser, of any registered make."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from rlld_agents.imitation import ImitationConfig, imitate
 from rlld_agents.labels.removal import removal_quality
 from rlld_agents.policies.base import REMOVAL_PER_EVIDENCE
 from rlld_agents.policies.denoising import observe
+from rlld_agents.policies.evidence import EvidencePolicy
 from rlld_agents.policies.files import load_policy, save_policy
 from rlld_agents.policies.start import startable_policy
 from rlld_gym.data import open_data
@@ -110,8 +112,8 @@ def test_without_initialized_labels_states_are_features() -> None:
     assert policy(torch.zeros(2, 10, 6), torch.zeros(2, 10, 10)).shape == (2, 2, 3)
 
 
-def test_a_parser_of_several_heads_is_read_with_all_of_them() -> None:
-    options = {"heads": 4}
+@pytest.mark.parametrize("options", [{"heads": 4}, {"num_layers": 2, "flavour": "jomold"}])
+def test_a_parser_of_other_make_than_the_papers_is_read_whole(options: dict[str, Any]) -> None:
     with seeded_weights():
         network = make_network("han", **feature_sizes(DATA["train"]), hidden_size=HIDDEN_SIZE, **options)
     policy = startable_policy(
@@ -122,8 +124,18 @@ def test_a_parser_of_several_heads_is_read_with_all_of_them() -> None:
         segments, _ = policy.segments_and_pooled(*STATES)
         evidence = torch.logit(network(*DATA["train"].batch(VIDEOS)).segment, eps=1e-4)
     torch.testing.assert_close(segments, -REMOVAL_PER_EVIDENCE * evidence, rtol=1e-4, atol=1e-3)
-    with pytest.raises(ValueError, match="one attention head"):
+    with pytest.raises(ValueError, match=r"found HAN of \d layers with \d heads; make a NetworkPolicy"):
         startable_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0, parser=network)
+
+
+def test_weights_of_other_heads_are_refused_though_their_shapes_fit() -> None:
+    with seeded_weights():
+        network = make_network("han", **feature_sizes(DATA["train"]), hidden_size=HIDDEN_SIZE, heads=4)
+    policy = startable_policy(DATA["train"], hidden_size=HIDDEN_SIZE, seed=0, options={"heads": 2})
+    with pytest.raises(ValueError, match=r"have \[4, 4\] heads, the policy's \[2, 2\]"):
+        policy.start_from(network)
+    with pytest.raises(ValueError, match=r"have \[4, 4\] heads, the policy's \[1, 1\]"):
+        EvidencePolicy.from_parser(network, DATA["train"], network="han", hidden_size=HIDDEN_SIZE)
 
 
 def test_parsers_that_do_not_fit_are_refused() -> None:
@@ -131,7 +143,7 @@ def test_parsers_that_do_not_fit_are_refused() -> None:
     for network in ("han", RECURRENT):
         with pytest.raises(ValueError, match="same hidden_size"):
             startable_policy(DATA["train"], network=network, parser=parser(network), **narrow)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="starts from a HAN with one attention head, found Recurrent"):
+    with pytest.raises(ValueError, match="found Recurrent; make a NetworkPolicy"):
         startable_policy(DATA["train"], parser=parser(RECURRENT), hidden_size=HIDDEN_SIZE, seed=0)
     with pytest.raises(ValueError, match="around a Recurrent cannot start from a HAN"):
         startable_policy(DATA["train"], network=RECURRENT, parser=parser(), hidden_size=HIDDEN_SIZE, seed=0)

@@ -1,6 +1,7 @@
 """Single-head attention, written out so that it can be differentiated in every way."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ class Attention(nn.Module):
         size: width of queries, keys, values and output.
         dropout: probability with which an attention weight is dropped in training mode.
     """
+
+    heads: ClassVar[int] = 1
 
     def __init__(self, size: int, dropout: float = 0.1) -> None:
         super().__init__()

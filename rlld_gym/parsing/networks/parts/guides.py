@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rlld_gym.parsing.networks.han import pooled_frames
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.multihead import MultiHeadAttention
+from rlld_gym.parsing.networks.parts.stem import pooled_frames
 
 
 class GuideOutput(NamedTuple):
@@ -67,7 +67,7 @@ class Guide(nn.Module):
         *,
         depth: int,
         repetitions: int,
-        heads: int = 8,
+        heads: int,
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class Guide(nn.Module):
 class AudioGuide(Guide):
     """DHHN's AudioNet: one layer, applied four times; further arguments as `Guide`'s."""
 
-    def __init__(self, audio_size: int, num_classes: int, hidden_size: int, heads: int = 8) -> None:
+    def __init__(self, audio_size: int, num_classes: int, hidden_size: int, heads: int) -> None:
         super().__init__(num_classes, hidden_size, depth=1, repetitions=4, heads=heads)
         self.audio = nn.Linear(audio_size, hidden_size)
 
@@ -109,7 +109,7 @@ class VisualGuide(Guide):
     """DHHN's VideoNet: HAN's visual projections and two layers, applied three times; see `Guide`."""
 
     def __init__(
-        self, visual_2d_size: int, visual_3d_size: int, num_classes: int, hidden_size: int, heads: int = 8
+        self, visual_2d_size: int, visual_3d_size: int, num_classes: int, hidden_size: int, heads: int
     ) -> None:
         super().__init__(num_classes, hidden_size, depth=2, repetitions=3, heads=heads)
         self.visual_2d = nn.Linear(visual_2d_size, hidden_size)

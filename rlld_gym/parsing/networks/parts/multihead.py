@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.errors import InputError
+from rlld_gym.parsing.networks.parts.attention import Attention
 from rlld_gym.parsing.networks.parts.dropout import dropout
 
 
@@ -47,6 +48,21 @@ class MultiHeadAttention(nn.Module):
         return output
 
 
+def attention_layer(size: int, heads: int, dropout: float) -> Attention | MultiHeadAttention:
+    """Return an attention of a number of heads, in the form that is cheapest for it; parameters are the same.
+
+    Raises:
+        InputError: ``size`` is no multiple of ``heads``.
+    """
+    return Attention(size, dropout) if heads == 1 else MultiHeadAttention(size, heads, dropout)
+
+
+def numbers_of_heads(network: nn.Module) -> list[int]:
+    """Return into how many heads each attention of a network is divided, which its weights do not tell."""
+    found = (getattr(part, "heads", None) for part in network.modules())
+    return [heads for heads in found if isinstance(heads, int)]
+
+
 def attend_heads(
     query: Tensor,
     key: Tensor,
@@ -86,6 +102,6 @@ def require_heads(size: int, heads: int) -> None:
     """Raise InputError where a width cannot be divided into heads."""
     if heads < 1 or size % heads:
         raise InputError(
-            f"a width of {size} cannot be divided into {heads} heads: choose a hidden_size that is a "
-            f"multiple of {heads}"
+            f"a width of {size} cannot be divided into {heads} heads: choose a width (hidden_size, or class_size "
+            f"of classes) that is a multiple of {heads}"
         )

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import pooled_frames
 from rlld_gym.parsing.networks.parts.lstm import require_even
+from rlld_gym.parsing.networks.parts.stem import pooled_frames
 
 
 class RecurrentParser(TaskNetwork):
