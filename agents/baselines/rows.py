@@ -171,7 +171,7 @@ LABEL_SETS: Final[Mapping[str, Row]] = {
     "weak": ROWS["weak"],
     "rule": ROWS["no_visual_speech"],
     "jomold+cl": ROWS["jomold+cl"],
-    "rlld": ROWS["rlld-frozen"],
+    "rlld": ROWS["rlld"],
     "joint": ROWS["joint"],
     "oracle": ROWS["oracle"],
 }
