@@ -112,7 +112,7 @@ class Setting:
         find_network(recipe.network)
         recipe = for_segments(recipe, self.store.num_segments)
         recipe = recipe if self._epochs is None else recipe.shortened(self._epochs)
-        return recipe.replace(**self._changes)
+        return recipe.replace(**self._changes) if self._changes else recipe
 
     @property
     def whole_recipe(self) -> Recipe:

@@ -32,6 +32,9 @@ def test_what_is_given_wins_and_the_environment_keeps_the_whole_schedule() -> No
     }
     own = get_recipe("han").replace(learning_rate=0.5)
     assert Setting("twin-tiny", recipe=own).recipe is own
+    changed = Setting("twin-tiny", recipe="han", epochs=2, changes={"learning_rate": 0.5})
+    assert changed.recipe == get_recipe("han").shortened(2).replace(learning_rate=0.5)
+    assert changed.environment_arguments()["recipe"] == "han"
 
 
 def test_it_pickles_small_and_opens_the_same_data_elsewhere() -> None:
