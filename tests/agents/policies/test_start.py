@@ -143,7 +143,9 @@ def test_parsers_that_do_not_fit_are_refused() -> None:
     for network in ("han", RECURRENT):
         with pytest.raises(ValueError, match="same hidden_size"):
             startable_policy(DATA["train"], network=network, parser=parser(network), **narrow)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="found Recurrent; make a NetworkPolicy"):
+    with pytest.raises(
+        ValueError, match="starts from a HAN of one layer with one attention head, found Recurrent"
+    ):
         startable_policy(DATA["train"], parser=parser(RECURRENT), hidden_size=HIDDEN_SIZE, seed=0)
     with pytest.raises(ValueError, match="around a Recurrent cannot start from a HAN"):
         startable_policy(DATA["train"], network=RECURRENT, parser=parser(), hidden_size=HIDDEN_SIZE, seed=0)
