@@ -91,8 +91,7 @@ def test_a_file_of_other_sizes_is_refused_at_construction(file):
     ("system", "option"), [("valor", "num_layers"), ("valor", "heads"), ("han", "heads")]
 )
 def test_a_file_of_another_depth_or_other_heads_is_refused_at_construction(data, tmp_path, system, option):
-    flavour = {"flavour": "jomold"} if system == "han" else {}
-    given = {**feature_sizes(data["train"]), "hidden_size": 8, **flavour, option: 2}
+    given = {**feature_sizes(data["train"]), "hidden_size": 8, option: 2}
     path = tmp_path / "task.safetensors"
     save_task_network(path, make_network(system, **given), TaskNetworkInfo(system, given, "global", {}))
     with pytest.raises(
