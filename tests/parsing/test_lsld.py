@@ -5,6 +5,7 @@ import torch
 
 from rlld_gym.parsing.losses import LossWeights, Targets
 from rlld_gym.parsing.networks import LSLD, ParsingOutput
+from rlld_gym.parsing.networks.han import HANLayers
 from rlld_gym.parsing.objectives import StepContext, make_objective
 from rlld_gym.parsing.objectives.lsld import soft_segment_loss
 from rlld_gym.parsing.recipes import get_recipe
@@ -35,7 +36,7 @@ def test_agrees_with_the_public_network(dtype):
 
 def test_parity_notices_layers_in_another_order_or_without_cross_attention():
     network = golden_network("lsld")
-    network.layers = torch.nn.ModuleList(reversed(network.layers))
+    network.layers = HANLayers(reversed(network.layers))
     with torch.no_grad():
         reordered = network(*lsld_inputs()).segment
         unimodal = golden_network("lsld")(*lsld_inputs(), cross_attention=False).segment

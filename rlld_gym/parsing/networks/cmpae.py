@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANLayer
+from rlld_gym.parsing.networks.han import HANLayer, HANLayers
 from rlld_gym.parsing.networks.parts.dropout import dropout
 from rlld_gym.parsing.networks.parts.evidence import LEAK, EvidencePooling, evidence
 from rlld_gym.parsing.networks.parts.stem import HANStem, pooled_frames
@@ -118,9 +118,7 @@ class CMPAE(TaskNetwork):
         self.fused_share = fused_share
         self.stem = ELUStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
-        self.layers = nn.ModuleList(
-            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
-        )
+        self.layers = HANLayers(HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers))
         self.video_branch = VideoBranch(hidden_size, num_classes)
         self.pooling = EvidencePooling(hidden_size, num_classes, context_dropout)
 
@@ -129,19 +127,14 @@ class CMPAE(TaskNetwork):
     ) -> tuple[Tensor, Tensor]:
         """Encode features into two sequences, (B, T, 2 D) each; see the class and the base class."""
         stem: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
-        own = self._pass(stem, cross_attention=False)
+        own: tuple[Tensor, Tensor] = self.layers(*stem, cross_attention=False)
         if cross_attention:
-            across = self._pass(stem, cross_attention=True)
+            across = self.layers(*stem)
             own = (
                 torch.lerp(own[0], across[0], self.mixing),
                 torch.lerp(own[1], across[1], self.mixing),
             )
         return torch.cat((own[0], stem[0]), -1), torch.cat((own[1], stem[1]), -1)
-
-    def _pass(self, sequences: tuple[Tensor, Tensor], cross_attention: bool) -> tuple[Tensor, Tensor]:
-        for layer in self.layers:
-            sequences = layer(*sequences, cross_attention)
-        return sequences
 
     def forward(
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True

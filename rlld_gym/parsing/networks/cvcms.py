@@ -9,7 +9,7 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import HANLayer
+from rlld_gym.parsing.networks.han import HANLayer, HANLayers
 from rlld_gym.parsing.networks.parts.stem import HANStem
 
 
@@ -61,12 +61,10 @@ class CVCMS(TaskNetwork):
         class_size = class_size or max(1, hidden_size // 4)
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
-        self.layers = nn.ModuleList(
-            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
-        )
+        self.layers = HANLayers(HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers))
         self.audio_classes = nn.Linear(hidden_size, num_classes * class_size)
         self.visual_classes = nn.Linear(hidden_size, num_classes * class_size)
-        self.class_layers = nn.ModuleList(
+        self.class_layers = HANLayers(
             HANLayer(class_size, class_size, class_dropout, heads=class_heads)
             for _ in range(num_class_layers)
         )
@@ -87,9 +85,7 @@ class CVCMS(TaskNetwork):
             raise InputError(
                 "CVCMS has no form without cross attention: use another network where one is needed"
             )
-        sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
-        for layer in self.layers:
-            sequences = layer(*sequences)
+        sequences: tuple[Tensor, Tensor] = self.layers(*self.stem(audio, visual_2d, visual_3d))
         return sequences
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
@@ -111,8 +107,7 @@ class CVCMS(TaskNetwork):
                 (self.visual_classes, visual_sequence),
             )
         )
-        for layer in self.class_layers:
-            audio, visual = layer(audio, visual)
+        audio, visual = self.class_layers(audio, visual)
         logits = torch.stack(
             (self.audio_classifier(audio).squeeze(-1), self.visual_classifier(visual).squeeze(-1)), 1
         )

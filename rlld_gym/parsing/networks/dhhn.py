@@ -9,7 +9,7 @@ from torch.nn import functional
 from rlld_gym.errors import InputError
 from rlld_gym.options import require_count
 from rlld_gym.parsing.networks.base import ParsingOutput, TaskNetwork
-from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer
+from rlld_gym.parsing.networks.han import AttentivePooling, HANLayer, HANLayers
 from rlld_gym.parsing.networks.parts.guides import AudioGuide, GuideOutput, VisualGuide
 from rlld_gym.parsing.networks.parts.stem import HANStem
 
@@ -80,9 +80,7 @@ class DHHN(TaskNetwork):
         self.audio_scales = nn.ModuleList([ScaleBlock(hidden_size, *scale) for scale in _SCALES])
         self.visual_scales = nn.ModuleList([ScaleBlock(hidden_size, *scale) for scale in _SCALES])
         inner = feedforward_size or hidden_size
-        self.layers = nn.ModuleList(
-            HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers)
-        )
+        self.layers = HANLayers(HANLayer(hidden_size, inner, dropout, heads=heads) for _ in range(num_layers))
         self.pooling = AttentivePooling(hidden_size, num_classes)
         self.audio_guide: AudioGuide | None = None
         self.visual_guide: VisualGuide | None = None
@@ -100,9 +98,7 @@ class DHHN(TaskNetwork):
         length = stem_audio.shape[1]
         sums: list[tuple[Tensor, Tensor]] = []
         for audio_scale, visual_scale in zip(self.audio_scales, self.visual_scales, strict=True):
-            updated = audio_scale(stem_audio), visual_scale(stem_visual)
-            for layer in self.layers:
-                updated = layer(*updated, cross_attention)
+            updated = self.layers(audio_scale(stem_audio), visual_scale(stem_visual), cross_attention)
             fine_audio, fine_visual = (_stretched(sequence, length) for sequence in updated)
             if sums:
                 fine_audio, fine_visual = fine_audio + sums[-1][0], fine_visual + sums[-1][1]

@@ -85,6 +85,16 @@ class HANLayer(nn.Module):
         return dropout(values, self.dropout, self.training)
 
 
+class HANLayers(nn.ModuleList):
+    """HAN layers that update two sequences one after the other."""
+
+    def forward(self, audio: Tensor, visual: Tensor, cross_attention: bool = True) -> tuple[Tensor, Tensor]:
+        """Update two sequences, (B, T, hidden_size) each, by every layer; see `HANLayer`."""
+        for layer in self:
+            audio, visual = layer(audio, visual, cross_attention)
+        return audio, visual
+
+
 def attentive_pooling(class_logits: Tensor, time_logits: Tensor, modality_logits: Tensor) -> ParsingOutput:
     """Pool segment probabilities by attention over time and over modalities.
 
@@ -175,7 +185,7 @@ class HAN(TaskNetwork):
         self.visual_dropout = visual_dropout if visual_dropout is not None else 0.5 * (flavour == "jomold")
         self.stem = HANStem(audio_size, visual_2d_size, visual_3d_size, hidden_size)
         inner = feedforward_size or hidden_size
-        self.layers = nn.ModuleList([HANLayer(hidden_size, inner, dropout, heads=heads)])
+        self.layers = HANLayers([HANLayer(hidden_size, inner, dropout, heads=heads)])
         for _ in range(num_layers - 1):
             if flavour == "han":
                 self.layers.append(copy.deepcopy(self.layers[0]))
@@ -192,10 +202,9 @@ class HAN(TaskNetwork):
         self, audio: Tensor, visual_2d: Tensor, visual_3d: Tensor, cross_attention: bool = True
     ) -> tuple[Tensor, Tensor]:
         """Encode features into the two sequences that the contrastive loss compares; see the base class."""
-        sequences: tuple[Tensor, Tensor] = self.stem(audio, visual_2d, visual_3d)
         # "han" feeds every layer the stem's output and keeps the last result: the others need no pass.
-        for layer in self.layers[-1:] if self.flavour == "han" else self.layers:
-            sequences = layer(*sequences, cross_attention)
+        layers = self.layers[-1:] if self.flavour == "han" else self.layers
+        sequences: tuple[Tensor, Tensor] = layers(*self.stem(audio, visual_2d, visual_3d), cross_attention)
         return sequences
 
     def head(self, audio_sequence: Tensor, visual_sequence: Tensor) -> ParsingOutput:
